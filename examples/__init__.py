@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small synthesizer and the demonstration that `make demo` runs."""
