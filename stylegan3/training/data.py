@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The order of the data, from (seed, epoch) alone, and batches read ahead of their use.
+
+Position q of a run (images shown so far) is item order(seed, q // n)[q % n]: a resumed run goes on at the same place.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylegan3.training.recipe import Dataset
+from stylegan3.training.rng import generator
+
+
+@lru_cache(maxsize=4)
+def order(items: int, seed: int, epoch: int) -> np.ndarray:
+    """Return the permutation of `items` indices that an epoch goes through. Shape: [items], int64."""
+    return torch.randperm(items, generator=generator(seed, "order", epoch)).numpy()
+
+
+def positions_to_items(positions: np.ndarray, items: int, seed: int) -> np.ndarray:
+    """Return the items at positions of a run. Shape: [N] -> [N]."""
+    chosen = np.empty_like(positions)
+    for epoch in np.unique(positions // items):
+        here = positions // items == epoch
+        chosen[here] = order(items, seed, int(epoch))[positions[here] % items]
+    return chosen
+
+
+def batches(
+    dataset: Dataset, batch: int, seed: int, images: int, workers: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield (pictures as stored [batch, ...], labels [batch, K]) without end, from position `images` on.
+
+    Args:
+        workers: batches read ahead, one thread each (reading and decoding release Python's lock); 0 reads in place.
+    """
+
+    def read(first: int) -> tuple[Tensor, Tensor]:
+        indices = positions_to_items(np.arange(first, first + batch), len(dataset), seed)
+        return dataset.pictures(indices), dataset.labels(indices)
+
+    if workers == 0:
+        while True:
+            yield read(images)
+            images += batch
+    with ThreadPoolExecutor(workers, thread_name_prefix="data") as pool:
+        ahead: deque[Future[tuple[Tensor, Tensor]]] = deque()
+        try:
+            while True:
+                while len(ahead) < workers:
+                    ahead.append(pool.submit(read, images))
+                    images += batch
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training loop: takes iterations and yields ticks; whoever listens writes logs, sheets and snapshots.
+
+Ticks fall on absolute multiples of kimg_per_tick, so that an interrupted run ticks where an uninterrupted one does.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+from stylegan3.training.data import batches
+from stylegan3.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands.
+
+    Args:
+        tick: ticks that lie behind; None between two ticks (a mere sign of life, once an iteration).
+        seconds: since the loop began or the last tick; data_seconds of them waiting for data.
+        stopped: why the loop ends here before its goal, as `stop` said.
+    """
+
+    images: int
+    tick: int | None
+    done: bool
+    seconds: float
+    data_seconds: float
+    images_since: int
+    stopped: str | None = None
+
+
+def run(
+    trainer: Trainer, *, kimg: float, kimg_per_tick: float, workers: int, stop: Callable[[], str | None]
+) -> Iterator[Progress]:
+    """Train until `kimg` thousand images (of the run's whole life) were shown; yield after every iteration.
+
+    Args:
+        stop: asked after each iteration; a reason ends the loop with that iteration.
+    """
+    hyper = trainer.recipe.hyper
+    goal, per_tick = round(kimg * 1000), round(kimg_per_tick * 1000)
+    began, waited, images_before = time.perf_counter(), 0.0, trainer.images
+    source = batches(trainer.recipe.dataset, hyper.batch, hyper.seed, trainer.images, workers)
+    with closing(source):
+        while trainer.images < goal:
+            asked = time.perf_counter()
+            pictures, labels = next(source)
+            waited += time.perf_counter() - asked
+            ticks_before = trainer.images // per_tick
+            trainer.step(pictures, labels)
+            done, reason = trainer.images >= goal, stop()
+            ticked = trainer.images // per_tick > ticks_before or done
+            yield Progress(
+                images=trainer.images,
+                tick=trainer.images // per_tick if ticked else None,
+                done=done,
+                seconds=time.perf_counter() - began,
+                data_seconds=waited,
+                images_since=trainer.images - images_before,
+                stopped=None if done else reason,
+            )
+            if ticked:
+                trainer.stats.clear()
+                began, waited, images_before = time.perf_counter(), 0.0, trainer.images
+            if reason:
+                return
