@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from stylegan3.training.recipe import Hyperparameters
+from stylegan3.training.setup import Hyperparameters
 
 
 def blur_sigma(hyper: Hyperparameters, images: int) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylegan3.training.recipe import Dataset
+from stylegan3.training.setup import Dataset
 from stylegan3.training.rng import generator
 
 

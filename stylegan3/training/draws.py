@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from stylegan3.networks import Generator
-from stylegan3.training.recipe import Augment, Dataset, Hyperparameters
+from stylegan3.training.setup import Augment, Dataset, Hyperparameters
 from stylegan3.training.rng import generator
 
 

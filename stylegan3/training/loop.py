@@ -5,7 +5,7 @@ Ticks fall on absolute multiples of kimg_per_tick, so that an interrupted run ti
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -20,6 +20,7 @@ class Progress:
     Args:
         tick: ticks that lie behind; None between two ticks (a mere sign of life, once an iteration).
         seconds: since the loop began or the last tick; data_seconds of them waiting for data.
+        stats: means over the tick that ends here; empty between ticks.
         stopped: why the loop ends here before its goal, as `stop` said.
     """
 
@@ -29,6 +30,7 @@ class Progress:
     seconds: float
     data_seconds: float
     images_since: int
+    stats: Mapping[str, Mapping[str, float]]
     stopped: str | None = None
 
 
@@ -40,10 +42,10 @@ def run(
     Args:
         stop: asked after each iteration; a reason ends the loop with that iteration.
     """
-    hyper = trainer.recipe.hyper
+    hyper = trainer.setup.hyper
     goal, per_tick = round(kimg * 1000), round(kimg_per_tick * 1000)
     began, waited, images_before = time.perf_counter(), 0.0, trainer.images
-    source = batches(trainer.recipe.dataset, hyper.batch, hyper.seed, trainer.images, workers)
+    source = batches(trainer.setup.dataset, hyper.batch, hyper.seed, trainer.images, workers)
     with closing(source):
         while trainer.images < goal:
             asked = time.perf_counter()
@@ -53,6 +55,9 @@ def run(
             trainer.step(pictures, labels)
             done, reason = trainer.images >= goal, stop()
             ticked = trainer.images // per_tick > ticks_before or done
+            stats = trainer.stats.read() if ticked else {}
+            if ticked:
+                trainer.stats.clear()
             yield Progress(
                 images=trainer.images,
                 tick=trainer.images // per_tick if ticked else None,
@@ -60,10 +65,10 @@ def run(
                 seconds=time.perf_counter() - began,
                 data_seconds=waited,
                 images_since=trainer.images - images_before,
+                stats=stats,
                 stopped=None if done else reason,
             )
             if ticked:
-                trainer.stats.clear()
                 began, waited, images_before = time.perf_counter(), 0.0, trainer.images
             if reason:
                 return

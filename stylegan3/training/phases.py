@@ -17,7 +17,7 @@ from stylegan3.networks import Discriminator, Generator, Moments
 from stylegan3.training.ada import AdaController
 from stylegan3.training.blur import blur
 from stylegan3.training.draws import Draws, make_pictures
-from stylegan3.training.recipe import Recipe
+from stylegan3.training.setup import Setup
 from stylegan3.training.stats import Stats
 
 
@@ -25,7 +25,7 @@ from stylegan3.training.stats import Stats
 class Context:
     """What a phase may read and note in one round of one iteration."""
 
-    recipe: Recipe
+    setup: Setup
     generator: Generator
     discriminator: Discriminator
     draws: Draws
@@ -41,14 +41,14 @@ class Context:
     @property
     def weight(self) -> float:
         """Share of the batch that this round holds."""
-        return len(self.reals) / self.recipe.hyper.batch
+        return len(self.reals) / self.setup.hyper.batch
 
     def augmented(self, pictures: Tensor, purpose: str) -> Tensor:
         """Return the pictures as D receives them: augmented with probability p, then blurred where that is on."""
-        augment = self.recipe.augment
+        augment = self.setup.augment
         if augment is not None and self.p > 0:
             pictures = augment(pictures, self.draws.augmentation(augment, self.p, purpose))
-        return blur(pictures, self.recipe.hyper, self.draws.images)
+        return blur(pictures, self.setup.hyper, self.draws.images)
 
     def judge(self, pictures: Tensor, labels: Tensor | None, purpose: str) -> Tensor:
         """Return D's logits of the augmented pictures. Shape: [N, 1]."""
@@ -81,7 +81,7 @@ class GeneratorAdversarial:
     interval: int = 1
 
     def losses(self, context: Context) -> Iterator[Tensor]:
-        pictures, _, labels = make_pictures(context.generator, context.draws, context.recipe.dataset)
+        pictures, _, labels = make_pictures(context.generator, context.draws, context.setup.dataset)
         logits = context.judge(pictures, labels, "augment")
         loss = softplus(-logits)
         context.stats.add("Loss/scores/fake", logits)
@@ -105,7 +105,7 @@ class PathLength:
 
     def losses(self, context: Context) -> Iterator[Tensor]:
         half = max(1, context.draws.hyper.group_size // 2)
-        pictures, ws, _ = make_pictures(context.generator, context.draws, context.recipe.dataset, members=half)
+        pictures, ws, _ = make_pictures(context.generator, context.draws, context.setup.dataset, members=half)
         directions = context.draws.noise(pictures[0].numel(), half).view_as(pictures)
         directions = directions / (pictures.shape[2] * pictures.shape[3]) ** 0.5
         (gradients,) = torch.autograd.grad((pictures * directions).sum(), ws, create_graph=True)
@@ -128,7 +128,7 @@ class DiscriminatorAdversarial:
     def losses(self, context: Context) -> Iterator[Tensor]:
         with torch.no_grad():
             pictures, _, labels = make_pictures(
-                context.generator, context.draws, context.recipe.dataset, moments=context.moments
+                context.generator, context.draws, context.setup.dataset, moments=context.moments
             )
         fake = context.judge(pictures, labels, "augment fakes")
         yield softplus(fake).mean() * context.weight
@@ -162,8 +162,8 @@ class GradientPenalty:
         yield penalty.mean() * (self.gamma / 2 * self.interval * context.weight)
 
 
-def phases_of(recipe: Recipe) -> tuple[Phase, ...]:
+def phases_of(setup: Setup) -> tuple[Phase, ...]:
     """Return the phases of an iteration in their order: G main, path length, D main, R1."""
-    hyper = recipe.hyper
+    hyper = setup.hyper
     path_length = (PathLength(hyper.path_length_weight),) if hyper.path_length_weight > 0 else ()
     return (GeneratorAdversarial(), *path_length, DiscriminatorAdversarial(), GradientPenalty(hyper.gamma))

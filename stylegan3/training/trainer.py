@@ -18,7 +18,7 @@ from stylegan3.training.ada import AdaController
 from stylegan3.training.draws import Draws, members, rounds
 from stylegan3.training.ema import ema_beta, update_ema
 from stylegan3.training.phases import Context, Phase, phases_of
-from stylegan3.training.recipe import Recipe
+from stylegan3.training.setup import Setup
 from stylegan3.training.rng import generator
 from stylegan3.training.stats import Stats
 
@@ -33,13 +33,13 @@ class NonFiniteLossError(ArithmeticError):
 class Trainer:
     """Networks, optimisers and counters of one training."""
 
-    def __init__(self, recipe: Recipe, device: torch.device | str = "cpu") -> None:
-        hyper = recipe.hyper
-        self.recipe, self.device = recipe, torch.device(device)
-        self.generator = build_generator(recipe.generator, generator(hyper.seed, "init G")).to(self.device)
-        self.discriminator = build_discriminator(recipe.discriminator, generator(hyper.seed, "init D")).to(self.device)
+    def __init__(self, setup: Setup, device: torch.device | str = "cpu") -> None:
+        hyper = setup.hyper
+        self.setup, self.device = setup, torch.device(device)
+        self.generator = build_generator(setup.generator, generator(hyper.seed, "init G")).to(self.device)
+        self.discriminator = build_discriminator(setup.discriminator, generator(hyper.seed, "init D")).to(self.device)
         self.mean_generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
-        self.phases = phases_of(recipe)
+        self.phases = phases_of(setup)
         self.optimizers = {"G": self._optimizer("G", hyper.g_lr), "D": self._optimizer("D", hyper.d_lr)}
         p = hyper.aug_p if hyper.aug == "fixed" else 0.0
         self.ada = AdaController(
@@ -52,7 +52,7 @@ class Trainer:
     @property
     def iteration(self) -> int:
         """Iterations done."""
-        return self.images // self.recipe.hyper.batch
+        return self.images // self.setup.hyper.batch
 
     def network(self, name: str) -> nn.Module:
         """Return the network called G, D or G_ema."""
@@ -66,11 +66,11 @@ class Trainer:
         Raises:
             NonFiniteLossError: a loss is not finite; the networks are then of no use any more.
         """
-        hyper = self.recipe.hyper
+        hyper = self.setup.hyper
         parts = []
         for groups in rounds(hyper):
             chosen = members(groups, hyper)
-            reals = self.recipe.dataset.to_model(pictures[chosen].to(self.device))
+            reals = self.setup.dataset.to_model(pictures[chosen].to(self.device))
             parts.append((groups, reals, labels[chosen].to(self.device) if labels.shape[1] else None))
         for phase in self.phases:
             if self.iteration % phase.interval == 0:
@@ -90,8 +90,8 @@ class Trainer:
             parameter.requires_grad_(True)
         for groups, reals, labels in parts:
             context = Context(
-                recipe=self.recipe, generator=self.generator, discriminator=self.discriminator,
-                draws=Draws(self.recipe.hyper, phase.name, self.images, groups, self.device),
+                setup=self.setup, generator=self.generator, discriminator=self.discriminator,
+                draws=Draws(self.setup.hyper, phase.name, self.images, groups, self.device),
                 reals=reals, real_labels=labels, p=self.ada.p, stats=self.stats, ada=self.ada,
                 path_length_mean=self.path_length_mean, moments=moments, path_lengths=lengths,
             )  # fmt: skip
@@ -105,18 +105,18 @@ class Trainer:
         if moments.counts:
             self.generator.update_averages(moments)
         if lengths:
-            decay = self.recipe.hyper.path_length_decay
+            decay = self.setup.hyper.path_length_decay
             self.path_length_mean = self.path_length_mean.lerp(torch.cat(lengths).mean(), decay)
 
     def _trained_parameters(self, network: str) -> list[nn.Parameter]:
-        if network == "D" and self.recipe.hyper.freeze_d:
-            frozen = {id(p) for p in self.discriminator.first_layers(self.recipe.hyper.freeze_d)}
+        if network == "D" and self.setup.hyper.freeze_d:
+            frozen = {id(p) for p in self.discriminator.first_layers(self.setup.hyper.freeze_d)}
             return [p for p in self.discriminator.parameters() if id(p) not in frozen]
         return list(self.network(network).parameters())
 
     def _optimizer(self, name: str, lr: float) -> torch.optim.Adam:
         """Adam, slowed by lazy regularisation: a regulariser every k iterations adds one step to k, hence k/(k+1)."""
-        hyper = self.recipe.hyper
+        hyper = self.setup.hyper
         lazy = [phase.interval for phase in self.phases if phase.network == name and phase.interval > 1]
         ratio = lazy[0] / (lazy[0] + 1) if lazy else 1.0
         self.network(name).requires_grad_(False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is trained, on what, and how: a value that patches turn into another (see patches/README.md)."""
+"""What is trained, on what, and how: the data, the networks, the numbers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -114,8 +114,8 @@ class Hyperparameters:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Everything a training consists of; `applied` lists the patches that made it."""
+class Setup:
+    """Everything a training consists of, ready to run."""
 
     dataset: Dataset
     generator: GeneratorSpec
@@ -123,7 +123,6 @@ class Recipe:
     hyper: Hyperparameters
     sheet: SheetWriter
     augment: Augment | None = None
-    applied: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, spec in (("generator", self.generator), ("discriminator", self.discriminator)):
