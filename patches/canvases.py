@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The dataset of a sound GAN: canvases of an archive, read by memory map, float32 of four channels from disk to device.
+
+Takes the place of an 8-bit RGB picture dataset (stylegan3/'s Dataset protocol). No statistic of the data is touched
+here: scaling happens in `to_model`, batched, on the training device.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from patches.errors import UserError
+from patches.view import View
+from spect.archive.reader import Archive
+
+
+class Canvases:
+    """Items of an archive as a training set.
+
+    Args:
+        archive: opened; its pages are shared by every process that maps the same file.
+        view: what the network sees.
+        indices: the archive's items to use; None: its train split.
+        conditional: give one-hot labels of the archive's classes; otherwise there are none (K = 0).
+
+    Raises:
+        UserError: no items, or labels asked for and absent.
+    """
+
+    def __init__(
+        self, archive: Archive, view: View, indices: np.ndarray | None = None, *, conditional: bool = False
+    ) -> None:
+        self.archive = archive
+        self.view = view
+        self.indices = np.asarray(archive.train if indices is None else indices, dtype=np.int64)
+        self.classes = tuple(archive.classes) if conditional else ()
+        if not len(self.indices):
+            raise UserError(
+                f"{archive.path}: no items to train on; build the archive with more files or less --holdout"
+            )
+        if conditional and not self.classes:
+            raise UserError(
+                f"--cond: {archive.path} has no labels; build it with --labels=folders or --labels=FILE, or leave --cond"
+            )
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, F, T) in model space."""
+        return self.view.shape
+
+    @property
+    def c_dim(self) -> int:
+        """Number of classes K; 0 without labels."""
+        return len(self.classes)
+
+    def pictures(self, indices: np.ndarray) -> Tensor:
+        """Copy canvases as stored. Shape: int64 [n] -> float32 [n, C, F, T] on the CPU."""
+        return torch.from_numpy(self.archive.canvases(self.indices[indices]))
+
+    def labels(self, indices: np.ndarray) -> Tensor:
+        """Give one-hot labels; an item without a class has a row of zeros. Shape: int64 [n] -> float32 [n, K]."""
+        if not self.c_dim:
+            return torch.zeros(len(indices), 0)
+        classes = np.asarray(self.archive.labels[self.indices[indices]])
+        return torch.from_numpy((classes[:, None] == np.arange(self.c_dim)).astype(np.float32))
+
+    def to_model(self, pictures: Tensor) -> Tensor:
+        """Go to model space on the pictures' device. Shape: [n, C, F, T] -> same."""
+        return self.view.to_model(pictures)
