@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Presets: one table of settings that belong together, and what each is expected to cost."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from patches.errors import UserError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings of train.py under one name; every one of them can still be given on the command line.
+
+    Args:
+        resolution: FxT of the archive that the preset is meant for.
+        memory_gb: peak to expect at this batch, and
+        s_per_kimg: seconds per thousand pictures, on the machine named in `measured_on`.
+    """
+
+    cfg: str
+    resolution: str
+    batch: int
+    gamma: float
+    kimg: str
+    tick: float
+    snap: int
+    cbase: int
+    cmax: int
+    map_depth: int | None
+    scaling: str
+    aug: str
+    memory_gb: float
+    s_per_kimg: float
+    measured_on: str = "2 CPU cores"
+
+
+PRESETS = {
+    "paper": Preset(
+        cfg="stylegan3-t", resolution="512x512", batch=8, gamma=8, kimg="10", tick=1, snap=1, cbase=32768, cmax=512,
+        map_depth=2, scaling="linear", aug="ada", memory_gb=16.0, s_per_kimg=18000,
+    ),
+    "tiny": Preset(
+        cfg="stylegan2", resolution="64x64", batch=16, gamma=1, kimg="200", tick=1, snap=10, cbase=2048, cmax=64,
+        map_depth=2, scaling="compand", aug="ada", memory_gb=1.0, s_per_kimg=15,
+    ),
+    "quick": Preset(
+        cfg="stylegan2", resolution="128x128", batch=16, gamma=1, kimg="1000", tick=4, snap=10, cbase=8192, cmax=256,
+        map_depth=2, scaling="compand", aug="ada", memory_gb=3.0, s_per_kimg=200,
+    ),
+}  # fmt: skip
+
+
+def preset(name: str) -> Preset:
+    """Return the preset of that name.
+
+    Raises:
+        UserError: there is none.
+    """
+    if name not in PRESETS:
+        raise UserError(f"--preset={name}: must be one of {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def settings(name: str) -> dict[str, Any]:
+    """Return what a preset sets, without what it costs."""
+    values = asdict(preset(name))
+    for key in ("resolution", "memory_gb", "s_per_kimg", "measured_on"):
+        del values[key]
+    return values
+
+
+def expectations() -> list[dict[str, Any]]:
+    """Return, for each preset, {preset, resolution, memory_gb, s_per_kimg, measured_on}."""
+    keys = ("resolution", "memory_gb", "s_per_kimg", "measured_on")
+    return [{"preset": name, **{key: getattr(row, key) for key in keys}} for name, row in PRESETS.items()]

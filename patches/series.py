@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The patch series: what turns stylegan3's recipe for 8-bit pictures into one for sounds (patches/README.md).
+
+Each patch is a function recipe -> recipe that answers one assumption which a picture GAN makes and a sound breaks. They
+compose in order and leave no trace but their names in `recipe.applied`, which training_options.json lists.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from patches.augment import SoundAugment
+from patches.canvases import Canvases
+from patches.errors import UserError
+from patches.sheets import sound_sheet
+from patches.view import View
+from spect.archive.reader import Archive
+from stylegan3.recipe import Recipe
+
+Patch = Callable[[Recipe], Recipe]
+
+
+@dataclass(frozen=True)
+class SoundOptions:
+    """What a person chooses about the sound side of a training.
+
+    Args:
+        augmentations: names for the augmentation; empty for all that the view bears.
+        conditional: learn the archive's labels.
+    """
+
+    view: str = "cmyk"
+    scaling: str = "compand"
+    augmentations: tuple[str, ...] = ()
+    conditional: bool = False
+
+
+def float32_canvases(options: SoundOptions) -> Patch:
+    """8-bit RGB pictures -> float32 canvases of four channels, mapped from the archive, as they are."""
+
+    def open_data(path: Path) -> Canvases:
+        archive = Archive.open(path)
+        return Canvases(archive, View.fit(archive, "cmyk", "linear"), conditional=options.conditional)
+
+    return lambda recipe: replace(recipe, open_data=open_data)
+
+
+def view(options: SoundOptions) -> Patch:
+    """Values of about unit range by nature -> a view: representation and scaling fitted to these sounds."""
+
+    def patch(recipe: Recipe) -> Recipe:
+        def open_data(path: Path) -> Canvases:
+            data = recipe.open_data(path)
+            if not isinstance(data, Canvases):
+                raise UserError(f"the patch 'view' needs 'float32-canvases' before it, not {type(data).__name__}")
+            fitted = View.fit(data.archive, options.view, options.scaling)
+            return Canvases(data.archive, fitted, data.indices, conditional=options.conditional)
+
+        return replace(recipe, open_data=open_data)
+
+    return patch
+
+
+def sound_augmentation(options: SoundOptions) -> Patch:
+    """Flips, turns and colours -> polarity, gain, width, swap, pan, shift: changes that keep a sound a sound."""
+
+    def make(data: Canvases) -> SoundAugment:
+        return SoundAugment(data.view, options.augmentations or data.view.augmentations)
+
+    return lambda recipe: replace(recipe, make_augment=make)
+
+
+def sound_previews(options: SoundOptions) -> Patch:
+    """A png sheet -> a png sheet and the sounds."""
+    return lambda recipe: replace(recipe, make_sheet=lambda data: sound_sheet(data.view))
+
+
+SERIES: dict[str, Callable[[SoundOptions], Patch]] = {
+    "float32-canvases": float32_canvases,
+    "view": view,
+    "sound-augmentation": sound_augmentation,
+    "sound-previews": sound_previews,
+}
+
+
+def apply_series(recipe: Recipe, names: Sequence[str], options: SoundOptions) -> Recipe:
+    """Apply the named patches in order.
+
+    Raises:
+        UserError: no patch of that name.
+    """
+    for name in names:
+        if name not in SERIES:
+            raise UserError(f"--patches: no patch '{name}'; there are {', '.join(SERIES)}, or 'sound' for all, or 'none'")
+        recipe = SERIES[name](options)(recipe)
+        recipe = replace(recipe, applied=(*recipe.applied, name))
+    return recipe
