@@ -151,6 +151,8 @@ def _opened(source: str | Path | BinaryIO) -> Iterator[soundfile.SoundFile]:
     name = name_of(source)
     try:
         if isinstance(source, str | Path):
+            if Path(source).is_dir():
+                raise SoundError(f"{name}: is a folder, not a sound")
             file = soundfile.SoundFile(os.open(source, os.O_RDONLY | getattr(os, "O_BINARY", 0)))
         else:
             file = soundfile.SoundFile(_Nameless(source))

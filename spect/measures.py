@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sounds -> numbers and features, deterministic and batched, for scores between sets of sounds of one rate.
+
+Two views of a sound, on purpose unlike. `log_mel_statistics` is blind to phase and sees spectrum, decay and rhythm;
+`waveform_features` sees the waveform: envelopes down to a few milliseconds, peaks, autocorrelation, stereo. Both see
+the level. Each feature is made of groups, each divided by the root of its size, so that no group rules the distance
+by mere number. Any L from 1 up is taken; meaningful are 1 024 samples and more, at 8 to 48 kHz.
+Change a number below, and FEATURE_VERSION: scores of different versions can't be compared.
+"""
+
+import math
+
+import torch
+
+from spect.errors import SoundError
+
+FEATURE_VERSION = 1
+
+MEL_BANDS = 48
+MEL_LOWEST_HZ = 40.0
+FRAME_SECONDS = 0.046  # rounded to a power of two: 2 048 samples at 44.1 kHz, 512 at 8 kHz
+FLOOR_DB = -80.0  # below full scale; quieter bands and blocks count as this
+SCALES = (1, 2, 4, 8, 16)  # frames of a quarter window: 12 ms to 190 ms
+SEGMENTS = 4
+ENVELOPES = (8, 32, 128)  # blocks a sound
+LAGS = 64
+DB_UNIT = 20.0  # decibels that count as 1
+SILENT_DB = -80.0  # a peak below this is silence
+CLIPPED = 1 - 2**-15  # full scale of 16 bits
+
+
+def log_mel_statistics(sounds: torch.Tensor, sample_rate: int) -> torch.Tensor:
+    """Describe sounds by the statistics of their mid's log-mel spectrogram; blind to phase and polarity.
+
+    In units of 20 dB, a full-scale sine at about 0: each band's mean and deviation over time; its mean in each
+    quarter of the sound, less the mean; and its root-mean-square step between neighbouring blocks of 1, 2, 4, 8 and
+    16 frames (0 where the sound is shorter than two blocks).
+
+    Shape: [N, 1 or 2, L] -> [N, 48 * (2 + 4 + 5)].
+    """
+    mel = _log_mel(_mid(sounds), sample_rate)  # [N, bands, frames]
+    mean = mel.mean(-1)
+    quarters = torch.nn.functional.adaptive_avg_pool1d(mel, SEGMENTS) - mean[..., None]
+    groups = [mean, mel.std(-1, correction=0), quarters.flatten(1)]
+    groups += [_steps(mel, scale) for scale in SCALES]
+    return torch.cat([group / math.sqrt(group.shape[1]) for group in groups], dim=1)
+
+
+def waveform_features(sounds: torch.Tensor, sample_rate: int) -> torch.Tensor:
+    """Describe sounds by their waveform; blind to polarity, not to phase.
+
+    Levels of the mid in 8, 32 and 128 blocks of the sound and of the side in 8; the mid's crest factor in 32 blocks
+    (all in units of 20 dB); the mid's normalised autocorrelation at 64 lags, spaced evenly in octaves from 1 sample to
+    half the sound or 50 ms; and the modulus of its skewness. Silence: floor, 0 for the ratios.
+
+    Shape: [N, 1 or 2, L] -> [N, 8 + 32 + 128 + 8 + 32 + 64 + 1].
+    """
+    mid = _mid(sounds)
+    side = (sounds[:, 0] - sounds[:, -1]).float() / 2
+    groups = [_envelope(mid, blocks) for blocks in ENVELOPES]
+    groups += [_envelope(side, ENVELOPES[0]), _crest(mid, ENVELOPES[1]), _autocorrelation(mid, sample_rate)]
+    groups.append(_skewness(mid).abs()[:, None])
+    return torch.cat([group / math.sqrt(group.shape[1]) for group in groups], dim=1)
+
+
+def levels(sounds: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Measure each sound's levels. Samples that aren't finite count as 0 in all but `finite`.
+
+    Returns:
+        peak: largest modulus. rms_db: of all channels, floored at -200. dc: the channel mean of the larger modulus,
+        with its sign. clipped: share of samples at full scale. silent: peak below -80 dB. finite: no NaN or Inf.
+
+    Shape: [N, 1 or 2, L] -> each [N].
+    """
+    _check(sounds)
+    finite = torch.isfinite(sounds).flatten(1).all(1)
+    clean = torch.nan_to_num(sounds.double(), nan=0.0, posinf=0.0, neginf=0.0)
+    size = clean.abs().flatten(1)
+    means = clean.mean(-1)
+    power = clean.square().flatten(1).mean(1)
+    return {
+        "peak": size.amax(1),
+        "rms_db": 10 * torch.log10(power.clamp_min(1e-20)),
+        "dc": means.gather(1, means.abs().argmax(1, keepdim=True))[:, 0],
+        "clipped": (size >= CLIPPED).double().mean(1),
+        "silent": size.amax(1) < 10 ** (SILENT_DB / 20),
+        "finite": finite,
+    }
+
+
+def _check(sounds: torch.Tensor) -> None:
+    if sounds.ndim != 3 or sounds.shape[1] not in (1, 2) or sounds.shape[2] == 0:
+        raise SoundError(f"measures: sounds are [N, 1 or 2, L], got {list(sounds.shape)}")
+
+
+def _mid(sounds: torch.Tensor) -> torch.Tensor:
+    """Return the mid. Shape: [N, 1 or 2, L] -> [N, L]. Raises: SoundError for NaN or Inf."""
+    _check(sounds)
+    if not torch.isfinite(sounds).all():
+        raise SoundError("measures: a sound holds NaN or Inf; leave it out first (levels()['finite'])")
+    return sounds.float().mean(1)
+
+
+def _log_mel(mid: torch.Tensor, sample_rate: int) -> torch.Tensor:
+    """Return the log-mel spectrogram in units of 20 dB. Shape: [N, L] -> [N, bands, frames].
+
+    Hann window, hop of a quarter, zeros around, so that the first and the last sample lie in as many frames as others.
+    """
+    size = 2 ** round(math.log2(FRAME_SECONDS * sample_rate))
+    window = torch.hann_window(size, device=mid.device)
+    hop = size // 4
+    padded = torch.nn.functional.pad(mid, (size - hop, size - hop + (-mid.shape[1]) % hop))
+    power = torch.fft.rfft(padded.unfold(-1, size, hop) * window).abs().square() * (2 / window.sum()) ** 2
+    mel = power @ mel_filters(sample_rate, size).to(mid).T
+    decibels = 10 * torch.log10(mel + 10 ** (FLOOR_DB / 10))
+    return decibels.transpose(1, 2) / DB_UNIT
+
+
+def mel_filters(sample_rate: int, size: int) -> torch.Tensor:
+    """Return triangles of peak 1, evenly spaced in mel (HTK: 2595 log10(1 + f / 700)) from 40 Hz to Nyquist.
+
+    Shape: [bands, size / 2 + 1].
+    """
+    low, high = (2595 * math.log10(1 + hz / 700) for hz in (MEL_LOWEST_HZ, sample_rate / 2))
+    corners = 700 * (10 ** (torch.linspace(low, high, MEL_BANDS + 2, dtype=torch.float64) / 2595) - 1)
+    hz = torch.arange(size // 2 + 1, dtype=torch.float64) * sample_rate / size
+    left, centre, right = corners[:-2, None], corners[1:-1, None], corners[2:, None]
+    return torch.minimum((hz - left) / (centre - left), (right - hz) / (right - centre)).clamp_min(0)
+
+
+def _steps(mel: torch.Tensor, scale: int) -> torch.Tensor:
+    """Return the root-mean-square step between neighbouring blocks of `scale` frames. Shape: [N, B, T] -> [N, B]."""
+    blocks = mel.shape[-1] // scale
+    if blocks < 2:
+        return torch.zeros_like(mel[..., 0])
+    means = mel[..., : blocks * scale].unflatten(-1, (blocks, scale)).mean(-1)
+    return means.diff(dim=-1).square().mean(-1).sqrt()
+
+
+def _blocks(signal: torch.Tensor, blocks: int) -> torch.Tensor:
+    """Cut a signal into equal blocks, the last padded with zeros. Shape: [N, L] -> [N, blocks, ceil(L / blocks)]."""
+    length = -(-signal.shape[1] // blocks)
+    return torch.nn.functional.pad(signal, (0, blocks * length - signal.shape[1])).unflatten(-1, (blocks, length))
+
+
+def _decibels(power: torch.Tensor) -> torch.Tensor:
+    return 10 * torch.log10(power + 10 ** (FLOOR_DB / 10)) / DB_UNIT
+
+
+def _envelope(signal: torch.Tensor, blocks: int) -> torch.Tensor:
+    """Return the level of each block, in units of 20 dB. Shape: [N, L] -> [N, blocks]."""
+    return _decibels(_blocks(signal, blocks).square().mean(-1))
+
+
+def _crest(signal: torch.Tensor, blocks: int) -> torch.Tensor:
+    """Return the peak over the level of each block, in units of 20 dB. Shape: [N, L] -> [N, blocks]."""
+    cut = _blocks(signal, blocks)
+    return _decibels(cut.square().amax(-1)) - _decibels(cut.square().mean(-1))
+
+
+def _autocorrelation(signal: torch.Tensor, sample_rate: int) -> torch.Tensor:
+    """Return r(lag) / r(0) by the Wiener-Khinchin theorem, zero-padded. Shape: [N, L] -> [N, lags]."""
+    length = signal.shape[1]
+    longest = max(1, min(length // 2, round(0.05 * sample_rate)))
+    lags = torch.logspace(0, math.log2(longest), LAGS, base=2, dtype=torch.float64).round().long().clamp(0, length - 1)
+    size = 2 ** math.ceil(math.log2(2 * length))
+    products = torch.fft.irfft(torch.fft.rfft(signal, n=size).abs().square(), n=size)
+    return _ratio(products[:, lags.to(signal.device)], products[:, :1])
+
+
+def _skewness(signal: torch.Tensor) -> torch.Tensor:
+    """Return the third moment about zero over the level's cube. Shape: [N, L] -> [N]."""
+    return _ratio(signal.pow(3).mean(1), signal.square().mean(1).pow(1.5))
+
+
+def _ratio(numerator: torch.Tensor, denominator: torch.Tensor) -> torch.Tensor:
+    """Divide, 0 where there is nothing to divide by."""
+    return torch.where(denominator > 1e-20, numerator / denominator.clamp_min(1e-20), torch.zeros_like(numerator))
