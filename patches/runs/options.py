@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options of train.py: given < run's own < preset's < defaults, each with the reason why it is what it is.
+
+Names and spelling are those of the reference's command line and of the seed paper. Nothing is read from a file here
+but what is handed in; the values resolved go into training_options.json and come back from it unchanged.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from patches import presets
+from patches.errors import UserError
+from stylegan3.configs import CONFIGURATIONS
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Every option of a run, resolved. Options without a default here must be given (or come from a preset).
+
+    Args:
+        kimg: total thousands of pictures of the run's life; tick and snap: kimg a tick, ticks a snapshot.
+        batch_gpu: pictures on the device at a time; None: chosen from free memory.
+        glr, map_depth: None: as the configuration has it.
+        augs: comma-separated sound augmentations; empty: all that the view bears.
+        time_limit: seconds, None for no limit.
+    """
+
+    outdir: str
+    cfg: str
+    data: str
+    gpus: int
+    batch: int
+    gamma: float
+    cond: bool = False
+    mirror: bool = False
+    aug: str = "ada"
+    augs: str = ""
+    freezed: int = 0
+    p: float = 0.2
+    target: float = 0.6
+    batch_gpu: int | None = None
+    cbase: int = 32768
+    cmax: int = 512
+    glr: float | None = None
+    dlr: float = 0.002
+    map_depth: int | None = None
+    mbstd_group: int = 4
+    desc: str = ""
+    metrics: str = "none"
+    kimg: float = 25000
+    tick: float = 4
+    snap: int = 50
+    seed: int = 0
+    fp32: bool = True
+    nobench: bool = False
+    workers: int = 3
+    device: str = "auto"
+    view: str = "cmyk"
+    scaling: str = "compand"
+    patches: str = "sound"
+    keep_states: int = 3
+    time_limit: float | None = None
+
+    def __post_init__(self) -> None:
+        checks = (
+            ("cfg", self.cfg in CONFIGURATIONS, f"must be one of {', '.join(CONFIGURATIONS)}"),
+            ("gpus", self.gpus == 1, "only 1 is supported so far (one GPU, or the CPU)"),
+            ("batch", self.batch >= 1, "must be at least 1"),
+            ("batch-gpu", self.batch_gpu is None or self.batch_gpu >= 1, "must be at least 1"),
+            ("gamma", self.gamma >= 0, "must not be negative"),
+            ("aug", self.aug in ("noaug", "ada", "fixed"), "must be noaug, ada or fixed"),
+            ("p", 0 <= self.p <= 1, "a probability lies between 0 and 1"),
+            ("target", -1 <= self.target <= 1, "the mean sign of D(real) lies between -1 and 1"),
+            ("cbase", self.cbase >= 1, "must be at least 1"),
+            ("cmax", self.cmax >= 1, "must be at least 1"),
+            ("glr", self.glr is None or self.glr > 0, "must be above 0"),
+            ("dlr", self.dlr > 0, "must be above 0"),
+            ("map-depth", self.map_depth is None or self.map_depth >= 1, "must be at least 1"),
+            ("mbstd-group", self.mbstd_group >= 1, "must be at least 1"),
+            ("kimg", self.kimg >= 0, "must not be negative"),
+            ("tick", self.tick > 0, "must be above 0"),
+            ("snap", self.snap >= 1, "must be at least 1"),
+            ("workers", self.workers >= 0, "must not be negative"),
+            ("freezed", self.freezed >= 0, "must not be negative"),
+            ("keep-states", self.keep_states >= 1, "must be at least 1"),
+            ("metrics", self.metrics.lower() == "none", "there are no scores yet; use --metrics=none"),
+        )
+        for name, good, allowed in checks:
+            if not good:
+                raise UserError(f"--{name}={getattr(self, name.replace('-', '_'))}: {allowed}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options as JSON values."""
+        return asdict(self)
+
+
+NAMES = tuple(field.name for field in fields(TrainOptions))
+REQUIRED = ("outdir", "cfg", "data", "gpus", "batch", "gamma")
+MAY_DIFFER = ("kimg", "snap", "keep_states", "time_limit", "workers", "metrics", "data", "outdir")
+"""What an exact resume may change."""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Options and, for those that weren't given, why they are so."""
+
+    options: TrainOptions
+    reasons: Mapping[str, str]
+
+    def with_choice(self, name: str, value: Any, reason: str) -> "Resolved":
+        """Return the same with one option chosen for the user."""
+        return Resolved(replace(self.options, **{name: value}), {**self.reasons, name: reason})
+
+
+def resolve(given: Mapping[str, Any], preset: str | None, own: Mapping[str, Any] | None = None) -> Resolved:
+    """Resolve options; None among the given means not given.
+
+    Args:
+        own: the options of the run that is resumed.
+
+    Raises:
+        UserError: one is missing, out of range, or differs from the resumed run's.
+    """
+    chosen = {name: value for name, value in given.items() if value is not None and name in NAMES}
+    if own is not None:
+        refuse_differences(chosen, own)
+    layers = [(chosen, "")]
+    if own is not None:
+        layers.append((dict(own), "as the run has it"))
+    if preset is not None:
+        layers.append((presets.settings(preset), f"from --preset={preset}"))
+    values: dict[str, Any] = {"gpus": 1}
+    reasons = {"gpus": "default"}
+    for layer, reason in reversed(layers):
+        values |= {name: value for name, value in layer.items() if name in NAMES}
+        reasons |= {name: reason for name in layer if name in NAMES}
+    reasons |= {name: "default" for name in NAMES if name not in values}
+    values["kimg"] = total_kimg(values.get("kimg", TrainOptions.kimg), own)
+    missing = [name for name in REQUIRED if name not in values]
+    if missing:
+        raise UserError(_missing(missing[0]))
+    return Resolved(TrainOptions(**values), {name: reason for name, reason in reasons.items() if reason})
+
+
+def _missing(name: str) -> str:
+    hints = {
+        "gamma": "the weight of R1 decides whether training is stable: try 0.5 at 128x128 and 8 at 512x512 "
+        "(stylegan3), a tenth of that for stylegan2, or --preset",
+        "cfg": f"one of {', '.join(CONFIGURATIONS)}, or --preset",
+        "data": "an archive made by dataset_tool_wav.py",
+        "outdir": "a folder for the runs",
+        "batch": "pictures an iteration, for example 16, or --preset",
+    }
+    return f"--{name}: missing; {hints.get(name, 'it must be given')}"
+
+
+def refuse_differences(given: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """Refuse options that an exact resume can't change, all in one line."""
+    wrong = [
+        f"--{name.replace('_', '-')} is {own[name]}, not {value}"
+        for name, value in given.items()
+        if name not in MAY_DIFFER and name in own and own[name] != value
+    ]
+    if wrong:
+        free = ", ".join(f"--{name.replace('_', '-')}" for name in MAY_DIFFER)
+        raise UserError(f"--resume: the run has other options: {'; '.join(wrong)}; only {free} may change; or --finetune")
+
+
+def same_run(options: TrainOptions, own: Mapping[str, Any]) -> bool:
+    """Whether a run has the same options but for those that may differ; a chosen batch_gpu counts as same."""
+    mine = options.to_dict()
+    free = {*MAY_DIFFER, *(("batch_gpu",) if options.batch_gpu is None else ())}
+    return all(mine[name] == own.get(name) for name in NAMES if name not in free)
+
+
+def total_kimg(text: str | float, own: Mapping[str, Any] | None) -> float:
+    """Read --kimg: a total, or '+10' for so much more than the run had as its goal.
+
+    Raises:
+        UserError: not a number, or '+' without a run to continue.
+    """
+    written = str(text)
+    if not re.fullmatch(r"\+?\d+(\.\d+)?", written):
+        raise UserError(f"--kimg={written}: must be a number of thousand pictures, or +N with --resume")
+    if not written.startswith("+"):
+        return float(written)
+    if own is None:
+        raise UserError(f"--kimg={written}: +N adds to a run that is resumed; give the total instead")
+    return float(own["kimg"]) + float(written)
+
+
+def seconds_of(text: str) -> float:
+    """Read a duration: '5h30m', '45m', '90s', or seconds.
+
+    Raises:
+        UserError: not a duration.
+    """
+    match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
+    if not text.strip() or match is None:
+        raise UserError(f"--time-limit={text}: must be a time such as 5h30m, 45m or 90s")
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds
