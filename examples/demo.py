@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demonstration that `make demo` runs: notes -> archive -> trained network -> new sounds.
+
+Four steps with the project's own scripts, each with its output on the screen:
+
+    examples/synth.py        about 100 notes as wav files          demo/sounds/{pad,bass,pluck}/*.wav
+    dataset_tool_wav.py      those files as lossless pictures      demo/sounds.zip
+    train.py                 a small network learns the pictures   demo/training/00000-.../
+    gen_audio.py             eight seeds become sounds             demo/new_sounds/seed000N.{wav,png}
+
+A second call keeps what is done and goes on with a training that was stopped; `--fresh` starts over.
+
+    python -m examples.demo [--out demo] [--fresh]
+"""
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from examples.steps import ROOT, Step, run_steps
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that the demonstration can be tuned by.
+
+    resolution: FxT of the pictures; a canvas holds 2*F*T samples, and so does a note.
+    train: options of train.py beside --outdir, --data and --resume.
+    seeds: of the new sounds.
+    """
+
+    count: int = 100
+    resolution: str = "64x64"
+    sample_rate: int = 8000
+    seed: int = 0
+    train: tuple[str, ...] = ("--cfg=stylegan2", "--preset=demo", "--gpus=1", "--device=cpu", "--seed=0")
+    seeds: str = "0-7"
+
+    @property
+    def seconds(self) -> float:
+        """Length of a note: one canvas."""
+        rows, frames = (int(side) for side in self.resolution.split("x"))
+        return 2 * rows * frames / self.sample_rate
+
+
+def newest_snapshot(training: Path) -> Path:
+    """The last network of the newest run.
+
+    Raises: SystemExit where there is none.
+    """
+    found = sorted(training.glob("*/network-snapshot-*.safetensors"), key=lambda path: (path.parent.name, path.name))
+    if not found:
+        raise SystemExit(f"{training} holds no network: start over with --fresh.")
+    return found[-1]
+
+
+def plan(settings: Settings, out: Path) -> list[Step]:
+    """The four steps; what a step depends on includes what the steps before it depend on."""
+    sounds, archive, training, new = (out / name for name in ("sounds", "sounds.zip", "training", "new_sounds"))
+    notes: dict[str, object] = {
+        "count": settings.count,
+        "resolution": settings.resolution,
+        "sample_rate": settings.sample_rate,
+        "seed": settings.seed,
+    }
+    network = notes | {"train": settings.train}
+    rate = f"--sample-rate={settings.sample_rate}"
+    length = f"--seconds={settings.seconds!r}"
+    synth = ["-m", "examples.synth", str(sounds), f"--count={settings.count}", length, rate, f"--seed={settings.seed}"]
+    dataset = ["dataset_tool_wav.py", f"--source={sounds}", f"--dest={archive}", f"--resolution={settings.resolution}"]
+    train = ["train.py", f"--outdir={training}", f"--data={archive}", *settings.train, "--resume=auto"]
+
+    def generate() -> list[str]:
+        snapshot = newest_snapshot(training)
+        return ["gen_audio.py", f"--network={snapshot}", f"--outdir={new}", f"--seeds={settings.seeds}"]
+
+    return [
+        Step("render notes", notes, sounds, lambda: synth),
+        Step("build the archive", notes, archive, lambda: [*dataset, rate, "--labels=folders"]),
+        Step("train", network, training, lambda: train),
+        Step("generate", network | {"seeds": settings.seeds}, new, generate, again=True),
+    ]
+
+
+def closing_words(settings: Settings, out: Path, taken: dict[str, float], setup_seconds: float | None) -> str:
+    """What the user is told at the end: where, how long, what to expect, what next."""
+    rows = {} if setup_seconds is None else {"set-up": setup_seconds}
+    rows |= taken | {"together": (setup_seconds or 0.0) + sum(taken.values())}
+    table = "\n".join(f"  {name:<18}{seconds:7.1f} s" for name, seconds in rows.items())
+    count = len(list((out / "new_sounds").glob("seed*.wav")))
+    return f"""
+{count} new sounds, each as .wav and .png: {out / "new_sounds"}
+The notes that they were learned from: {out / "sounds"}
+The training, with snapshots to look at and listen to: {out / "training"}
+
+{table}
+
+What to expect: a small network had a few minutes with {settings.count} notes of {settings.seconds:.1f} s each.
+It can learn how loud, bright, wide and long the notes are, and how they begin and fade.
+It can't sound clean yet: pitches blur and mix, and the edges of frames buzz.
+Good results take a GPU, a thousand sounds or more, and hours.
+
+Your own sounds, in three commands:
+  .venv/bin/python dataset_tool_wav.py --source=my_sounds --dest=datasets/mine.zip
+  .venv/bin/python train.py --outdir=trained_networks --data=datasets/mine.zip --cfg=stylegan2 --gpus=1 --batch=8 --gamma=8
+  .venv/bin/python gen_audio.py --network='trained_networks/*/network-snapshot-*.safetensors' --outdir=out --seeds=0-9
+"""  # noqa: E501  (commands stand on one line, to be copied)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m examples.demo", description="Sounds in, new sounds out.")
+    parser.add_argument("--out", type=Path, default=ROOT / "demo", help="folder for everything that is made")
+    parser.add_argument("--fresh", action="store_true", help="start over, also where an earlier run can be continued")
+    given = parser.parse_args(arguments)
+    out = given.out.resolve()
+    out = out.relative_to(ROOT) if out.is_relative_to(ROOT) else out
+    os.chdir(ROOT)
+
+    settings = Settings()
+    taken = run_steps(plan(settings, out), out, fresh=given.fresh)
+    setup = os.environ.get("SETUP_SECONDS")
+    print(closing_words(settings, out, taken, float(setup) if setup else None))
+
+
+if __name__ == "__main__":
+    main()
