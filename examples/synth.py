@@ -89,15 +89,14 @@ class Patch:
 def plan_notes(count: int, rng: np.random.Generator) -> list[Note]:
     """Spread `count` different notes over the classes, their patches and every second octave."""
     notes: dict[Note, None] = {}
-    turn = 0
-    while len(notes) < count:
+    for turn in range(count):
         kind = list(KINDS)[turn % len(KINDS)]
         patch = turn // len(KINDS) // NOTES_A_PATCH
         low, high = KINDS[kind].octaves
         octaves = [octave for octave in range(low, high + 1) if octave % 2 == patch % 2]
-        midi = 12 * (int(rng.choice(octaves)) + 1) + int(rng.integers(12))
-        notes[Note(kind, patch, midi)] = None
-        turn += 1
+        while len(notes) == turn:  # until it is a new one
+            midi = 12 * (int(rng.choice(octaves)) + 1) + int(rng.integers(12))
+            notes[Note(kind, patch, midi)] = None
     return list(notes)
 
 
@@ -176,9 +175,7 @@ def synthesize(count: int, samples: int, sample_rate: int, seed: int) -> Iterato
     Raises: ValueError where a number isn't positive, or there are fewer than two samples.
     """
     if count < 1 or samples < 2 or sample_rate < 1000:
-        raise ValueError(
-            f"count {count}, samples {samples}, sample rate {sample_rate}: needed are >= 1, >= 2, >= 1000."
-        )
+        raise ValueError(f"{count} notes, {samples} samples, {sample_rate} Hz: needed are at least 1, 2 and 1000.")
     patches: dict[tuple[str, int], Patch] = {}
     for note in plan_notes(count, np.random.default_rng([seed, 0])):
         key = (note.kind, note.patch)
