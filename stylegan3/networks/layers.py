@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layers with equalised learning rate: weights are kept near N(0, 1) and scaled when used (Karras et al. 2018, 4.1).
+
+A leaky relu's gain is folded into weight and bias, as it is positively homogeneous: one pass over the activations less.
+Modules are built empty (on the default device, 'meta' included) and filled by ``reset(rng)``.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SQRT2 = 2.0**0.5
+SLOPE = 0.2  # of every leaky relu
+FIR = (0.125, 0.375, 0.375, 0.125)  # [1, 3, 3, 1] / 8, StyleGAN2's resampling filter
+
+
+def parameter(*shape: int) -> nn.Parameter:
+    """Return an empty parameter."""
+    return nn.Parameter(torch.empty(shape))
+
+
+@torch.no_grad()
+def fill_normal(tensor: Tensor, rng: torch.Generator, scale: float = 1.0) -> None:
+    """Fill a tensor with N(0, scale^2), drawn on the generator's device so that every device gets the same values."""
+    tensor.copy_(torch.randn(tensor.shape, generator=rng, device=rng.device) * scale)
+
+
+class Dense(nn.Module):
+    """Fully connected layer, with a leaky relu of gain sqrt 2 where ``act``. Shape: [N, i] -> [N, o]."""
+
+    def __init__(self, i: int, o: int, *, act: bool = False, rate: float = 1.0, start: float = 0.0) -> None:
+        super().__init__()
+        self.weight, self.bias = parameter(o, i), parameter(o)
+        self.act, self.rate, self.start = act, rate, start
+        self.scale = rate / i**0.5
+
+    def reset(self, rng: torch.Generator, spread: float = 1.0) -> None:
+        """Draw the weight from N(0, (spread/rate)^2); every bias is ``start``."""
+        fill_normal(self.weight, rng, spread / self.rate)
+        nn.init.constant_(self.bias, self.start / self.rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gain = SQRT2 if self.act else 1.0
+        bias = self.bias if self.rate * gain == 1 else self.bias * (self.rate * gain)
+        y = F.linear(x, self.weight * (self.scale * gain), bias)
+        return F.leaky_relu(y, SLOPE) if self.act else y
+
+
+class Conv(nn.Module):
+    """Convolution, with bias and leaky relu where ``act``; ``gain`` scales the result.
+
+    Shape: [N, i, H, W] -> [N, o, H, W], or (H - kernel) // 2 + 1 high with stride 2, which has no padding.
+    """
+
+    def __init__(self, i: int, o: int, kernel: int, *, act: bool = True, stride: int = 1, gain: float = 1.0) -> None:
+        super().__init__()
+        self.weight = parameter(o, i, kernel, kernel)
+        self.bias = parameter(o) if act else None
+        self.act, self.stride, self.padding = act, stride, kernel // 2 if stride == 1 else 0
+        self.gain = gain * SQRT2 if act else gain
+        self.scale = self.gain / (i * kernel**2) ** 0.5
+
+    def reset(self, rng: torch.Generator) -> None:
+        """Draw the weight from N(0, 1); biases are 0."""
+        fill_normal(self.weight, rng)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = None if self.bias is None else self.bias * self.gain
+        y = F.conv2d(x, self.weight * self.scale, bias, stride=self.stride, padding=self.padding)
+        return F.leaky_relu(y, SLOPE) if self.act else y

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""StyleGAN2's synthesis network: a learned constant, modulated convolutions, one picture a resolution, summed.
+
+Karras et al. 2020, sections 2 and 3 ("skip" architecture). Each resolution adds its picture to the filtered, twice as
+large picture of the one before. Float32 throughout; reduced precision would be chosen for each Block, never for the
+sum of pictures.
+"""
+
+from __future__ import annotations
+
+from math import log2
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stylegan3.errors import NetworkError
+from stylegan3.networks.layers import FIR, SLOPE, SQRT2, Dense, fill_normal, parameter
+from stylegan3.networks.moments import Moments
+from stylegan3.networks.specs import GeneratorSpec, start_grid
+from stylegan3.ops.modulation import demodulation
+from stylegan3.ops.upfirdn import upfirdn2d
+
+Noise = str | Tensor
+
+
+class StyledConv(nn.Module):
+    """Modulated 3x3 convolution, noise, bias and leaky relu; ``up`` doubles both sides first.
+
+    Shape: [N, i, H, W] -> [N, o, H', W'] with (H', W') = size.
+    """
+
+    noise: Tensor
+
+    def __init__(self, i: int, o: int, w_dim: int, size: tuple[int, int], up: bool) -> None:
+        super().__init__()
+        self.affine = Dense(w_dim, i, start=1.0)
+        self.weight, self.bias = parameter(o, i, 3, 3), parameter(o)
+        self.strength = nn.Parameter(torch.empty(()))
+        self.register_buffer("noise", torch.empty(size))
+        self.size, self.up = size, up
+
+    def reset(self, rng: torch.Generator) -> None:
+        """Draw weight and constant noise; noise strength and bias are 0."""
+        self.affine.reset(rng)
+        fill_normal(self.weight, rng)
+        fill_normal(self.noise, rng)
+        nn.init.zeros_(self.bias)
+        nn.init.zeros_(self.strength)
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
+        styles = self.affine(w)
+        y = x * styles[:, :, None, None]
+        if self.up:
+            y = F.conv_transpose2d(y, self.weight.transpose(0, 1), stride=2)
+            y = upfirdn2d(y, FIR, padding=1, gain=4.0)
+        else:
+            y = F.conv2d(y, self.weight, padding=1)
+        level = (self.bias * SQRT2)[:, None, None]
+        if noise is not None:
+            level = level + noise * (self.strength * SQRT2)
+        factor = demodulation(self.weight, styles) * SQRT2  # the activation's gain, folded in
+        return F.leaky_relu(torch.addcmul(level, y, factor[:, :, None, None]), SLOPE)
+
+
+class ToPicture(nn.Module):
+    """Modulated 1x1 convolution to the picture's channels, without demodulation."""
+
+    def __init__(self, i: int, channels: int, w_dim: int) -> None:
+        super().__init__()
+        self.affine = Dense(w_dim, i, start=1.0)
+        self.weight, self.bias = parameter(channels, i, 1, 1), parameter(channels)
+        self.scale = 1 / i**0.5
+
+    def reset(self, rng: torch.Generator) -> None:
+        """Draw the weights; the bias is 0."""
+        self.affine.reset(rng)
+        fill_normal(self.weight, rng)
+        nn.init.zeros_(self.bias)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        n, i, h, width = x.shape
+        kernels = self.weight[None, :, :, 0, 0] * (self.affine(w) * self.scale)[:, None, :]
+        y = torch.baddbmm(self.bias[None, :, None], kernels, x.reshape(n, i, h * width))
+        return y.reshape(n, -1, h, width)
+
+
+class Block(nn.Module):
+    """One resolution: (up and) convolve, convolve, add this resolution's picture."""
+
+    def __init__(self, i: int, o: int, spec: GeneratorSpec, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.first = StyledConv(i, o, spec.w_dim, size, up=True) if i else None
+        self.second = StyledConv(o, o, spec.w_dim, size, up=False)
+        self.picture = ToPicture(o, spec.shape[0], spec.w_dim)
+
+    @property
+    def convs(self) -> list[StyledConv]:
+        """The block's styled convolutions in order."""
+        return [self.second] if self.first is None else [self.first, self.second]
+
+    def forward(
+        self, x: Tensor, total: Tensor | None, ws: Tensor, noises: list[Tensor | None]
+    ) -> tuple[Tensor, Tensor]:
+        for k, conv in enumerate(self.convs):
+            x = conv(x, ws[:, k], noises[k])
+        picture = self.picture(x, ws[:, len(self.convs)])
+        if total is not None:
+            picture = picture + upfirdn2d(total, FIR, up=2, padding=(2, 1, 2, 1), gain=4.0)
+        return x, picture
+
+
+class SkipSynthesis(nn.Module):
+    """ws [N, num_ws, W] -> pictures [N, C, F, T]."""
+
+    def __init__(self, spec: GeneratorSpec) -> None:
+        super().__init__()
+        self.num_ws = 2 * int(log2(spec.size)) - 2
+        rows, columns = start_grid(spec.shape)
+        widths = [min(spec.channel_base // (4 << k), spec.channel_max) for k in range(self.num_ws // 2)]
+        sizes = [(rows << k, columns << k) for k in range(len(widths))]
+        self.const = parameter(widths[0], rows, columns)
+        before = [0, *widths[:-1]]
+        self.blocks = nn.ModuleList(Block(i, o, spec, s) for i, o, s in zip(before, widths, sizes, strict=True))
+        self.noise_size = sum(c.size[0] * c.size[1] for c in self.convs)
+
+    @property
+    def convs(self) -> list[StyledConv]:
+        """All styled convolutions in order."""
+        return [conv for block in self.blocks for conv in cast(Block, block).convs]
+
+    def reset(self, rng: torch.Generator) -> None:
+        """Draw the constant and all weights."""
+        fill_normal(self.const, rng)
+        for block in cast(list[Block], self.blocks):
+            for conv in block.convs:
+                conv.reset(rng)
+            block.picture.reset(rng)
+
+    def noises(self, noise: Noise, batch: int) -> list[Tensor | None]:
+        """Return each convolution's noise: its constant, none, or its share of given values [N, noise_size]."""
+        if isinstance(noise, str):
+            if noise not in ("const", "none"):
+                raise NetworkError(f"noise {noise!r}: allowed are 'const', 'none' or a tensor [N, {self.noise_size}]")
+            return [c.noise if noise == "const" else None for c in self.convs]
+        if noise.shape != (batch, self.noise_size):
+            raise NetworkError(f"noise {tuple(noise.shape)}: [{batch}, {self.noise_size}] is needed")
+        shares = noise.split([c.size[0] * c.size[1] for c in self.convs], dim=1)
+        return [s.reshape(batch, 1, *c.size) for s, c in zip(shares, self.convs, strict=True)]
+
+    def forward(self, ws: Tensor, *, noise: Noise = "const", moments: Moments | None = None) -> Tensor:
+        """Make pictures; each resolution's picture layer shares its w with the next resolution's first convolution."""
+        noises = self.noises(noise, len(ws))
+        x, total = self.const.expand(len(ws), -1, -1, -1), None
+        at = 0
+        for block in cast(list[Block], self.blocks):
+            count = len(block.convs)
+            x, total = block(x, total, ws[:, at : at + count + 1], noises[at : at + count])
+            at += count
+        assert total is not None
+        return total

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a network is made of: frozen, validated descriptions from which the same network can be built again.
+
+Sizes are (C, F, T): channels, rows, columns. The smaller of F and T is N, which sets rates and filters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, TypeVar, get_args
+
+from stylegan3.errors import NetworkError
+
+GeneratorKind = Literal["stylegan3-t", "stylegan3-r", "stylegan2"]
+KINDS: tuple[str, ...] = get_args(GeneratorKind)
+Spec = TypeVar("Spec", "GeneratorSpec", "DiscriminatorSpec")
+
+
+def check_shape(shape: Any) -> tuple[int, int, int]:
+    """Return a shape (C, F, T) that the networks can be built for.
+
+    Raises:
+        NetworkError: unless C >= 1, min(F, T) is a power of two from 16 and the larger side a multiple of it.
+    """
+    try:
+        c, f, t = (int(v) for v in shape)
+    except (TypeError, ValueError):
+        raise NetworkError(f"shape {shape}: three whole numbers (channels, rows, columns) are needed") from None
+    small, large = min(f, t), max(f, t)
+    if c < 1 or small < 16 or small & (small - 1) or large % small:
+        raise NetworkError(
+            f"shape {c}x{f}x{t}: the smaller side must be a power of two from 16 up and the larger a multiple of it"
+        )
+    return c, f, t
+
+
+def start_grid(shape: tuple[int, int, int]) -> tuple[int, int]:
+    """Return the size of the coarsest grid, 4 x 4 for a square: (4F/N, 4T/N)."""
+    n = min(shape[1:])
+    return 4 * shape[1] // n, 4 * shape[2] // n
+
+
+def check_positive(spec: GeneratorSpec | DiscriminatorSpec, *names: str) -> None:
+    """Raise NetworkError where a field isn't positive."""
+    for name in names:
+        if getattr(spec, name) <= 0:
+            raise NetworkError(f"{name} {getattr(spec, name)}: must be above 0")
+
+
+def from_fields(cls: type[Spec], values: Mapping[str, Any]) -> Spec:
+    """Build a spec from a dict as to_dict made it, naming keys that don't belong there."""
+    unknown = sorted(set(values) - {f.name for f in fields(cls)})
+    if unknown:
+        raise NetworkError(f"{cls.__name__}: unknown settings {', '.join(unknown)}: made by another version?")
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise NetworkError(f"{cls.__name__}: {error}") from None
+
+
+def plain(spec: GeneratorSpec | DiscriminatorSpec) -> dict[str, Any]:
+    """Return a spec as values that JSON can hold."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(spec).items()}
+
+
+@dataclass(frozen=True)
+class GeneratorSpec:
+    """A generator's description.
+
+    Args:
+        kind: 'stylegan3-t', 'stylegan3-r' (1x1 kernels, radial filters) or 'stylegan2'.
+        mapping_layers: fully connected layers from z to w; 0 takes the kind's own number (2, or 8 for stylegan2).
+        channel_base: channels x resolution at full width (the published R networks: 65536, with channel_max 1024).
+        first_cutoff: StyleGAN3's first band limit in cycles across the canvas; the other numbers as in the paper.
+        clamp: largest absolute activation of StyleGAN3's layers.
+    """
+
+    kind: str
+    shape: tuple[int, int, int]
+    z_dim: int = 512
+    c_dim: int = 0
+    w_dim: int = 512
+    mapping_layers: int = 0
+    channel_base: int = 32768
+    channel_max: int = 512
+    num_layers: int = 14
+    num_critical: int = 2
+    first_cutoff: float = 2.0
+    first_stopband: float = 2.0**2.1
+    last_stopband_rel: float = 2.0**0.3
+    margin: int = 10
+    output_scale: float = 0.25
+    filter_size: int = 6
+    lrelu_upsampling: int = 2
+    clamp: float = 256.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise NetworkError(f"generator {self.kind!r}: allowed are {', '.join(KINDS)}")
+        object.__setattr__(self, "shape", check_shape(self.shape))
+        if self.mapping_layers == 0:
+            object.__setattr__(self, "mapping_layers", 8 if self.kind == "stylegan2" else 2)
+        check_positive(self, "z_dim", "w_dim", "mapping_layers", "channel_base", "channel_max", "num_layers")
+        check_positive(self, "first_cutoff", "margin", "output_scale", "filter_size", "lrelu_upsampling", "clamp")
+        if self.c_dim < 0 or not 0 <= self.num_critical < self.num_layers:
+            raise NetworkError(
+                f"c_dim {self.c_dim}, num_critical {self.num_critical}: below 0, or not below num_layers"
+            )
+
+    @property
+    def kernel(self) -> int:
+        """Width of StyleGAN3's convolutions."""
+        return 1 if self.kind == "stylegan3-r" else 3
+
+    @property
+    def size(self) -> int:
+        """N, the smaller side."""
+        return min(self.shape[1:])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return values that JSON can hold; from_dict gives the same spec."""
+        return plain(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> GeneratorSpec:
+        """Build a spec from to_dict's result."""
+        return from_fields(cls, values)
+
+
+@dataclass(frozen=True)
+class DiscriminatorSpec:
+    """A discriminator's description.
+
+    Args:
+        mbstd_group: pictures a group of the minibatch standard deviation.
+        mapping_layers: fully connected layers of the label's mapping, used where c_dim > 0.
+        label_dim: width of that mapping; 0 takes the width of the coarsest block.
+    """
+
+    shape: tuple[int, int, int]
+    c_dim: int = 0
+    channel_base: int = 32768
+    channel_max: int = 512
+    mbstd_group: int = 4
+    mapping_layers: int = 8
+    label_dim: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", check_shape(self.shape))
+        check_positive(self, "channel_base", "channel_max", "mbstd_group", "mapping_layers")
+        if self.c_dim < 0 or self.label_dim < 0:
+            raise NetworkError(f"c_dim {self.c_dim}, label_dim {self.label_dim}: can't be below 0")
+
+    @property
+    def size(self) -> int:
+        """N, the smaller side."""
+        return min(self.shape[1:])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return values that JSON can hold; from_dict gives the same spec."""
+        return plain(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> DiscriminatorSpec:
+        """Build a spec from to_dict's result."""
+        return from_fields(cls, values)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Modulated convolution: each picture's style scales the kernel's input channels, demodulation its output channels.
+
+Karras et al. 2020 (StyleGAN2), section 2.2. A picture's own kernel W[o,i] s[i] d[o] needs a grouped convolution with
+one group a picture; because the convolution is linear, scaling the activations says the same with one kernel for all:
+
+    conv(x, W s d) = d * conv(s * x, W),     d[o] = (sum_{i,k} (W[o,i,k] s[i])^2 + 1e-8)^-1/2.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylegan3.ops.upfirdn import Impl
+
+EPSILON = 1e-8
+
+
+def demodulation(weight: Tensor, styles: Tensor) -> Tensor:
+    """Return d [N, O], which gives each picture's kernel unit norm. Shape: weight [O, I, k, k], styles [N, I]."""
+    energy = weight.square().sum(dim=(2, 3))
+    return torch.rsqrt(F.linear(styles.square(), energy) + EPSILON)
+
+
+def modulated_conv2d(
+    x: Tensor,
+    weight: Tensor,
+    styles: Tensor,
+    *,
+    padding: int = 0,
+    up: int = 1,
+    demodulate: bool = True,
+    gain: Tensor | float = 1.0,
+    impl: Impl = "fast",
+) -> Tensor:
+    """Convolve pictures with their own modulated kernels.
+
+    Args:
+        padding: zeros on each side (up 1 only).
+        up: 1, or 2 for the transposed convolution of stride 2, whose output is 2H + k - 2 high and is filtered after.
+        gain: a factor on the result, a number or one value.
+        impl: 'fast' scales activations; 'reference' builds each picture's kernel (grouped convolution).
+
+    Shape: x [N, I, H, W], weight [O, I, k, k], styles [N, I] -> [N, O, H', W'].
+    """
+    if impl == "reference":
+        return _one_kernel_each(x, weight, styles, padding, up, demodulate, gain)
+    y = x * styles[:, :, None, None]
+    y = F.conv2d(y, weight, padding=padding) if up == 1 else F.conv_transpose2d(y, weight.transpose(0, 1), stride=up)
+    if demodulate:
+        return y * (demodulation(weight, styles) * gain)[:, :, None, None]
+    return y * gain
+
+
+def _one_kernel_each(
+    x: Tensor, weight: Tensor, styles: Tensor, padding: int, up: int, demodulate: bool, gain: Tensor | float
+) -> Tensor:
+    """Follow the paper: build N kernels, then convolve picture by picture."""
+    kernels = weight[None] * styles[:, None, :, None, None]
+    if demodulate:
+        kernels = kernels * torch.rsqrt(kernels.square().sum(dim=(2, 3, 4), keepdim=True) + EPSILON)
+    pairs = zip(x.split(1), kernels * gain, strict=True)
+    if up == 1:
+        return torch.cat([F.conv2d(picture, kernel, padding=padding) for picture, kernel in pairs])
+    return torch.cat([F.conv_transpose2d(picture, kernel.transpose(0, 1), stride=up) for picture, kernel in pairs])
