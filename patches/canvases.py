@@ -42,7 +42,7 @@ class Canvases:
             )
         if conditional and not self.classes:
             raise UserError(
-                f"--cond: {archive.path} has no labels; build it with --labels=folders or --labels=FILE, or leave --cond"
+                f"--cond: {archive.path} has no labels; build it with --labels=folders or a csv, or leave --cond out"
             )
 
     def __len__(self) -> int:
@@ -57,6 +57,11 @@ class Canvases:
     def c_dim(self) -> int:
         """Number of classes K; 0 without labels."""
         return len(self.classes)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the archive's summary, which holds those of its contents."""
+        return self.archive.digest
 
     def pictures(self, indices: np.ndarray) -> Tensor:
         """Copy canvases as stored. Shape: int64 [n] -> float32 [n, C, F, T] on the CPU."""

@@ -143,7 +143,8 @@ class Compand:
         """Shape: [..., C, F, T] -> [..., C/2, 2, F, T], float32 at least."""
         if picture.ndim < 3 or picture.shape[-3] % 2 or picture.shape[-2] != len(self.rows):
             raise UserError(
-                f"compand: got a picture of shape {list(picture.shape)}; allowed: [..., C, {len(self.rows)}, T] with C even"
+                f"compand: got a picture of shape {list(picture.shape)}; "
+                f"allowed: [..., C, {len(self.rows)}, T] with C even"
             )
         wide = picture if picture.dtype == torch.float64 else picture.float()
         return wide.unflatten(-3, (-1, 2))

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from patches.errors import UserError
 from patches.scaling import SCALINGS, Scales, Scaling, floored_scales, scaling_from_dict
-from spect import preview as spect_preview
 from spect import representation as spect_representation
+from spect.cmyk import Cmyk
+from spect.preview import picture
 from spect.representation import Representation
 
 if TYPE_CHECKING:
@@ -141,11 +142,11 @@ def _archive_scales(archive: Archive) -> Scales:
 
 
 register(
-    "cmyk",
+    Cmyk.name,
     Kind(
         representation=lambda archive: archive.representation,
         scales=_archive_scales,
-        preview=spect_preview.picture,
+        preview=picture,
         # no "phase": on rectangular frames a phase rotation breaks the frames' edges
         augmentations=("polarity", "gain", "width", "swap", "pan", "shift"),
     ),

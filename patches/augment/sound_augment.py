@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Augmentations that keep a sound a sound, drawn with one probability p (ADA's; Karras et al. 2020).
+
+They act where they mean what they say, on the canvas, also when networks live in companded space:
+model space -> canvas -> transforms -> model space. Flips and turns of time or frequency are not among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from patches.augment.level import Gain, Polarity
+from patches.augment.luma import KeptLuma, PaperLuma
+from patches.augment.phase import Phase
+from patches.augment.shift import Shift
+from patches.augment.stereo import Pan, Swap, Width
+from patches.augment.transform import Transform
+from patches.errors import UserError
+from patches.view import View
+
+TRANSFORMS: dict[str, Transform] = {
+    t.name: t for t in (Shift(), Polarity(), Gain(), Width(), Swap(), Pan(), Phase(), PaperLuma(), KeptLuma())
+}
+ON_REQUEST = ("luma-paper", "luma-kept")  # no operations on sound; any view of four channels can carry them
+
+
+class SoundAugment:
+    """The transforms of a view, applied in a fixed order (TRANSFORMS').
+
+    Args:
+        view: what the network sees.
+        names: transforms to use; None: all that the view bears.
+
+    Raises:
+        UserError: an unknown name, or one that this view doesn't bear.
+    """
+
+    def __init__(self, view: View, names: Sequence[str] | None = None) -> None:
+        chosen = view.augmentations if names is None else tuple(names)
+        allowed = (*view.augmentations, *ON_REQUEST)
+        for name in chosen:
+            if name not in TRANSFORMS:
+                raise UserError(f"augmentation: got {name!r}; allowed: {', '.join(allowed)}")
+            if name not in allowed:
+                raise UserError(
+                    f"augmentation: the view {view.name} does not bear {name!r}; allowed: {', '.join(allowed)}"
+                )
+        self.view = view
+        self.transforms = tuple(t for t in TRANSFORMS.values() if t.name in chosen)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is applied, in order."""
+        return tuple(t.name for t in self.transforms)
+
+    def draw(self, n: int, p: float, rng: torch.Generator) -> dict[str, Tensor]:
+        """Draw each transform's parameter with probability p, independently; its identity otherwise.
+
+        The generator moves by the same amount whatever p is.
+
+        Shape: every tensor float32 [n] on the CPU, keyed by the parameter's name.
+        """
+        draws = {}
+        for transform in self.transforms:
+            gate, place = torch.rand(2, n, generator=rng)
+            drawn = transform.draw(place, self.view.shape)
+            draws[transform.parameter] = torch.where(gate < p, drawn, transform.identity)
+        return draws
+
+    def __call__(self, pictures: Tensor, draws: dict[str, Tensor]) -> Tensor:
+        """Apply, differentiably; items for which nothing was drawn come back bit for bit.
+
+        Shape: [n, C, F, T] in model space, [n] each -> [n, C, F, T].
+        """
+        changed = self._changed(draws, len(pictures))
+        if not len(changed):
+            return pictures
+        place = changed.to(pictures.device)
+        canvas = self.view.from_model(pictures.index_select(0, place))
+        for transform in self.transforms:
+            values = draws[transform.parameter][changed]
+            if (values != transform.identity).any():
+                canvas = transform(canvas, values.to(canvas))
+        return pictures.index_copy(0, place, self.view.to_model(canvas).to(pictures.dtype))
+
+    def _changed(self, draws: dict[str, Tensor], n: int) -> Tensor:
+        """Which items have a parameter off its identity, found on the CPU. Shape: int64 [m], m <= n."""
+        changed = torch.zeros(n, dtype=torch.bool)
+        for transform in self.transforms:
+            changed |= draws[transform.parameter] != transform.identity
+        return changed.nonzero().flatten()
