@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Make sounds from a trained network: a wav, a picture and a recipe for each seed.
+
+\b
+Examples:
+  python gen_audio.py --network RUN/network-snapshot-000010.safetensors --outdir out --seeds 0-9
+  python gen_audio.py --network "RUN/*.safetensors" --outdir out --seeds 0-9    # every snapshot, and one table
+  python gen_audio.py --network RUN --outdir again --recipe out/seed0003.wav    # the same sound again
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from patches import generate
+from patches.console import choose_device, progress, run, verb
+
+FILE = click.Path(path_type=Path)
+HELP = {
+    "network": "Snapshot (.safetensors; a name in .pkl finds the one beside it), a run's directory (its newest), "
+    "or a quoted pattern. May be given several times.",
+    "outdir": "Where the files go. Several networks get a folder each, and one table.png.",
+    "seeds": "Like 0-9 or 1,2,5-8.",
+    "trunc": "Truncation psi: 1 is none, 0.7 tamer, 0 the average sound.  [default: 1]",
+    "class": "Class, by name or index, of a network trained with classes.",
+    "noise": "StyleGAN2's noise: as trained, drawn by each seed, or none.  [default: const]",
+    "translate": "Shift StyleGAN3's picture right and down, in its sides.  [default: 0,0]",
+    "rotate": "Turn StyleGAN3's picture anticlockwise.  [default: 0]",
+    "subtype": "Sample format; FLOAT keeps a peak above full scale.  [default: PCM_24]",
+    "trim": "Cut the tail below -60 dB of the sound's peak.  [default: no-trim]",
+    "npy": "Also write the lossless picture, float32 [F, T, C], before any change of level.",
+    "recipe": "A .wav or .json made before: the same sound again, to the bit on the same machine. "
+    "May be given several times.",
+    "batch": "Sounds computed at once.  [default: 1 on the CPU, 8 on a GPU]",
+    "device": "auto, cpu, cuda or cuda:N.",
+}
+
+
+@click.command(help=__doc__, context_settings={"max_content_width": 120})
+@click.option("--network", required=True, multiple=True, metavar="PATH", help=HELP["network"])
+@click.option("--outdir", required=True, type=FILE, help=HELP["outdir"])
+@click.option("--seeds", metavar="LIST", help=HELP["seeds"])
+@click.option("--trunc", "--psi", "psi", type=float, metavar="PSI", help=HELP["trunc"])
+@click.option("--class", "class_text", metavar="NAME", help=HELP["class"])
+@click.option("--noise-mode", type=click.Choice(generate.NOISE_MODES), help=HELP["noise"])
+@click.option("--translate", metavar="X,Y", help=HELP["translate"])
+@click.option("--rotate", type=float, metavar="DEGREES", help=HELP["rotate"])
+@click.option("--subtype", type=click.Choice(generate.SUBTYPES), help=HELP["subtype"])
+@click.option("--trim/--no-trim", default=None, help=HELP["trim"])
+@click.option("--npy", is_flag=True, help=HELP["npy"])
+@click.option("--recipe", multiple=True, type=FILE, metavar="FILE", help=HELP["recipe"])
+@click.option("--batch", type=click.IntRange(min=1), help=HELP["batch"])
+@click.option("--device", default="auto", show_default=True, help=HELP["device"])
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@verb
+def main(device: str, outdir: Path, **options: Any) -> None:
+    start = time.monotonic()
+    plan = generate.plan(device=choose_device(device), outdir=outdir, **options)
+    for line in plan.announcement():
+        click.echo(line)
+    with progress("sounds", plan.sounds) as advance:
+        outcome = plan.run(advance)
+    for line in generate.summary(outcome, outdir, time.monotonic() - start):
+        click.echo(line)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finding network snapshots by the names people type, and opening them. A snapshot is all that generation needs."""
+
+import glob
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from patches.errors import UserError
+from patches.generate.choices import Settings, choose_class
+from patches.runs import tensorfile
+from patches.view import View
+from stylegan3.networks import Generator, GeneratorSpec, build_generator
+
+VERSION = 1  # of the snapshot header that this program reads
+SNAPSHOT = "network-snapshot-"
+STATE = "training-state-"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained generator with all that leads from a seed to a sound. `digest` is the file's sha256."""
+
+    path: Path
+    digest: str
+    generator: Generator
+    view: View
+    classes: tuple[str, ...]
+    cfg: str
+    images: int
+    device: torch.device
+
+    @property
+    def kimg(self) -> float:
+        return self.images / 1000
+
+    @property
+    def c_dim(self) -> int:
+        return self.generator.spec.c_dim
+
+
+def find_networks(names: Sequence[str]) -> list[Path]:
+    """Resolve what --network was given: files, run directories (newest snapshot), patterns; each file once.
+
+    A name that ends in .pkl finds the .safetensors beside it, so that the reference's command lines run.
+
+    Raises:
+        UserError: a name that finds nothing, or a file of another kind, in one line with the one to take instead.
+    """
+    found: dict[Path, None] = {}
+    for name in names:
+        found.update(dict.fromkeys(_find(name)))
+    return list(found)
+
+
+def _find(name: str) -> list[Path]:
+    path = Path(name)
+    if path.is_dir():
+        return [_newest(path)]
+    if not path.exists() and glob.has_magic(name):
+        return _matching(name)
+    if path.suffix == ".pkl":
+        return [_beside_pickle(path)]
+    if path.name.startswith(STATE) and path.is_file():
+        raise _is_a_state(path)
+    return [path]
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Order names by the numbers in them: 2 before 10."""
+    parts = re.split(r"(\d+)", str(path))
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+
+
+def _matching(pattern: str) -> list[Path]:
+    found = {Path(p).with_suffix(".safetensors") for p in glob.glob(pattern, recursive=True)}
+    found |= {Path(p) for p in glob.glob(re.sub(r"\.pkl$", ".safetensors", pattern), recursive=True)}
+    snapshots = sorted((p for p in found if p.is_file() and not p.name.startswith(STATE)), key=_natural)
+    if not snapshots:
+        raise UserError(f"--network={pattern}: no network-snapshot-*.safetensors matches this pattern")
+    return snapshots
+
+
+def _newest(folder: Path) -> Path:
+    snapshots = sorted(folder.glob(f"{SNAPSHOT}*.safetensors"), key=_natural)
+    snapshots = snapshots or sorted(folder.glob(f"*/{SNAPSHOT}*.safetensors"), key=_natural)
+    if not snapshots:
+        raise UserError(f"--network={folder}: no network-snapshot-*.safetensors in this folder; give a run's directory")
+    return snapshots[-1]
+
+
+def _beside_pickle(path: Path) -> Path:
+    beside = path.with_suffix(".safetensors")
+    if beside.is_file():
+        return beside
+    if path.is_file():
+        raise UserError(
+            f"--network={path}: a pickle, which may hold code and is not opened; "
+            "sounds come from the .safetensors that train.py wrote (train.py --resume fine-tunes a .pkl of NVIDIA's)"
+        )
+    raise UserError(f"--network={path}: no such file, and no {beside.name} beside it")
+
+
+def _is_a_state(path: Path) -> UserError:
+    beside = path.with_name(path.name.replace(STATE, SNAPSHOT))
+    hint = f"give {beside}" if beside.is_file() else f"give the {SNAPSHOT}*.safetensors of its run"
+    return UserError(f"--network={path}: a training state, not a network; {hint}")
+
+
+def open_network(path: Path, device: torch.device) -> Network:
+    """Open a network snapshot of ours on a device.
+
+    Raises:
+        UserError: not a whole file, another kind of file, a newer version, or a network that makes no sounds.
+    """
+    header = tensorfile.read_header(path)
+    _check_kind(path, header)
+    try:
+        view = View.from_dict(header["view"])
+        spec = GeneratorSpec.from_dict(header["generator"])
+        generator = build_generator(spec, torch.Generator().manual_seed(0))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: its header is damaged ({type(error).__name__}: {error})") from error
+    if spec.shape != view.shape:
+        raise UserError(f"{path}: damaged: its network makes {spec.shape} and its view takes {view.shape}")
+    tensors, _ = tensorfile.load(path, "G_ema.")
+    _fill(path, generator, tensors)
+    return Network(
+        path=path,
+        digest=tensorfile.digest(path),
+        generator=generator.to(device).eval().requires_grad_(False),
+        view=view,
+        classes=tuple(str(name) for name in header.get("classes") or ()),
+        cfg=str(header.get("cfg", spec.kind)),
+        images=int(header.get("images", 0)),
+        device=device,
+    )
+
+
+def _check_kind(path: Path, header: dict[str, Any]) -> None:
+    kind = header.get("kind")
+    if kind != "network":
+        if path.name.startswith(STATE) or "state" in str(kind):
+            raise _is_a_state(path)
+        raise UserError(f"{path}: holds a '{kind}', not a network; give a network-snapshot-*.safetensors")
+    version = header.get("version")
+    if not isinstance(version, int) or version > VERSION:
+        raise UserError(f"{path}: a network of version {version}, this program reads up to {VERSION}; update it")
+    if header.get("view") is None:
+        raise UserError(f"{path}: this network makes plain pictures (--patches=none), not sounds")
+
+
+def _fill(path: Path, generator: Generator, tensors: dict[str, Tensor]) -> None:
+    """Load weights by name, all or none."""
+    own = generator.state_dict()
+    missing, unexpected = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
+    shaped = sorted(n for n in own.keys() & tensors.keys() if own[n].shape != tensors[n].shape)
+    if missing or unexpected or shaped:
+        raise UserError(
+            f"{path}: not the network its header tells of: missing {missing[:3] or 'none'}, "
+            f"unexpected {unexpected[:3] or 'none'}, of another shape {shaped[:3] or 'none'}"
+        )
+    generator.load_state_dict(tensors)
+
+
+def pick_class(network: Network, settings: Settings, text: str | None) -> Settings:
+    """Return the settings with the class of this network that `text` names (see choices.choose_class)."""
+    try:
+        return settings.with_class(choose_class(text, network.classes, network.c_dim))
+    except UserError as error:
+        raise UserError(f"{error} [{network.path.name}]") from None

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make sounds again from their recipes."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from patches.errors import UserError
+from patches.generate.choices import Output, check_subtype
+from patches.generate.files import write_sound
+from patches.generate.network import Network
+from patches.generate.recipe import Recipe, computed_on
+from patches.generate.sweep import Outcome, Step, make_folder, open_snapshot
+from patches.generate.synthesis import settled, synthesize
+
+MOST_THREADS = 1024  # a recipe may come from anyone
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Make sounds again from their recipes, by the snapshot whose hash each names."""
+
+    paths: list[Path]
+    recipes: list[Recipe]
+    subtype: str | None
+    trim: bool | None
+    npy: bool
+    outdir: Path
+    device: torch.device
+
+    @property
+    def sounds(self) -> int:
+        """How many sounds there are to make."""
+        return len(self.recipes)
+
+    def announcement(self) -> Iterator[str]:
+        """Say what will be done."""
+        yield f"{len(self.recipes)} recipes, on {self.device}"
+
+    def run(self, step: Step) -> Outcome:
+        """Write the sound of each recipe; same device, same torch: the same bytes.
+
+        Raises:
+            UserError: no snapshot given has a recipe's hash, or nothing could be opened.
+        """
+        networks = [open_snapshot(path, self.device) for path in self.paths]
+        chosen = [matching(networks, recipe) for recipe in self.recipes]
+        make_folder(self.outdir)
+        outcome = Outcome(sample_rate=chosen[0].view.sample_rate, subtype=self._output(self.recipes[0]).subtype)
+        for network, recipe in zip(chosen, self.recipes, strict=True):
+            self._one(network, recipe, outcome)
+            step(1)
+        return outcome
+
+    def _output(self, recipe: Recipe) -> Output:
+        trim = recipe.output.trim if self.trim is None else self.trim
+        return Output(recipe.output.subtype if self.subtype is None else check_subtype(self.subtype), trim, self.npy)
+
+    def _one(self, network: Network, recipe: Recipe, outcome: Outcome) -> None:
+        with settled(_threads(recipe, self.device)):
+            if (now := computed_on(self.device)) != recipe.computed:
+                outcome.notes.append(
+                    f"seed {recipe.seed}: made with {_told(recipe.computed)}, again with {_told(now)}: "
+                    "the same sound to about 1e-5 of its peak, perhaps not to the bit"
+                )
+            batch = synthesize(network, recipe.batch, recipe.settings)
+            position = batch.seeds.index(recipe.seed)
+            written = write_sound(self.outdir, network, batch, position, recipe.settings, self._output(recipe))
+        if written is None:
+            raise UserError(f"seed {recipe.seed} of {network.path.name} holds NaN or infinity; nothing to write")
+        outcome.written.append(written)
+
+
+def _told(computed: Mapping[str, Any]) -> str:
+    return f"torch {computed.get('torch')} on {computed.get('device')}"
+
+
+def _threads(recipe: Recipe, device: torch.device) -> int | None:
+    """Return the CPU's threads that a recipe was computed with: they decide the last bits of sums."""
+    threads = recipe.computed.get("threads")
+    if device.type == "cpu" and isinstance(threads, int) and 1 <= threads <= MOST_THREADS:
+        return threads
+    return None
+
+
+def matching(networks: Sequence[Network], recipe: Recipe) -> Network:
+    """Return the network whose file has the hash that a recipe names.
+
+    Raises:
+        UserError: none has; both hashes are named.
+    """
+    for network in networks:
+        if network.digest == recipe.network_sha256:
+            return network
+    given = ", ".join(f"{network.path.name} (sha256 {network.digest[:16]}...)" for network in networks)
+    raise UserError(
+        f"--recipe: it was made by {recipe.network_file} (sha256 {recipe.network_sha256[:16]}...), "
+        f"--network gives {given}; give the snapshot that made it"
+    )

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sweep seeds over snapshots and write what comes out; one bad snapshot doesn't end the sweep.
+
+A snapshot that can't be opened, or whose every output is not finite, is left out with its reason and the rest goes on.
+Errors of the disk end it: what was written by then stays, whole.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from patches.errors import ONE_LINE_ERRORS, UserError
+from patches.generate.choices import Output, Settings
+from patches.generate.files import Written, subfolders, write_sound
+from patches.generate.network import Network, open_network, pick_class
+from patches.generate.synthesis import Batch, batches, settled, synthesize
+from patches.generate.table import Table
+from spect.preview import save_png
+
+Step = Callable[[int], None]
+
+
+@dataclass
+class Outcome:
+    """What a sweep came to: sounds written, sounds not finite and so not written, snapshots left out and why."""
+
+    written: list[Written] = field(default_factory=list)
+    not_finite: list[str] = field(default_factory=list)
+    left_out: list[tuple[Path, str]] = field(default_factory=list)
+    table: Path | None = None
+    sample_rate: int = 0
+    subtype: str = "PCM_24"
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep's plan: the same seeds and settings for each snapshot; `class_text` is looked up in each."""
+
+    paths: list[Path]
+    seeds: tuple[int, ...]
+    settings: Settings
+    class_text: str | None
+    output: Output
+    outdir: Path
+    batch: int
+    device: torch.device
+
+    @property
+    def sounds(self) -> int:
+        """How many sounds the sweep is to make."""
+        return len(self.paths) * len(self.seeds)
+
+    def announcement(self) -> Iterator[str]:
+        """Say what will be done, with the choices that were made for the user."""
+        what = self.paths[0] if len(self.paths) == 1 else f"{len(self.paths)} snapshots"
+        yield f"{what}: {len(self.seeds)} seeds, batch {self.batch}, on {self.device}"
+
+    def run(self, step: Step) -> Outcome:
+        """Write all sounds, calling `step(sounds)` after each batch.
+
+        Raises:
+            UserError: nothing at all could be written; the reason of the first snapshot.
+        """
+        make_folder(self.outdir)
+        outcome = Outcome(subtype=self.output.subtype)
+        table = Table(self.seeds) if len(self.paths) > 1 else None
+        names = subfolders(self.paths) if table else [""]
+        for path, name in zip(self.paths, names, strict=True):
+            try:
+                self._snapshot(path, self.outdir / name, table, outcome, step)
+            except ONE_LINE_ERRORS as error:
+                outcome.left_out.append((path, str(error)))
+        check_anything_left(outcome)
+        if table:
+            outcome.table = self.outdir / "table.png"
+            save_png(outcome.table, table.draw())
+        return outcome
+
+    def _snapshot(self, path: Path, folder: Path, table: Table | None, outcome: Outcome, step: Step) -> None:
+        network = open_snapshot(path, self.device)
+        settings = pick_class(network, self.settings, self.class_text)
+        make_folder(folder)
+        row = table.add_row(f"{network.kimg:g} kimg") if table else None
+        before = len(outcome.written)
+        with settled():
+            for seeds in batches(self.seeds, self.batch):
+                batch = synthesize(network, seeds, settings)
+                _write_batch(folder, network, batch, settings, self.output, outcome)
+                if table and row is not None:
+                    for seed, picture in zip(seeds, batch.pictures, strict=True):
+                        table.put(row, seed, picture)
+                step(len(seeds))
+        outcome.sample_rate = network.view.sample_rate
+        if len(outcome.written) == before:
+            raise UserError(f"{path}: every sound it makes holds NaN or infinity; take an earlier snapshot")
+
+
+def open_snapshot(path: Path, device: torch.device) -> Network:
+    """Open a snapshot; an unreadable file is a bad snapshot, not the end."""
+    try:
+        return open_network(path, device)
+    except OSError as error:
+        raise UserError(f"{path}: can't be read ({error.strerror})") from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for the outputs.
+
+    Raises:
+        UserError: it can't be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--outdir={folder}: can't be made ({error.strerror}); give another folder") from error
+
+
+def _write_batch(
+    folder: Path, network: Network, batch: Batch, settings: Settings, output: Output, outcome: Outcome
+) -> None:
+    for position, seed in enumerate(batch.seeds):
+        written = write_sound(folder, network, batch, position, settings, output)
+        if written is None:
+            outcome.not_finite.append(f"{network.path.name} seed {seed}")
+        else:
+            outcome.written.append(written)
+
+
+def check_anything_left(outcome: Outcome) -> None:
+    if outcome.written:
+        return
+    if len(outcome.left_out) == 1:
+        raise UserError(outcome.left_out[0][1])
+    reasons = "; ".join(reason for _, reason in outcome.left_out[:3])
+    raise UserError(f"--network: none of {len(outcome.left_out)} snapshots can be used: {reasons}")
