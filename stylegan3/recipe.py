@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stylegan3.pictures import PictureArchive, write_sheet
+from stylegan3.picture_sheet import picture_sheet
+from stylegan3.pictures import PictureArchive
 from stylegan3.training.setup import Augment, Dataset, SheetWriter
 
 
@@ -24,10 +25,10 @@ class Recipe:
     applied: tuple[str, ...] = ()
 
 
-def picture_recipe(*, mirror: bool = False) -> Recipe:
+def picture_recipe(*, mirror: bool = False, conditional: bool = False) -> Recipe:
     """Return the recipe for 8-bit picture archives: no augmentation but mirroring, sheets as png."""
     return Recipe(
-        open_data=lambda path: PictureArchive(path, mirror=mirror),
+        open_data=lambda path: PictureArchive(path, mirror=mirror, conditional=conditional),
         make_augment=lambda dataset: None,
-        make_sheet=lambda dataset: write_sheet,
+        make_sheet=lambda dataset: picture_sheet(dataset.preview),
     )

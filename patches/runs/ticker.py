@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens at a tick: numbers, health, and every --snap ticks a sheet, a snapshot and a state."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from patches.runs.assemble import Assembly
+from patches.runs.directory import Run, stamp
+from patches.runs.health import Watch
+from patches.runs.interrupt import Stop
+from patches.runs.reporter import Log, Reporter, tick_line
+from patches.runs.states import Snapshots
+from stylegan3.training.loop import Progress
+from stylegan3.training.rng import generator
+from stylegan3.training.trainer import Trainer
+
+WATCHED = 64
+"""Pictures of the data that the fixed batch is compared with."""
+SMALL_SHEET, LARGE_SHEET, LARGE = 16, 8, 256 * 256
+"""Pictures on a sheet, and from which size F*T on a sheet has fewer."""
+
+
+@dataclass
+class Ticker:
+    """Writes a run's files as it goes."""
+
+    assembly: Assembly
+    run: Run
+    trainer: Trainer
+    reporter: Reporter
+    log: Log
+    stop: Stop
+
+    def __post_init__(self) -> None:
+        options, data = self.assembly.resolved.options, self.assembly.canvases
+        self.snapshots = Snapshots(self.run, self.assembly.header(), options.keep_states)
+        self._reals = real_pictures(self.trainer, WATCHED)
+        self._watch = Watch(self._reals, data.view.sound if data else None)
+        self._began = time.perf_counter()
+
+    def begin(self) -> None:
+        """Write what a new run shows before its first iteration: reals, the untrained network, the first state."""
+        reals = self._reals[: sheet_size(self.trainer)]
+        self.reporter.show("reals", self.assembly.setup.sheet(self.run.path, "reals", reals), 0)
+        self._snapshot(fixed_pictures(self.trainer))
+
+    def tick(self, progress: Progress) -> None:
+        """Tell of a tick that ended; a snapshot where it is due."""
+        options = self.assembly.resolved.options
+        pictures = fixed_pictures(self.trainer)
+        health = self._watch.look(pictures)
+        total = time.perf_counter() - self._began
+        row = self.reporter.row(progress, health, self.trainer.ada.p, self.trainer.device, total)
+        self.reporter.write(row)
+        self.log(tick_line(row, options.kimg))
+        for warning in health.warnings():
+            self.log(f"  look: {warning}")
+        if progress.done or (progress.tick or 0) % options.snap == 0:
+            self._snapshot(pictures)
+        self.stop.working()
+
+    def leave(self, reason: str) -> None:
+        """Save between two snapshots, and say how to go on."""
+        path = self.snapshots.write(self.trainer, between=True)
+        self.log(f"Stopped by {reason} at {self.trainer.images / 1000:g} kimg; the state is {path.name}")
+        self.log(f"  to go on: python train.py --resume={self.run.path}")
+
+    def _snapshot(self, pictures: Tensor) -> None:
+        asked = time.perf_counter()
+        images = self.trainer.images
+        self.snapshots.write(self.trainer)
+        sheet = self.assembly.setup.sheet(self.run.path, f"fakes{stamp(images)}", pictures)
+        self.reporter.show("fakes", sheet, images)
+        self.stop.save_seconds = time.perf_counter() - asked
+
+
+def sheet_size(trainer: Trainer) -> int:
+    """Return how many pictures a sheet has."""
+    _, rows, columns = trainer.setup.dataset.shape
+    return SMALL_SHEET if rows * columns <= LARGE else LARGE_SHEET
+
+
+@torch.no_grad()
+def real_pictures(trainer: Trainer, count: int) -> Tensor:
+    """Return pictures of the data in model space, drawn with the run's seed. Shape: [<= count, C, F, T]."""
+    data = trainer.setup.dataset
+    chosen = torch.randperm(len(data), generator=generator(trainer.setup.hyper.seed, "reals"))[:count]
+    return data.to_model(data.pictures(np.sort(chosen.numpy())).to(trainer.device))
+
+
+@torch.no_grad()
+def fixed_pictures(trainer: Trainer) -> Tensor:
+    """Return what the mean generator makes of a run's fixed seeds. Shape: [sheet_size, C, F, T]."""
+    network, setup = trainer.mean_generator, trainer.setup
+    rng, count = generator(setup.hyper.seed, "sheet"), sheet_size(trainer)
+    z = torch.randn(count, network.spec.z_dim, generator=rng).to(trainer.device)
+    labels = None
+    if setup.generator.c_dim:
+        items = torch.randint(len(setup.dataset), (count,), generator=rng).numpy()
+        labels = setup.dataset.labels(items).to(trainer.device)
+    part = setup.hyper.round_size
+    pictures = [
+        network(z[i : i + part], None if labels is None else labels[i : i + part], noise="const")
+        for i in range(0, count, part)
+    ]
+    return torch.cat(pictures)
