@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write an archive whole or not at all: into a file beside the target, synced, then renamed over it.
+
+The writer owns the temporary file; anyone who knows its path and the layout may put pictures into it, in any order and
+from any process (`put`), because every picture's place is known beforehand. The writer appends the tail in the end.
+While it lives, the writer holds a lock on its file: the next one removes what is there without a lock.
+"""
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+import secrets
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+
+from spect.archive import layout as zip64
+from spect.archive.layout import Layout
+from spect.errors import SoundError
+
+KIND = "sg3-spect archive"
+VERSION = 1
+
+
+def sorted_json(value: Any) -> str:
+    """Write JSON in one spelling only: sorted keys, no spaces, ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def put(descriptor: int, layout: Layout, index: int, picture: np.ndarray) -> tuple[int, str]:
+    """Write picture `index` at its place in an open file.
+
+    Args:
+        picture: [F, T, 4] float32, C order.
+
+    Returns:
+        crc32 of the member and sha256 (hex) of the picture's values.
+    """
+    if picture.shape != (layout.rows, layout.frames, 4) or picture.dtype != np.float32:
+        raise SoundError(
+            f"picture {index} is {picture.dtype} {picture.shape}; this archive takes float32 "
+            f"{(layout.rows, layout.frames, 4)}"
+        )
+    values = memoryview(np.ascontiguousarray(picture, dtype="<f4")).cast("B")
+    crc = zlib.crc32(values, zlib.crc32(layout.header))
+    head = layout.local_header(index, crc) + layout.header
+    _write_at(descriptor, head, layout.header_offset(index))
+    _write_at(descriptor, values, layout.header_offset(index) + len(head))
+    return crc, hashlib.sha256(values).hexdigest()
+
+
+def _write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        done = os.pwrite(descriptor, view, offset)
+        view, offset = view[done:], offset + done
+
+
+class ArchiveWriter:
+    """A context: leave it without `finish` (an error, Ctrl-C) and nothing stays behind, the old target untouched."""
+
+    def __init__(self, path: Path, layout: Layout) -> None:
+        self.path, self.layout = Path(path), layout
+        self.temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        remove_stale(self.path)
+        self._file = open(self.temporary, "wb", buffering=0)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self.temporary.unlink(missing_ok=True)
+            self._file.close()
+            self._file = None
+
+    def put(self, index: int, picture: np.ndarray) -> tuple[int, str]:
+        """Write a picture from this process; see the function of this name."""
+        assert self._file is not None
+        return put(self._file.fileno(), self.layout, index, picture)
+
+    def finish(
+        self,
+        crcs: list[int],
+        labels: np.ndarray,
+        items: Iterable[Mapping[str, Any]],
+        summary: Mapping[str, Any],
+    ) -> str:
+        """Append labels, items and summary, sync, and rename over the target.
+
+        Args:
+            crcs: of each picture, in order, as `put` returned them.
+            labels: [n] integer classes, -1 for none.
+            items: one record a picture, in order.
+            summary: what dataset.json holds beside kind, version, counts and hashes.
+
+        Returns:
+            The archive's digest: sha256 of dataset.json, which holds the hashes of labels and items.
+        """
+        assert self._file is not None
+        label_bytes, item_bytes = io.BytesIO(), "".join(sorted_json(item) + "\n" for item in items).encode("ascii")
+        np.save(label_bytes, np.asarray(labels, dtype="<i8"), allow_pickle=False)
+        body = {
+            "kind": KIND,
+            "version": VERSION,
+            "items": len(crcs),
+            "sha256": {
+                zip64.ITEMS: hashlib.sha256(item_bytes).hexdigest(),
+                zip64.LABELS: hashlib.sha256(label_bytes.getvalue()).hexdigest(),
+            },
+            **summary,
+        }
+        text = (json.dumps(body, sort_keys=True, indent=1, allow_nan=False) + "\n").encode("ascii")
+        members = [(zip64.LABELS, label_bytes.getvalue()), (zip64.ITEMS, item_bytes), (zip64.SUMMARY, text)]
+        self._close_zip(crcs, members)
+        os.fsync(self._file.fileno())
+        os.replace(self.temporary, self.path)
+        self._file.close()
+        self._file = None
+        sync_folder(self.path.parent)
+        return hashlib.sha256(text).hexdigest()
+
+    def _close_zip(self, crcs: list[int], members: list[tuple[str, bytes]]) -> None:
+        assert self._file is not None
+        layout, size = self.layout, self.layout.member_bytes
+        entries = [
+            zip64.central_entry(zip64.item_name(i), size, crc, layout.header_offset(i)) for i, crc in enumerate(crcs)
+        ]
+        at = layout.header_offset(len(crcs))
+        self._file.truncate(at)
+        for name, data in members:
+            crc, start = zlib.crc32(data), zip64.data_after(at, name)
+            _write_at(self._file.fileno(), zip64.local_header(name, len(data), crc, start - at) + data, at)
+            entries.append(zip64.central_entry(name, len(data), crc, at))
+            at = start + len(data)
+        directory = b"".join(entries)
+        end = zip64.end_records(len(entries), at, len(directory))
+        _write_at(self._file.fileno(), directory + end, at)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in this folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_stale(path: Path) -> list[Path]:
+    """Remove temporary files that a killed writer of this target has left (nobody holds their lock)."""
+    removed = []
+    for file in path.parent.glob(f".{_plain(path.name)}.*.tmp"):
+        with open(file, "rb") as opened:
+            try:
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            file.unlink(missing_ok=True)
+            removed.append(file)
+    return removed
+
+
+def _plain(name: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)

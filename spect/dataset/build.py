@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Build an archive out of examined files: jobs to the workers, their records in order to the writer's tail."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spect.archive.layout import Layout
+from spect.archive.writer import ArchiveWriter
+from spect.dataset.labels import Labels
+from spect.dataset.options import Preparation
+from spect.dataset.plan import Piece, pieces
+from spect.dataset.pool import in_order
+from spect.dataset.scan import Facts, examine
+from spect.dataset.sources import Source
+from spect.dataset.statistics import Statistics
+from spect.dataset.work import STAGES, Job, Made, make
+from spect.errors import SoundError
+
+Progress = Callable[[int], None]
+
+
+@dataclass
+class Built:
+    """What a build did. `failed` names files that changed between scan and build, and how."""
+
+    digest: str
+    items: int
+    holdout: int
+    failed: list[tuple[str, str]]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def scan(
+    source: Source, names: Sequence[str], executor: Executor | None, workers: int, *, downmix: bool, trim: bool
+) -> Iterator[Facts]:
+    """Examine files in order; see spect.dataset.scan."""
+    return in_order(executor, workers, partial(examine, source, downmix=downmix, trim=trim), names)
+
+
+def build(
+    source: Source,
+    files: Sequence[Facts],
+    labels: Labels,
+    preparation: Preparation,
+    dest: Path,
+    *,
+    holdout: float = 0.0,
+    executor: Executor | None = None,
+    workers: int = 1,
+    progress: Progress = lambda canvases: None,
+) -> Built:
+    """Write the archive `dest`, whole or not at all.
+
+    A file that has changed since it was examined is left out and named; what was built is then built again without it.
+
+    Args:
+        files: examined, all fit to go in, sorted by name.
+        progress: called with the number of canvases done since the last call (negative: begun again).
+
+    Raises:
+        SoundError: nothing is left to build.
+    """
+    layout = Layout(preparation.representation.rows, preparation.representation.frames)
+    failed: list[tuple[str, str]] = []
+    while True:
+        left = [facts for facts in files if facts.name not in {name for name, _ in failed}]
+        if not left:
+            raise SoundError("--source: no file is left that can go in")
+        plan = list(pieces(left, preparation, labels.numbers, holdout))
+        with ArchiveWriter(dest, layout) as writer:
+            job = Job(source, writer.temporary, preparation)
+            done = _Done(layout.rows)
+            for made in in_order(executor, workers, partial(make, job), plan):
+                done.add(made)
+                progress(len(made.crcs))
+            if not done.failed:
+                digest = writer.finish(
+                    done.crcs, done.labels, done.records, _summary(done, labels, preparation, holdout)
+                )
+                return Built(digest, len(done.crcs), done.splits["holdout"], failed, done.seconds)
+        failed += done.failed
+        progress(-len(done.crcs))
+
+
+class _Done:
+    """Results of the pieces, gathered in their order."""
+
+    def __init__(self, rows: int) -> None:
+        self.crcs: list[int] = []
+        self.records: list[dict[str, Any]] = []
+        self.classes: list[int] = []
+        self.failed: list[tuple[str, str]] = []
+        self.splits: Counter[str] = Counter()
+        self.statistics = Statistics(rows)
+        self.seconds = dict.fromkeys(STAGES, 0.0)
+
+    def add(self, made: Made) -> None:
+        piece: Piece = made.piece
+        if made.reason is not None:
+            if piece.facts.name not in dict(self.failed):
+                self.failed.append((piece.facts.name, made.reason))
+            return
+        self.crcs += made.crcs
+        self.records += made.records
+        self.classes += [piece.label] * len(made.crcs)
+        self.splits["holdout" if piece.holdout else "train"] += len(made.crcs)
+        for stage, seconds in made.seconds.items():
+            self.seconds[stage] += seconds
+        if not piece.holdout:
+            for measured in made.measured:
+                self.statistics.add(measured)
+
+    @property
+    def labels(self) -> np.ndarray:
+        return np.asarray(self.classes, np.int64)
+
+
+def _summary(done: _Done, labels: Labels, preparation: Preparation, holdout: float) -> Mapping[str, Any]:
+    numbers = Counter(done.classes)
+    return {
+        "representation": preparation.representation.to_dict(),
+        "preparation": preparation.to_dict(),
+        "classes": list(labels.classes),
+        "class_items": [numbers[index] for index in range(len(labels.classes))],
+        "holdout": holdout,
+        "holdout_items": done.splits["holdout"],
+        "train_items": done.splits["train"],
+        "statistics": done.statistics.to_dict(),
+    }

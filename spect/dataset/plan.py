@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which canvas is cut out of which file where: everything is known before the first picture is written.
+
+Positions are in samples at the archive's rate, counted from the file's beginning (of what --trim-start left, in `Cut`).
+A long file is read in pieces. A piece begins where both clocks meet (a multiple of rate/gcd frames), MARGIN frames
+early, so that the pieces of a resampled file fit together as if it had been resampled whole.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import ceil, gcd
+
+from spect.dataset.options import Preparation
+from spect.dataset.scan import Facts
+
+CANVASES_A_PIECE = 8
+MARGIN = 4096  # frames at the lower of the two rates; soxr's longest filter is some hundred
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One canvas: `length` samples from `start` on of the trimmed, resampled file."""
+
+    start: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One job: read a file once, cut canvases out of it.
+
+    Args:
+        first: index of the first canvas in the archive.
+        begin, frames: what to read, in frames of the file.
+        origin: where `begin` lies on the archive's clock, counted like Cut.start.
+        trimmed: samples at the archive's rate that --trim-start left out before.
+    """
+
+    facts: Facts
+    first: int
+    begin: int
+    frames: int
+    origin: int
+    trimmed: int
+    cuts: tuple[Cut, ...]
+    label: int
+    holdout: bool
+
+
+def resampled(frames: int, rate: int, to_rate: int) -> int:
+    """Tell the length of a sound at another rate, as spect.audio.resample gives it."""
+    return max(round(frames * to_rate / rate), min(frames, 1))
+
+
+def length_of(facts: Facts, preparation: Preparation) -> int:
+    """Tell a file's length at the archive's rate, without what --trim-start leaves out."""
+    return resampled(facts.frames - facts.onset, facts.rate, preparation.representation.sample_rate)
+
+
+def cuts_of(length: int, preparation: Preparation) -> list[Cut]:
+    """Cut a sound of `length` samples into canvases.
+
+    Without --slice one, padded or truncated. With it, one every stride; what is left at the end gets a canvas of its
+    own, padded, when it fills half of one, or when it is all there is.
+    """
+    samples = preparation.representation.samples
+    cuts = [Cut(0, min(length, samples))]
+    if preparation.slice:
+        start = preparation.stride
+        while length - start >= samples / 2 and cuts[-1].start + samples < length:
+            cuts.append(Cut(start, min(length - start, samples)))
+            start += preparation.stride
+    return cuts
+
+
+def held_out(name: str, share: float) -> bool:
+    """Tell by a file's name alone whether it is set apart, so that it is in every archive made of these files."""
+    number = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:8], "big")
+    return number < share * 2**64
+
+
+def pieces(
+    files: Iterable[Facts], preparation: Preparation, labels: Mapping[str, int], holdout: float
+) -> Iterator[Piece]:
+    """Plan the reading of all files, in order."""
+    first = 0
+    for facts in files:
+        cuts = cuts_of(length_of(facts, preparation), preparation)
+        for at in range(0, len(cuts), CANVASES_A_PIECE):
+            group = tuple(cuts[at : at + CANVASES_A_PIECE])
+            label = labels.get(facts.name, -1)
+            yield _piece(facts, first, group, preparation, label, held_out(facts.name, holdout))
+            first += len(group)
+
+
+def _piece(
+    facts: Facts, first: int, cuts: tuple[Cut, ...], preparation: Preparation, label: int, holdout: bool
+) -> Piece:
+    to_rate = preparation.representation.sample_rate
+    common = gcd(facts.rate, to_rate)
+    down, up = facts.rate // common, to_rate // common
+    margin = MARGIN * max(1, ceil(facts.rate / to_rate)) if facts.rate != to_rate else 0
+    left = facts.frames - facts.onset
+    block = max(0, (cuts[0].start * down // up - margin) // down)
+    stop = min(left, ceil((cuts[-1].start + cuts[-1].length) * down / up) + margin)
+    begin = block * down
+    trimmed = round(facts.onset * to_rate / facts.rate)
+    return Piece(facts, first, facts.onset + begin, stop - begin, block * up, trimmed, cuts, label, holdout)

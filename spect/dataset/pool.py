@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs over processes, results in order, never more than a few ahead; any concurrent.futures executor will do."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import wait
+from typing import TypeVar
+
+import torch
+
+Job, Result = TypeVar("Job"), TypeVar("Result")
+AHEAD = 4  # jobs a worker that may wait or be done before their turn
+
+
+def cores() -> int:
+    """Tell how many CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_order(
+    executor: Executor | None, workers: int, function: Callable[[Job], Result], jobs: Iterable[Job]
+) -> Iterator[Result]:
+    """Yield function(job) for every job, in the order of the jobs.
+
+    Args:
+        executor: where jobs run; None: here, one after the other.
+        workers: how many of them run at once, which bounds what is in flight.
+    """
+    if executor is None:
+        yield from map(function, jobs)
+        return
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for job in jobs:
+            waiting.append(executor.submit(function, job))
+            if len(waiting) >= AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+@contextmanager
+def processes(workers: int) -> Iterator[Executor | None]:
+    """Start worker processes; none for one worker. On an error or Ctrl-C they end at once, and with this process."""
+    if workers <= 1:
+        with _one_thread():
+            yield None
+        return
+    context = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
+    if hasattr(os, "fork"):
+        context.set_forkserver_preload(["spect.dataset.work", "spect.dataset.scan"])
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start)
+    try:
+        yield executor
+        executor.shutdown()
+    except BaseException:
+        running = list((getattr(executor, "_processes", None) or {}).values())
+        executor.shutdown(wait=False, cancel_futures=True)
+        for process in running:
+            process.terminate()
+        raise
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _start() -> None:
+    """Prepare a worker: one thread, deaf to Ctrl-C (its parent decides), never outliving its parent."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the dataset tool says, as lines: what was found, what will be done, what to expect, what was done."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from spect.dataset.build import Built
+from spect.dataset.labels import Labels
+from spect.dataset.options import Preparation, parse_resolution, trainable
+from spect.dataset.plan import held_out, length_of
+from spect.dataset.scan import Facts
+from spect.dataset.select import Selection
+from spect.dataset.survey import Fit, Survey, fit, with_shape
+
+SHOWN = 3  # bad files named on the terminal; skipped.csv has them all
+
+
+def scanned(chosen: Selection, found: Survey, preparation: Preparation) -> list[str]:
+    """Give the scan's table."""
+    seconds = found.seconds
+    hours = f"{sum(seconds) / 3600:.3g}"
+    if seconds:
+        hours += (
+            f" (a file: median {length(found.length_at(0.5))}, 95 % up to {length(found.length_at(0.95))}, longest "
+            f"{length(seconds[-1])})"
+        )
+    counts = found.counts()
+    column = length(preparation.representation.window / preparation.representation.sample_rate)
+    rows = [
+        ("files", f"{found.files}" + (f" ({counts['formats']})" if seconds else "")),
+        ("hours", hours),
+        ("rates", counts["rates"] or "-"),
+        ("channels", counts["channels"] or "-"),
+        ("too short", _with(found.short, f"under one column, {column}; they go in")),
+        ("silent", _with(found.silent, "peak below -80 dBFS; they go in")),
+        ("clipped", _with(found.clipped, "three or more samples on end at full scale; they go in")),
+        ("unreadable", f"{len(found.bad)}" + (" (left out)" if found.bad else "")),
+    ]
+    if found.over:
+        rows.insert(-1, ("over 0 dBFS", _with(found.over, "float files; kept as they are")))
+    lines = ["", f"Scan of {chosen.source.path}:", *table(rows)]
+    lines += [f"    {name}: {reason}" for name, reason in found.bad[:SHOWN]]
+    if len(found.bad) > SHOWN:
+        lines.append(f"    ... and {len(found.bad) - SHOWN} more")
+    if chosen.others:
+        others = ", ".join(f"{suffix} {count}" for suffix, count in list(chosen.others.items())[:6])
+        lines.append(f"  {sum(chosen.others.values())} other files lie there and are no sounds ({others})")
+    if chosen.left_out:
+        lines.append(f"  {chosen.left_out} further sounds are left out by --include or --max-files")
+    return lines
+
+
+def _with(some: Sequence[Facts], note: str) -> str:
+    return f"{len(some)} ({note})" if some else "0"
+
+
+def intended(
+    found: Survey, labels: Labels, preparation: Preparation, dest: Path, options: Mapping[str, Any], workers: int
+) -> list[str]:
+    """Say what will be done, and why where that was chosen for the user."""
+    shape, got = preparation.representation, fit(found.good, preparation)
+    replaced = " (replaces the one that is there)" if dest.exists() else ""
+    rows = [
+        ("archive", f"{dest}, {got.canvases} canvases, {size(got.archive_bytes)}{replaced}"),
+        ("canvas", f"{shape.rows}x{shape.frames}, {preparation.seconds:.2f} s of stereo at {shape.sample_rate} Hz"),
+        ("cut", _cut(found.good, preparation, got)),
+        ("resampling", _resampling(found.good, preparation)),
+        ("prepared", _prepared(preparation)),
+        ("classes", _classes(found.good, labels)),
+        ("holdout", _holdout(found.good, options["holdout"])),
+        (
+            "workers",
+            f"{workers}" + ("" if options["workers"] else " (--workers; as many as cores and files give work)"),
+        ),
+    ]
+    lines = ["", "It will write:", *table([row for row in rows if row[1]])]
+    if not trainable(shape.rows, shape.frames):
+        lines.append(
+            f"  Note: a network learns canvases whose smaller side is a power of two from 16 up and whose larger is "
+            f"a multiple of it; {shape.rows}x{shape.frames} can be kept, but not trained as it stands."
+        )
+    if labels.unmatched:
+        lines.append(
+            f"  Note: {len(labels.unmatched)} rows of --labels name no file here (the first: {labels.unmatched[0]})"
+        )
+    return lines
+
+
+def _cut(files: Sequence[Facts], preparation: Preparation, got: Fit) -> str:
+    lost = f"{length(got.lost_seconds)} fall off the end" if got.lost_seconds else "nothing falls off the end"
+    full = f"the canvases are {100 * got.full:.0f} % sound, the rest padding"
+    if preparation.slice:
+        stride = preparation.stride / preparation.representation.sample_rate
+        return f"consecutive slices, one every {stride:.2f} s; {full}; {lost}"
+    samples = preparation.representation.samples
+    cut = sum(length_of(facts, preparation) > samples for facts in files)
+    return f"{len(files) - cut} files padded, {cut} truncated; {full}; {lost}"
+
+
+def _resampling(files: Sequence[Facts], preparation: Preparation) -> str:
+    rates = Counter(facts.rate for facts in files if facts.rate != preparation.representation.sample_rate)
+    how = "soxr, best quality" if preparation.resampler == "soxr" else "linear, the paper's: it aliases"
+    return f"{rates.total()} files from {', '.join(str(rate) for rate in sorted(rates))} Hz ({how})" if rates else ""
+
+
+def _prepared(preparation: Preparation) -> str:
+    done = []
+    if preparation.trim_start:
+        done.append("starts trimmed to 60 dB below the peak")
+    if preparation.peak_db is not None:
+        done.append(f"peaks at {preparation.peak_db:g} dBFS")
+    if preparation.fade_out_ms:
+        done.append(f"ends faded out over {preparation.fade_out_ms:g} ms")
+    return ", ".join(done)
+
+
+def _classes(files: Sequence[Facts], labels: Labels) -> str:
+    if not labels.classes:
+        return ""
+    numbers = Counter(labels.numbers.get(facts.name, -1) for facts in files)
+    named = ", ".join(f"{name} {numbers[index]}" for index, name in enumerate(labels.classes[:24]))
+    more = f", ... {len(labels.classes) - 24} more" if len(labels.classes) > 24 else ""
+    without = f"; {numbers[-1]} files have none" if numbers[-1] else ""
+    return f"{len(labels.classes)}: {named}{more}{without}"
+
+
+def _holdout(files: Sequence[Facts], share: float) -> str:
+    if not share:
+        return ""
+    held = sum(held_out(facts.name, share) for facts in files)
+    return f"{held} of {len(files)} files set apart for scores, by the hash of their names"
+
+
+def expected(
+    files: Sequence[Facts], preparation: Preparation, proposed: Preparation | None, presets: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """Propose a better canvas where there is one, and show what each choice costs."""
+    rows = [("", "canvas", "files whole", "full", "archive", "memory", "s/kimg")]
+    rows.append(_row("asked for", fit(files, preparation)))
+    if proposed is not None:
+        rows.append(_row("proposed", fit(files, proposed)))
+    rate = (proposed or preparation).representation.sample_rate
+    for preset in presets:
+        shape = with_shape(preparation, *parse_resolution(preset["resolution"]), rate)
+        cost = (f"{preset['memory_gb']:g} GB", f"{preset['s_per_kimg']:g}")
+        rows.append(_row(f"--preset={preset['preset']}", fit(files, shape), *cost))
+    machine = {str(preset.get("measured_on", "")) for preset in presets} - {""}
+    lines = [
+        "",
+        "What to expect of training" + (f" (on {', '.join(sorted(machine))})" if machine else "") + ":",
+        *table(rows),
+    ]
+    return lines + _proposal(files, preparation, proposed)
+
+
+def _row(name: str, got: Fit, memory: str = "", speed: str = "") -> tuple[str, ...]:
+    shape = got.preparation.representation
+    canvas = f"{shape.rows}x{shape.frames}, {got.preparation.seconds:.2f} s at {shape.sample_rate} Hz"
+    return name, canvas, f"{100 * got.whole:.0f} %", f"{100 * got.full:.0f} %", size(got.archive_bytes), memory, speed
+
+
+def _proposal(files: Sequence[Facts], preparation: Preparation, proposed: Preparation | None) -> list[str]:
+    if proposed is None:
+        return []
+    new, old, shape = fit(files, proposed), fit(files, preparation), proposed.representation
+    flags = f"--resolution={shape.rows}x{shape.frames} --sample-rate={shape.sample_rate}" + " --slice" * proposed.slice
+    what = "cuts long files into canvases" if proposed.slice else f"holds {100 * new.whole:.0f} % of the files whole"
+    return [
+        f"  Proposal: {flags}",
+        f"    {what}, and the canvases are {100 * new.full:.0f} % sound ({100 * old.full:.0f} % as asked for)",
+    ]
+
+
+def finished(
+    dest: Path, built: Built, bad: Sequence[tuple[str, str]], files: int, previews: Path | None, seconds: float
+) -> list[str]:
+    """Say what was done, and what comes next."""
+    good = files - len(bad)
+    lines = ["", f"{dest}: {built.items} canvases of {good} files, {size(dest.stat().st_size)}, in {length(seconds)}"]
+    if built.holdout:
+        lines.append(f"  {built.holdout} of them are held out for scores")
+    if bad:
+        are = "file is" if len(bad) == 1 else "files are"
+        lines.append(
+            f"--source: {len(bad)} of {files} {are} unreadable (listed in skipped.csv); the other {good} go in."
+        )
+    if built.failed:
+        lines.append(f"  {len(built.failed)} of these changed while the archive was built")
+    if previews:
+        lines.append(f"  pictures in {previews}")
+    return lines
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Align columns, two blanks between them."""
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    return [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def length(seconds: float) -> str:
+    """Write a length of time for people."""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
+
+
+def size(count: int) -> str:
+    """Write a number of bytes for people."""
+    return (
+        f"{count / 1e9:.2f} GB"
+        if count >= 1e9
+        else f"{count / 1e6:.3g} MB"
+        if count >= 1e6
+        else f"{count / 1e3:.3g} kB"
+    )

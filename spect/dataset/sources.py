@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where sounds come from: a folder (recursive), a zip, or one file, each sound under a name relative to its root.
+
+Names are '/'-separated and sorted, so that the same sounds make the same archive wherever they lie.
+"""
+
+import io
+import os
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+from spect.errors import SoundError
+
+READ = (".wav", ".wave", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".caf")
+READ += (".au", ".snd")
+UNREAD = (".m4a", ".aac", ".wma", ".mp4", ".ape", ".wv", ".mpc", ".amr")  # sounds that libsndfile doesn't know
+
+
+@dataclass(frozen=True)
+class Source:
+    """The root of a set of sounds; picklable, so that worker processes open the same."""
+
+    path: Path
+    kind: str  # "folder", "zip" or "file"
+
+    def open(self, name: str) -> Path | BinaryIO:
+        """Give what spect.audio reads for the sound `name`."""
+        if self.kind == "folder":
+            return self.path / name
+        if self.kind == "file":
+            return self.path
+        try:
+            data = io.BytesIO(_zip(self.path).read(name))
+        except (
+            zipfile.BadZipFile,
+            zipfile.LargeZipFile,
+            RuntimeError,
+            NotImplementedError,
+            OSError,
+            EOFError,
+        ) as error:
+            raise SoundError(f"{name}: can't be unpacked ({error})") from None
+        data.name = name  # type: ignore[attr-defined]  # spect.audio names a sound by it
+        return data
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What stands under a source: sounds to read, sounds of kinds that can't be read, and how many other files."""
+
+    source: Source
+    names: tuple[str, ...]
+    unreadable: tuple[str, ...]
+    others: dict[str, int]
+
+
+def find(path: Path) -> Listing:
+    """List the sounds of a folder, a zip or one file.
+
+    Raises:
+        SoundError: there is nothing at `path`, or no sound in it.
+    """
+    if not path.exists():
+        raise SoundError(f"--source: {path} doesn't exist; give a folder of sounds, a zip of sounds or one sound file")
+    if path.is_dir():
+        return _sorted(Source(path, "folder"), _walk(path))
+    if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
+        return _sorted(Source(path, "zip"), _members(path))
+    if path.suffix.lower() not in READ:
+        raise SoundError(
+            f"--source: {path} is not a sound; one file may be {', '.join(READ)}, several a folder or a zip"
+        )
+    return Listing(Source(path, "file"), (path.name,), (), {})
+
+
+def _sorted(source: Source, names: Iterator[str]) -> Listing:
+    sounds, unreadable, others = [], [], Counter[str]()
+    for name in names:
+        suffix = os.path.splitext(name)[1].lower()
+        if suffix in READ:
+            sounds.append(name)
+        elif suffix in UNREAD:
+            unreadable.append(name)
+        else:
+            others[suffix or "no suffix"] += 1
+    if not sounds and not unreadable:
+        found = f"{sum(others.values())} other files" if others else "nothing"
+        raise SoundError(f"--source: {source.path} holds {found} and no sound; what goes in: {', '.join(READ)}")
+    return Listing(source, tuple(sorted(sounds)), tuple(sorted(unreadable)), dict(sorted(others.items())))
+
+
+def _walk(root: Path) -> Iterator[str]:
+    seen = set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        folders[:] = [] if real in seen else [name for name in folders if not _hidden(name)]
+        if real in seen:
+            continue
+        seen.add(real)
+        for file in files:
+            if not _hidden(file):
+                yield (Path(folder) / file).relative_to(root).as_posix()
+
+
+def _members(path: Path) -> Iterator[str]:
+    try:
+        entries = _zip(path).infolist()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise SoundError(f"--source: {path} is not a whole zip ({error}); copy it again, or unpack it") from None
+    for entry in entries:
+        if not entry.is_dir() and not any(_hidden(part) for part in entry.filename.split("/")):
+            yield entry.filename
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+@lru_cache(maxsize=1)
+def _zip(path: Path) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path)

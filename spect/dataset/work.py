@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One job of the build, in whichever process: read, resample, prepare, transform, measure, hash and write in place."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from spect import audio
+from spect.archive.layout import Layout
+from spect.archive.writer import put
+from spect.cmyk import to_file_layout
+from spect.dataset.options import Preparation
+from spect.dataset.plan import Cut, Piece
+from spect.dataset.scan import reason_of
+from spect.dataset.sources import Source
+from spect.dataset.statistics import Measured, measure
+from spect.errors import SoundError
+
+STAGES = ("read", "resample", "transform", "statistics", "hash and write")
+
+
+@dataclass
+class Made:
+    """What came of a piece: a record, checksum and figures for each canvas, or the reason why there is none."""
+
+    piece: Piece
+    reason: str | None = None
+    crcs: list[int] = field(default_factory=list)
+    records: list[dict[str, Any]] = field(default_factory=list)
+    measured: list[Measured] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is the same for all pieces of a build."""
+
+    source: Source
+    target: Path
+    preparation: Preparation
+
+
+def make(job: Job, piece: Piece) -> Made:
+    """Make the canvases of a piece and write them into the target file at their places."""
+    made = Made(piece)
+    try:
+        sound = _sound(job, piece, made)
+    except (SoundError, OSError) as error:
+        made.reason = f"changed since the scan: {reason_of(SoundError(str(error)), job.source, piece.facts.name)}"
+        return made
+    layout = Layout(job.preparation.representation.rows, job.preparation.representation.frames)
+    descriptor = os.open(job.target, os.O_WRONLY)
+    try:
+        for number, cut in enumerate(piece.cuts):
+            start = cut.start - piece.origin
+            picture = _picture(job, made, cut, sound[:, start : start + cut.length])
+            _write(descriptor, layout, made, piece.first + number, picture)
+    finally:
+        os.close(descriptor)
+    return made
+
+
+def _sound(job: Job, piece: Piece, made: Made) -> np.ndarray:
+    preparation, facts = job.preparation, piece.facts
+    with _timed(made, "read"):
+        opened = job.source.open(facts.name)
+        sound, rate = audio.read(opened, downmix=preparation.downmix, start=piece.begin, frames=piece.frames)
+    if rate != facts.rate or sound.shape[1] != piece.frames:
+        raise SoundError(f"{sound.shape[1]} frames at {rate} Hz where {piece.frames} at {facts.rate} Hz were")
+    with _timed(made, "resample"):
+        return audio.resample(sound, rate, preparation.representation.sample_rate, preparation.resampler)
+
+
+def _picture(job: Job, made: Made, cut: Cut, sound: np.ndarray) -> np.ndarray:
+    preparation = job.preparation
+    with _timed(made, "transform"):
+        padded, done = prepare(sound, made.piece, preparation)
+        canvas = preparation.representation.encode(torch.from_numpy(padded)).numpy()
+        picture = to_file_layout(canvas)
+    with _timed(made, "statistics"):
+        made.measured.append(measure(canvas))
+    made.records.append(_record(made.piece, cut, done))
+    return picture
+
+
+def _write(descriptor: int, layout: Layout, made: Made, index: int, picture: np.ndarray) -> None:
+    with _timed(made, "hash and write"):
+        crc, made.records[-1]["sha256"] = put(descriptor, layout, index, picture)
+    made.crcs.append(crc)
+
+
+def prepare(sound: np.ndarray, piece: Piece, preparation: Preparation) -> tuple[np.ndarray, dict[str, Any]]:
+    """Bring a sound to a canvas's length, with the level and the fade that were asked for, and tell what was done.
+
+    Shape: [1 or 2, <= L] -> [2, L].
+    """
+    done: dict[str, Any] = {}
+    out = np.zeros((2, preparation.representation.samples), np.float32)
+    length = min(sound.shape[1], out.shape[1])
+    out[:, :length] = sound[:, :length]
+    if preparation.peak_db is not None:
+        # the slices of a file keep their levels among each other: one gain for all of them, from the scan
+        peak = piece.facts.peak if preparation.slice else float(np.abs(out).max())
+        gain = 10 ** (preparation.peak_db / 20) / peak if peak > 0 else 1.0
+        out *= np.float32(gain)
+        done["gain_db"] = round(20 * float(np.log10(gain)), 3)
+    fade = min(length, round(preparation.fade_out_ms * preparation.representation.sample_rate / 1000))
+    if fade:
+        ramp = np.cos(np.linspace(0, np.pi / 2, fade)) ** 2
+        out[:, length - fade : length] *= ramp.astype(np.float32)
+        done["fade_out_samples"] = fade
+    return out, done
+
+
+def _record(piece: Piece, cut: Cut, done: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "source": piece.facts.name,
+        "start_samples": piece.trimmed + cut.start,
+        "samples": cut.length,
+        "split": "holdout" if piece.holdout else "train",
+        "sample_rate": piece.facts.rate,
+        "channels": piece.facts.channels,
+        **({"trimmed_samples": piece.trimmed} if piece.trimmed else {}),
+        **done,
+    }
+
+
+@contextmanager
+def _timed(made: Made, stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    made.seconds[stage] += time.perf_counter() - start
