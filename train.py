@@ -25,7 +25,7 @@ from patches.runs.command import train
 @click.option("--augs", help="Augmentations to use, comma-separated.  [default: all that the view bears]")
 @click.option("--resume", help="A run, state or snapshot to go on from exactly; auto; latest; a .pkl to fine-tune.")
 @click.option("--finetune", help="Begin a new run with the weights of a run, state, snapshot or .pkl.")
-@click.option("--freezed", help="First blocks of D that stay as they are.", type=int)
+@click.option("--freezed", help="First layers of D that stay as they are.", type=int)
 @click.option("--p", help="Probability for --aug=fixed.  [default: 0.2]", type=float)
 @click.option("--target", help="ADA's target for the mean sign of D(real).  [default: 0.6]", type=float)
 @click.option("--batch-gpu", help="Pictures on the device at a time.  [default: from free memory]", type=int)

@@ -69,7 +69,9 @@ def recipe_for(options: TrainOptions) -> Recipe:
     if options.patches.lower() == "none":
         return picture_recipe(mirror=options.mirror, conditional=options.cond)
     if options.mirror:
-        raise UserError("--mirror=1: a sound played backwards is another sound (the picture's x axis is time); leave it")
+        raise UserError(
+            "--mirror=1: a sound played backwards is another sound (the picture's x axis is time); leave it"
+        )
     names = tuple(SERIES) if options.patches == "sound" else tuple(options.patches.split(","))
     augs = tuple(name for name in options.augs.split(",") if name)
     sound = SoundOptions(options.view, options.scaling, augs, options.cond)
@@ -86,7 +88,9 @@ def assemble(resolved: Resolved, device: torch.device) -> Assembly:
     recipe = recipe_for(options)
     path = Path(options.data)
     if not path.exists():
-        raise UserError(f"--data={options.data}: no such file; make one with dataset_tool_wav.py --source=... --dest=...")
+        raise UserError(
+            f"--data={options.data}: no such file; make one with dataset_tool_wav.py --source=... --dest=..."
+        )
     try:
         data = recipe.open_data(path)
     except SoundError as error:

@@ -1,22 +1,87 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The weights that a new run begins with: another run's (--finetune) or a NVIDIA snapshot's, what fits of them."""
+"""The weights that a new run begins with: another run's (--finetune) or a NVIDIA snapshot's, as far as they fit.
+
+Fine-tuning is a new run that starts at 0; what was and wasn't transferred is told by name.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+import torch
 from torch import Tensor
 
 from patches.errors import UserError
 from patches.runs import tensorfile
-from patches.runs.assemble import Assembly
-from patches.runs.directory import NETWORK, STATE
+from patches.runs.directory import NETWORK, STATE, Run
 from patches.runs.resume import newest
-from patches.runs.directory import Run
+from patches.transfer import Network, Transfer, transfer, transfer_reference
+from stylegan3.networks import (
+    Discriminator,
+    DiscriminatorSpec,
+    Generator,
+    GeneratorSpec,
+    build_discriminator,
+    build_generator,
+)
 from stylegan3.training.trainer import NETWORKS, Trainer
 
-Weights = dict[str, dict[str, Tensor]]
+
+def beginning(source: str) -> Callable[[Trainer], list[str]]:
+    """Return what puts the weights that `source` names into a new trainer; it returns what to tell.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    path = Path(source)
+    if not path.exists():
+        raise UserError(f"--finetune={source}: no such file or folder; give a run, a state, a snapshot or a .pkl")
+
+    def begin(trainer: Trainer) -> list[str]:
+        targets = {name: _target(trainer, name) for name in NETWORKS}
+        carried = transfer_reference(path, targets) if path.suffix == ".pkl" else transfer_own(path, targets)
+        for name, result in carried.items():
+            trainer.load_network(name, result.state)
+        lines = [f"Fine-tuning a new run from {source} (not a continuation: optimisers and counters start at 0)"]
+        lines += [f"  {line}" for name, result in carried.items() for line in result.lines(name)]
+        return lines + [f"  {name}: not in the file, starts fresh" for name in targets if name not in carried]
+
+    return begin
 
 
-def beginning(source: str, assembly: Assembly) -> Callable[[Trainer], list[str]]:
-    raise UserError("todo")
+def transfer_own(path: Path, targets: dict[str, Network]) -> dict[str, Transfer]:
+    """Carry over the networks of a run, a state, or a snapshot of ours (with the state beside it, where there is one).
+
+    Raises:
+        UserError: the file is none of these.
+    """
+    path = newest(Run(path)).state if path.is_dir() else _state_beside(path)
+    header = tensorfile.read_header(path)
+    if "generator" not in header:
+        raise UserError(f"--finetune={path}: holds no network; give a run, a state, a snapshot or a .pkl")
+    present = NETWORKS if header["kind"] == "training-state" else ("G_ema",)
+    sources = {name: _source(header, name, tensorfile.load(path, f"{name}.")[0]) for name in present}
+    sources.setdefault("G", sources["G_ema"])
+    return {name: transfer(source, targets[name]) for name, source in sources.items()}
+
+
+def _state_beside(path: Path) -> Path:
+    state = path.with_name(path.name.replace(NETWORK, STATE))
+    return state if state.exists() else path
+
+
+def _source(header: dict[str, dict[str, object]], name: str, tensors: dict[str, Tensor]) -> Network:
+    rng = torch.Generator().manual_seed(0)
+    network: Network
+    if name == "D":
+        network = build_discriminator(DiscriminatorSpec.from_dict(header["discriminator"]), rng)
+    else:
+        network = build_generator(GeneratorSpec.from_dict(header["generator"]), rng)
+    network.load_state_dict(tensors)
+    return network
+
+
+def _target(trainer: Trainer, name: str) -> Network:
+    network = trainer.network(name)
+    if not isinstance(network, (Generator, Discriminator)):
+        raise UserError(f"--finetune: {name} is of a kind that takes over no weights")
+    return network

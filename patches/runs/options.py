@@ -165,7 +165,9 @@ def refuse_differences(given: Mapping[str, Any], own: Mapping[str, Any]) -> None
     ]
     if wrong:
         free = ", ".join(f"--{name.replace('_', '-')}" for name in MAY_DIFFER)
-        raise UserError(f"--resume: the run has other options: {'; '.join(wrong)}; only {free} may change; or --finetune")
+        raise UserError(
+            f"--resume: the run has other options: {'; '.join(wrong)}; only {free} may change; or --finetune"
+        )
 
 
 def same_run(options: TrainOptions, own: Mapping[str, Any]) -> bool:

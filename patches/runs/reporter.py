@@ -70,10 +70,14 @@ class Reporter:
     def __enter__(self) -> "Reporter":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._board.close()
 
-    def row(self, progress: Progress, health: Health, p: float, device: torch.device, total_seconds: float) -> dict[str, Any]:
+    def row(
+        self, progress: Progress, health: Health, p: float, device: torch.device, total_seconds: float
+    ) -> dict[str, Any]:
         """Return a tick's numbers."""
         stats = progress.stats
 

@@ -30,12 +30,16 @@ def named(resume: str) -> Resume:
     if path.is_dir():
         return newest(Run(path))
     if not path.exists():
-        raise UserError(f"--resume={resume}: no such file or folder; give a run, a state, a snapshot, 'auto' or 'latest'")
+        raise UserError(
+            f"--resume={resume}: no such file or folder; give a run, a state, a snapshot, 'auto' or 'latest'"
+        )
     kind = tensorfile.read_header(path).get("kind")
     if kind == "network":
         path = path.with_name(path.name.replace(NETWORK, STATE))
         if not path.exists():
-            raise UserError(f"--resume={resume}: there is no {path.name} beside it; use --finetune={resume} for a new run")
+            raise UserError(
+                f"--resume={resume}: there is no {path.name} beside it; use --finetune={resume} for a new run"
+            )
     elif kind != "training-state":
         raise UserError(f"--resume={resume}: a file of kind '{kind}'; give a training state or a network snapshot")
     run = Run(path.parent)

@@ -92,7 +92,9 @@ def take_up(resume: Resume, trainer: Trainer) -> list[str]:
     cut = resume.run.cut_after(resume.state, trainer.images)
     lines = [f"Resuming {resume.state} at {trainer.images / 1000:g} kimg"]
     if cut:
-        lines.append(f"  newer files of the run are removed and come again: {', '.join(cut[:6])}{' ...' * (len(cut) > 6)}")
+        lines.append(
+            f"  newer files of the run are removed and come again: {', '.join(cut[:6])}{' ...' * (len(cut) > 6)}"
+        )
     if lost:
         lines.append(f"  the state was pruned: {' and '.join(lost)} start anew, so this is not bit for bit")
     return lines

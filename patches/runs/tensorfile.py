@@ -118,7 +118,7 @@ def _header(path: Path, file: Any) -> dict[str, Any]:
     header: dict[str, Any] = json.loads(metadata[KEY])
     if header["format_version"] > VERSION:
         raise UserError(
-            f"{path}: written by a newer sg3-spect (format {header['format_version']}, this one reads up to {VERSION}); "
+            f"{path}: written by a newer sg3-spect (format {header['format_version']}, this one reads {VERSION}); "
             "update the program"
         )
     return header

@@ -21,7 +21,9 @@ class AdaController:
     def observe(self, logits: Tensor) -> None:
         """Take in D's outputs for reals. Shape: [N, 1]."""
         signs = logits.detach().sign().to(torch.float64)
-        self._sums = self._sums.to(signs.device) + torch.stack([signs.sum(), torch.full_like(signs.sum(), signs.numel())])
+        self._sums = self._sums.to(signs.device) + torch.stack(
+            [signs.sum(), torch.full_like(signs.sum(), signs.numel())]
+        )
 
     def update(self, iteration: int) -> float | None:
         """Move p where this iteration ends an interval; return the measured r_t, or None."""

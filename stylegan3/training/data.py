@@ -5,7 +5,7 @@ Position q of a run (images shown so far) is item order(seed, q // n)[q % n]: a 
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 
@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylegan3.training.setup import Dataset
 from stylegan3.training.rng import generator
+from stylegan3.training.setup import Dataset
 
 
 @lru_cache(maxsize=4)
@@ -34,7 +34,7 @@ def positions_to_items(positions: np.ndarray, items: int, seed: int) -> np.ndarr
 
 def batches(
     dataset: Dataset, batch: int, seed: int, images: int, workers: int
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Generator[tuple[Tensor, Tensor], None, None]:
     """Yield (pictures as stored [batch, ...], labels [batch, K]) without end, from position `images` on.
 
     Args:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random draws by minibatch-stddev group, and which pictures of a batch form a group.
 
-Of a batch of B pictures in groups of g, group j holds the pictures j, j + B/g, j + 2B/g, ... A *round* is what stands on
-the device at a time: whole groups, arranged so that the discriminator's own strided groups are the same sets.
+Of a batch of B pictures in groups of g, group j holds the pictures j, j + B/g, j + 2B/g, ... A *round* is what stands
+on the device at a time: whole groups, arranged so that the discriminator's own strided groups are the same sets.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from stylegan3.networks import Generator
-from stylegan3.training.setup import Augment, Dataset, Hyperparameters
 from stylegan3.training.rng import generator
+from stylegan3.training.setup import Augment, Dataset, Hyperparameters
 
 
 def rounds(hyper: Hyperparameters) -> list[range]:
@@ -58,7 +58,8 @@ class Draws:
             return None
         count = members or self.hyper.group_size
         return self._stack(
-            "labels", lambda rng: dataset.labels(torch.randint(len(dataset), (count,), generator=rng).numpy().astype(np.int64))
+            "labels",
+            lambda rng: dataset.labels(torch.randint(len(dataset), (count,), generator=rng).numpy().astype(np.int64)),
         )
 
     def noise(self, size: int, members: int | None = None) -> Tensor:

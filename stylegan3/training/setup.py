@@ -87,7 +87,9 @@ class Hyperparameters:
 
     def __post_init__(self) -> None:
         if self.batch < 1 or self.batch % self.group_size:
-            raise NetworkError(f"--batch={self.batch}: must be a multiple of the minibatch-stddev group {self.group_size}")
+            raise NetworkError(
+                f"--batch={self.batch}: must be a multiple of the minibatch-stddev group {self.group_size}"
+            )
         if self.round_size % self.group_size or self.batch % self.round_size:
             raise NetworkError(
                 f"--batch-gpu={self.batch_gpu}: must divide --batch={self.batch} and be a multiple of {self.group_size}"
@@ -129,4 +131,6 @@ class Setup:
             if tuple(spec.shape) != tuple(self.dataset.shape):
                 raise NetworkError(f"the {name} makes pictures of {spec.shape}, the data's are {self.dataset.shape}")
         if self.hyper.aug != "noaug" and self.augment is None:
-            raise NetworkError(f"--aug={self.hyper.aug}: there is no augmentation for this kind of data; use --aug=noaug")
+            raise NetworkError(
+                f"--aug={self.hyper.aug}: there is no augmentation for this kind of data; use --aug=noaug"
+            )

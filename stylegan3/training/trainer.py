@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from stylegan3.errors import NetworkError
-from stylegan3.networks import Moments, build_discriminator, build_generator
+from stylegan3.networks import Discriminator, Moments, build_discriminator, build_generator
 from stylegan3.training.ada import AdaController
 from stylegan3.training.draws import Draws, members, rounds
 from stylegan3.training.ema import ema_beta, update_ema
 from stylegan3.training.phases import Context, Phase, phases_of
-from stylegan3.training.setup import Setup
 from stylegan3.training.rng import generator
+from stylegan3.training.setup import Setup
 from stylegan3.training.stats import Stats
 
 NETWORKS = ("G", "D", "G_ema")
@@ -110,7 +110,7 @@ class Trainer:
 
     def _trained_parameters(self, network: str) -> list[nn.Parameter]:
         if network == "D" and self.setup.hyper.freeze_d:
-            frozen = {id(p) for p in self.discriminator.first_layers(self.setup.hyper.freeze_d)}
+            frozen = {id(p) for p in first_layers(self.discriminator, self.setup.hyper.freeze_d)}
             return [p for p in self.discriminator.parameters() if id(p) not in frozen]
         return list(self.network(network).parameters())
 
@@ -185,3 +185,9 @@ class Trainer:
                 }
                 found = True
         return found or self.images == 0
+
+
+def first_layers(discriminator: Discriminator, count: int) -> list[nn.Parameter]:
+    """Return the parameters of the first layers: the entry, then each block's convolutions (FreezeD, Mo et al. 2020)."""
+    layers = [discriminator.entry, *(layer for block in discriminator.blocks for layer in block.children())]
+    return [parameter for layer in layers[:count] for parameter in layer.parameters()]
