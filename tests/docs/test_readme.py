@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the README says is so: its commands run, its flags and paths exist, its links lead somewhere."""
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import click
+import pytest
+
+from examples.synth import write_notes
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "README.md").read_text()
+SCRIPTS = ("dataset_tool_wav.py", "train.py", "gen_audio.py")
+# So small that a command takes seconds; options given twice count as given last.
+SMALL = {
+    "dataset_tool_wav.py": ("--resolution=16x16", "--sample-rate=8000"),
+    "train.py": ("--kimg=0.032", "--tick=0.016", "--snap=1", "--batch=4", "--cbase=64", "--cmax=8", "--device=cpu"),
+    "gen_audio.py": ("--device=cpu",),
+}
+# What stands in the README and belongs to other programs.
+OTHERS = {"--build-arg", "--rm", "--gpus", "--ipc", "--stop-timeout", "--index-url"}
+
+
+def blocks() -> list[list[str]]:
+    """The commands of each fenced bash block."""
+    return [found.strip().splitlines() for found in re.findall(r"```bash\n(.*?)```", TEXT, flags=re.S)]
+
+
+def script_commands() -> list[list[str]]:
+    """Each command that runs one of the scripts, inside Docker or out, as [script, arguments...]."""
+    found = []
+    for line in (line for block in blocks() for line in block):
+        words = shlex.split(line)
+        for script in SCRIPTS:
+            if script in words:
+                found.append(words[words.index(script) :])
+    return found
+
+
+@cache
+def script(name: str) -> click.Command:
+    spec = importlib.util.spec_from_file_location(f"readme_{Path(name).stem}", ROOT / name)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def options(name: str) -> set[str]:
+    return {text for option in script(name).params for text in (*option.opts, *option.secondary_opts)}
+
+
+def test_there_are_commands_of_every_script():
+    assert {command[0] for command in script_commands()} == set(SCRIPTS)
+
+
+@pytest.mark.parametrize("command", script_commands(), ids=lambda command: " ".join(command[:3]))
+def test_every_command_is_one_that_the_script_understands(command):
+    name, *arguments = command
+    context = script(name).make_context(name, arguments)
+    assert not context.args
+    given = {word.split("=")[0] for word in arguments if word.startswith("--")}
+    assert given <= options(name)
+
+
+def test_every_flag_named_in_the_text_exists():
+    known = set().union(*(options(name) for name in SCRIPTS)) | OTHERS
+    assert sorted(set(re.findall(r"--[a-z][a-z-]*[a-z]", TEXT)) - known) == []
+
+
+def test_every_preset_is_named_with_its_resolution():
+    from patches.presets import PRESETS
+
+    rows = dict(re.findall(r"^\| `(\w+)` \| [^|]* \| (\d+x\d+) \|$", TEXT, flags=re.M))
+    assert rows == {name: preset.resolution for name, preset in PRESETS.items() if name in rows}
+    assert {"tiny", "quick", "paper"} <= set(rows)
+
+
+def test_every_make_target_exists():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"(?:^|`)make ([a-z]+)", TEXT, flags=re.M))
+    assert {"demo", "test", "setup"} <= targets
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, flags=re.M), target
+
+
+def test_every_path_of_ours_in_the_map_exists():
+    rows = re.search(r"\| in the reference \| here \|\n\|---\|---\|\n(.*?)\n\n", TEXT, flags=re.S)
+    assert rows is not None
+    ours = [path for row in rows[1].splitlines() for path in re.findall(r"`([^`]+)`", row.split("|")[2])]
+    assert len(ours) > 10
+    assert [path for path in ours if not (ROOT / path).exists()] == []
+
+
+def test_every_link_leads_to_a_file():
+    links = re.findall(r"\]\(([^)#:]+)\)", TEXT)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def run(command: list[str], cwd: Path) -> str:
+    name, *arguments = command
+    ended = subprocess.run(
+        [sys.executable, str(ROOT / name), *arguments, *SMALL[name]], cwd=cwd, text=True, capture_output=True
+    )
+    assert ended.returncode == 0, f"{shlex.join(command)}\n{ended.stdout}\n{ended.stderr}"
+    return ended.stdout
+
+
+def test_ones_own_sounds_in_three_commands_and_the_resume_line(tmp_path: Path):
+    write_notes(tmp_path / "my_sounds", count=9, seconds=0.064, sample_rate=8000, seed=0)
+    (three,) = [block for block in blocks() if "source .venv/bin/activate" in block]
+    for line in three[1:]:
+        run(shlex.split(line)[1:], tmp_path)
+    made = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert made == sorted(f"seed{seed:04d}.{suffix}" for seed in range(10) for suffix in ("json", "png", "wav"))
+    (resume,) = [block[0] for block in blocks() if "--resume=auto" in block[0] and block[0].startswith("python")]
+    run(shlex.split(resume)[1:], tmp_path)
+    assert len(list((tmp_path / "trained_networks").glob("0*"))) == 1  # it went on in the same run
