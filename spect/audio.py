@@ -96,7 +96,7 @@ def resample(sound: np.ndarray, from_rate: int, to_rate: int, method: Literal["s
     """
     if from_rate <= 0 or to_rate <= 0:
         raise SoundError(f"sample rates are positive, got {from_rate} and {to_rate} Hz")
-    if from_rate == to_rate:
+    if from_rate == to_rate or sound.shape[1] == 0:
         return sound
     length = max(round(sound.shape[1] * to_rate / from_rate), min(sound.shape[1], 1))
     if method == "linear":
