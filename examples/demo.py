@@ -34,7 +34,7 @@ class Settings:
     resolution: str = "64x64"
     sample_rate: int = 8000
     seed: int = 0
-    train: tuple[str, ...] = ("--cfg=stylegan2", "--preset=demo", "--gpus=1", "--device=cpu", "--seed=0")
+    train: tuple[str, ...] = ("--cfg=stylegan2", "--preset=tiny", "--kimg=10", "--device=cpu", "--seed=0")
     seeds: str = "0-7"
 
     @property
@@ -102,9 +102,9 @@ It can't sound clean yet: pitches blur and mix, and the edges of frames buzz.
 Good results take a GPU, a thousand sounds or more, and hours.
 
 Your own sounds, in three commands:
-  .venv/bin/python dataset_tool_wav.py --source=my_sounds --dest=datasets/mine.zip
-  .venv/bin/python train.py --outdir=trained_networks --data=datasets/mine.zip --cfg=stylegan2 --gpus=1 --batch=8 --gamma=8
-  .venv/bin/python gen_audio.py --network='trained_networks/*/network-snapshot-*.safetensors' --outdir=out --seeds=0-9
+  .venv/bin/python dataset_tool_wav.py --source=my_sounds --dest=datasets/mine.zip --resolution={settings.resolution} --sample-rate={settings.sample_rate}
+  .venv/bin/python train.py --outdir=trained_networks --data=datasets/mine.zip --preset=tiny
+  .venv/bin/python gen_audio.py --network=trained_networks --outdir=out --seeds=0-9
 """  # noqa: E501  (commands stand on one line, to be copied)
 
 
