@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from stylegan3.errors import NetworkError
+from stylegan3.networks.alias_free import AliasFreeSynthesis
 from stylegan3.networks.discriminator import Discriminator
 from stylegan3.networks.mapping import Mapping
 from stylegan3.networks.moments import Moments
@@ -24,9 +24,7 @@ class Generator(nn.Module):
     def __init__(self, spec: GeneratorSpec) -> None:
         super().__init__()
         self.spec = spec
-        if spec.kind != "stylegan2":
-            raise NetworkError(f"generator {spec.kind}: not built yet")
-        self.synthesis = SkipSynthesis(spec)
+        self.synthesis = SkipSynthesis(spec) if spec.kind == "stylegan2" else AliasFreeSynthesis(spec)
         self.num_ws: int = self.synthesis.num_ws
         self.noise_size: int = self.synthesis.noise_size
         self.mapping = Mapping(spec.z_dim, spec.c_dim, spec.w_dim, spec.mapping_layers, self.num_ws)
@@ -59,6 +57,7 @@ class Generator(nn.Module):
     def update_averages(self, moments: Moments) -> None:
         """Move the running averages (mean w, magnitudes) once from an iteration's sums."""
         self.mapping.update_averages(moments)
+        self.synthesis.update_averages(moments)
 
 
 def build_generator(spec: GeneratorSpec, rng: torch.Generator) -> Generator:

@@ -160,3 +160,6 @@ class SkipSynthesis(nn.Module):
             at += count
         assert total is not None
         return total
+
+    def update_averages(self, moments: Moments) -> None:
+        """Do nothing: this kind keeps no running averages."""

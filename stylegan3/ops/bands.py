@@ -26,9 +26,9 @@ WINDOW = 96  # outputs a window: fastest of 32..256 on two cores at axes of 84 t
 DENSE = 192  # axes up to this length are one dense matrix
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Band:
-    """One resampling along one axis; see the head of this file for the formula."""
+    """One resampling along one axis; see the head of this file. Made by band(), compared by identity."""
 
     taps: tuple[float, ...]
     up: int
@@ -36,9 +36,7 @@ class Band:
     offset: int
     n_in: int
     n_out: int
-    _matrices: dict[tuple[torch.dtype, torch.device], Tensor] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+    _matrices: dict[tuple[torch.dtype, torch.device], Tensor] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def transposed(self) -> Band:
@@ -57,6 +55,11 @@ class Band:
         """Return the block of the matrix with these rows (outputs) and columns (inputs)."""
         offset = self.offset + out[0] * self.down - inputs[0] * self.up
         return band(self.taps, self.up, self.down, offset, inputs[1] - inputs[0], out[1] - out[0])
+
+    @cached_property
+    def identity(self) -> bool:
+        """Whether the matrix is the identity."""
+        return self.taps == (1.0,) and self.up == self.down == 1 and self.offset == 0 and self.n_in == self.n_out
 
     @cached_property
     def windows(self) -> tuple[tuple[int, int, Band], ...]:
@@ -94,6 +97,8 @@ def band(taps: tuple[float, ...], up: int, down: int, offset: int, n_in: int, n_
 
 def along_columns(x: Tensor, b: Band) -> Tensor:
     """Resample the last axis of x [P, H, W]."""
+    if b.identity:
+        return x
     if len(b.windows) == 1:
         return torch.matmul(x, b.matrix(x).t())
     out = x.new_empty(*x.shape[:-1], b.n_out)
@@ -106,6 +111,8 @@ def along_columns(x: Tensor, b: Band) -> Tensor:
 
 def along_rows(x: Tensor, b: Band) -> Tensor:
     """Resample the middle axis of x [P, H, W]."""
+    if b.identity:
+        return x
     if len(b.windows) == 1:
         return torch.bmm(b.matrix(x).expand(x.shape[0], -1, -1), x)
     out = x.new_empty(x.shape[0], b.n_out, x.shape[2])

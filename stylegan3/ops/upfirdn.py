@@ -112,11 +112,10 @@ def apply_terms(planes: Tensor, terms: tuple[tuple[Band, Band], ...]) -> Tensor:
     total: Tensor | None = None
     for rows, columns in terms:
         grows = rows.n_out * columns.n_in < rows.n_in * columns.n_out
-        y = (
-            along_columns(along_rows(planes, rows), columns)
-            if grows
-            else along_rows(along_columns(planes, columns), rows)
-        )
+        if grows:
+            y = along_columns(along_rows(planes, rows), columns)
+        else:
+            y = along_rows(along_columns(planes, columns), rows)
         total = y if total is None else total.add_(y)
     assert total is not None
     return total

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""StyleGAN3's synthesis network, configurations T and R (Karras et al. 2021, sections 3 and appendix C, D).
+
+A signal is treated as continuous: a layer's canvas samples it at the layer's rate with a margin of 10 samples a side,
+and the leaky relu acts at a raised rate between two low-pass filters. Float32 throughout; reduced precision would be
+chosen for each Layer, never for the input or the output layer.
+"""
+
+from __future__ import annotations
+
+from math import pi
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from stylegan3.networks.layers import SLOPE, SQRT2, Dense, fill_normal, parameter
+from stylegan3.networks.moments import Moments
+from stylegan3.networks.plan import LayerNumbers, layer_numbers
+from stylegan3.networks.specs import GeneratorSpec
+from stylegan3.ops.bias_act import bias_act
+from stylegan3.ops.filtered_lrelu import filtered_lrelu
+from stylegan3.ops.modulation import modulated_conv2d
+
+Noise = str | Tensor
+HALF_LIFE = 20000  # pictures in which a magnitude forgets half
+
+
+class FourierInput(nn.Module):
+    """Random waves inside a disc of frequencies, turned and shifted by w, mixed to channels.
+
+    ``transform`` is the user's own turn or shift, a 3x3 matrix on (x, y, 1) in canvas units; the identity when trained.
+    Shape: w [N, W] -> [N, C, H, W'].
+    """
+
+    freqs: Tensor
+    phases: Tensor
+    transform: Tensor
+
+    def __init__(self, channels: int, w_dim: int, size: tuple[int, int], rate: float, band: float) -> None:
+        super().__init__()
+        self.size, self.rate, self.band = size, rate, band
+        self.affine = Dense(w_dim, 4)
+        self.weight = parameter(channels, channels)
+        self.register_buffer("freqs", torch.empty(channels, 2))
+        self.register_buffer("phases", torch.empty(channels))
+        self.register_buffer("transform", torch.eye(3))
+
+    @torch.no_grad()
+    def reset(self, rng: torch.Generator) -> None:
+        """Draw waves and mixing weights; w neither turns nor shifts at the start."""
+        nn.init.zeros_(self.affine.weight)
+        self.affine.bias.copy_(torch.tensor([1.0, 0.0, 0.0, 0.0]))
+        fill_normal(self.weight, rng)
+        fill_normal(self.freqs, rng)
+        radius = self.freqs.norm(dim=1, keepdim=True)
+        # the direction, at radius exp(-r^2/4): uniform over the disc when r is Rayleigh distributed
+        self.freqs.div_(radius * radius.square().exp().pow(0.25)).mul_(self.band)
+        self.phases.copy_(torch.rand(self.phases.shape, generator=rng, device=rng.device) - 0.5)
+
+    def motion(self, w: Tensor) -> Tensor:
+        """Return each picture's R T(-t) times the user's matrix. Shape: [N, W] -> [N, 2, 3]."""
+        a = self.affine(w)
+        a = a / a[:, :2].norm(dim=1, keepdim=True)
+        c, s, x, y = a.unbind(dim=1)
+        # rows of the product of a rotation and a shift by -(x, y)
+        first = torch.stack([c, -s, s * y - c * x], dim=1)
+        second = torch.stack([s, c, -s * x - c * y], dim=1)
+        return torch.stack([first, second], dim=1) @ self.transform
+
+    def forward(self, w: Tensor) -> Tensor:
+        motion = self.motion(w)
+        freqs = self.freqs @ motion[:, :, :2]  # [N, C, 2]
+        phases = self.phases + (self.freqs @ motion[:, :, 2:]).squeeze(2)
+        above = (freqs.norm(dim=2) - self.band) / (self.rate / 2 - self.band)
+        amplitudes = (1 - above).clamp(0, 1)  # fades from the band limit to the Nyquist frequency
+        x, y = (self.coordinates(n, freqs) for n in (self.size[1], self.size[0]))
+        across = 2 * pi * (freqs[:, :, :1] * x + phases[:, :, None])  # [N, C, W']
+        along = 2 * pi * freqs[:, :, 1:] * y  # [N, C, H]
+        # sin(a + b) = cos b sin a + sin b cos a: a product of rank two in place of a sine a pixel
+        left = torch.stack([along.cos(), along.sin()], dim=3) * amplitudes[:, :, None, None]
+        waves = left @ torch.stack([across.sin(), across.cos()], dim=2)
+        mix = self.weight / self.weight.shape[1] ** 0.5
+        return torch.matmul(mix, waves.flatten(2)).unflatten(2, self.size)
+
+    def coordinates(self, n: int, like: Tensor) -> Tensor:
+        """Return the n sample positions of one axis, centred, in canvas widths."""
+        return (torch.arange(n, dtype=like.dtype, device=like.device) + 0.5 - n / 2) / self.rate
+
+
+class Layer(nn.Module):
+    """Modulated convolution, then a filtered leaky relu from the layer's own rate to the next one's."""
+
+    magnitude: Tensor
+
+    def __init__(self, numbers: LayerNumbers, w_dim: int, clamp: float) -> None:
+        super().__init__()
+        self.numbers, self.clamp = numbers, clamp
+        k = numbers.kernel
+        self.affine = Dense(w_dim, numbers.channels_in, start=1.0)
+        self.weight = parameter(numbers.channels_out, numbers.channels_in, k, k)
+        self.bias = parameter(numbers.channels_out)
+        self.register_buffer("magnitude", torch.ones(()))  # mean square of the input
+        self.fu, self.fd, self.padding = numbers.up_filter(), numbers.down_filter(), numbers.padding
+
+    def reset(self, rng: torch.Generator) -> None:
+        """Draw the weights; the bias is 0."""
+        self.affine.reset(rng)
+        fill_normal(self.weight, rng)
+        nn.init.zeros_(self.bias)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """Shape: [N, I, H, W] -> [N, O, H', W']."""
+        k, n = self.numbers, self.numbers.kernel
+        styles, gain = self.affine(w), self.magnitude.rsqrt()
+        if k.output:
+            styles = styles * (gain / (k.channels_in * n * n) ** 0.5)
+            y = modulated_conv2d(x, self.weight, styles, padding=n - 1, demodulate=False)
+            return bias_act(y, self.bias, clamp=self.clamp)
+        # demodulation takes either scale out again: unit rms keeps every number in range. Per picture, so that a
+        # picture doesn't depend on its batch
+        weight = self.weight * self.weight.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt()
+        styles = styles * styles.square().mean(dim=1, keepdim=True).rsqrt()
+        y = modulated_conv2d(x, weight, styles, padding=n - 1, gain=gain)
+        return filtered_lrelu(
+            y, self.fu, self.fd, self.bias, up=k.up, down=k.down, padding=self.padding, gain=SQRT2, slope=SLOPE,
+            clamp=self.clamp,
+        )  # fmt: skip
+
+
+class AliasFreeSynthesis(nn.Module):
+    """ws [N, num_ws, W] -> pictures [N, C, F, T]."""
+
+    noise_size = 0
+
+    def __init__(self, spec: GeneratorSpec) -> None:
+        super().__init__()
+        numbers = layer_numbers(spec)
+        first = numbers[0]
+        self.num_ws, self.scale = len(numbers) + 1, spec.output_scale
+        self.input = FourierInput(first.channels_in, spec.w_dim, first.size_in, first.rate_in, first.cutoff_in)
+        self.layers = nn.ModuleList(Layer(n, spec.w_dim, spec.clamp) for n in numbers)
+
+    def reset(self, rng: torch.Generator) -> None:
+        """Draw all weights."""
+        self.input.reset(rng)
+        for layer in cast(list[Layer], self.layers):
+            layer.reset(rng)
+
+    def forward(self, ws: Tensor, *, noise: Noise = "const", moments: Moments | None = None) -> Tensor:
+        """Make pictures; this kind has no noise and leaves ``noise`` unread."""
+        x = self.input(ws[:, 0])
+        for i, layer in enumerate(self.layers):
+            if moments is not None:
+                moments.add(f"magnitude.{i}", x.detach().square().mean(dim=(1, 2, 3)).sum(), len(x))
+            x = layer(x, ws[:, i + 1])
+        return x * self.scale
+
+    @torch.no_grad()
+    def update_averages(self, moments: Moments) -> None:
+        """Move each layer's magnitude towards the mean square gathered."""
+        for i, layer in enumerate(cast(list[Layer], self.layers)):
+            name = f"magnitude.{i}"
+            if name in moments.sums:
+                beta = 0.5 ** (moments.counts[name] / HALF_LIFE)
+                layer.magnitude.lerp_(moments.mean(name).to(layer.magnitude), 1 - beta)
