@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same code on a CUDA device: equal figures, and the lossless picture stays lossless."""
+
+import pytest
+import torch
+
+from spect.cmyk import Cmyk
+from spect.measures import levels, log_mel_statistics, waveform_features
+from spect.preview import picture
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+FORM = Cmyk(rows=512, frames=64)
+
+
+def sounds() -> torch.Tensor:
+    noise = torch.rand(3, 2, FORM.samples, generator=torch.Generator().manual_seed(0)) - 0.4
+    return noise * torch.tensor([1.0, 0.1, 0.0])[:, None, None]
+
+
+def test_round_trip_is_exact_on_the_device() -> None:
+    sound = sounds().cuda()
+    error = (FORM.decode(FORM.encode(sound)) - sound).double().square().sum()
+    assert 10 * torch.log10(sound.double().square().sum() / error) >= 130
+
+
+def test_canvases_features_levels_and_pictures_equal_the_cpus() -> None:
+    sound = sounds()
+    canvas = FORM.encode(sound)
+    torch.testing.assert_close(FORM.encode(sound.cuda()).cpu(), canvas, rtol=0, atol=1e-5 * float(canvas.abs().max()))
+    for feature in (log_mel_statistics, waveform_features):
+        torch.testing.assert_close(feature(sound.cuda(), 44100).cpu(), feature(sound, 44100), rtol=0, atol=1e-3)
+    for name, value in levels(sound.cuda()).items():
+        torch.testing.assert_close(value.cpu(), levels(sound)[name], msg=name)
+    difference = picture(canvas.cuda()).cpu().int() - picture(canvas).int()
+    assert int(difference.abs().max()) <= 1
