@@ -29,9 +29,8 @@ from torch import Tensor
 from patches.errors import UserError
 
 FLOOR = 1e-4  # of the largest scale: the rounding noise of empty rows must not become full scale
-TINY_POWER = (
-    1e-20  # |u|^2 under which |u| counts as 0: c is linear there to 5e-9, and no derivative of the root overflows
-)
+# |u|^2 under which |u| counts as 0: c is linear there to 5e-9, and no derivative of the root overflows.
+TINY_POWER = 1e-20
 SERIES_BELOW = 0.01  # both series are then right to 1e-15
 
 

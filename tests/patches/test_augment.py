@@ -150,3 +150,12 @@ def test_luma_rotations_are_off_by_default_and_there_on_request():
 
 def test_nothing_turns_time_or_frequency():
     assert set(TRANSFORMS) == {"shift", "polarity", "gain", "width", "swap", "pan", "phase", *ON_REQUEST}
+
+
+@VIEWS
+def test_it_works_where_its_pictures_lie(view):
+    """The meta device computes nothing but refuses any mixture with the CPU, as a GPU does; draws stay on the CPU."""
+    augment = SoundAugment(view, [*view.augmentations, *ON_REQUEST])
+    y = augment(torch.empty(4, *view.shape, device="meta"), augment.draw(4, 1.0, seeded(11)))
+    assert y.device.type == "meta"
+    assert y.shape == (4, *view.shape)

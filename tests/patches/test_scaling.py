@@ -191,3 +191,10 @@ def test_wrong_uses_are_named():
     with pytest.raises(UserError, match="one scale a row"):
         Compand((1.0, -1.0))
     assert set(SCALINGS) == {"compand", "linear"}
+
+
+@ALL
+def test_it_works_where_its_pictures_lie(scaling):
+    """The meta device computes nothing but refuses any mixture with the CPU, as a GPU does."""
+    picture = torch.empty(2, 4, FREQUENCIES, FRAMES, device="meta")
+    assert scaling.to_model(scaling.from_model(picture)).device.type == "meta"
