@@ -27,7 +27,7 @@ HELP = {
     "trunc": "Truncation psi: 1 is none, 0.7 tamer, 0 the average sound.  [default: 1]",
     "class": "Class, by name or index, of a network trained with classes.",
     "noise": "StyleGAN2's noise: as trained, drawn by each seed, or none.  [default: const]",
-    "translate": "Shift StyleGAN3's picture right and down, in its sides.  [default: 0,0]",
+    "translate": "Shift StyleGAN3's picture right (later) and down (lower), in its shorter sides.  [default: 0,0]",
     "rotate": "Turn StyleGAN3's picture anticlockwise.  [default: 0]",
     "subtype": "Sample format; FLOAT keeps a peak above full scale.  [default: PCM_24]",
     "trim": "Cut the tail below -60 dB of the sound's peak.  [default: no-trim]",
@@ -40,6 +40,7 @@ HELP = {
 
 
 @click.command(help=__doc__, context_settings={"max_content_width": 120})
+@click.argument("more", nargs=-1, metavar="")
 @click.option("--network", required=True, multiple=True, metavar="PATH", help=HELP["network"])
 @click.option("--outdir", required=True, type=FILE, help=HELP["outdir"])
 @click.option("--seeds", metavar="LIST", help=HELP["seeds"])
@@ -56,9 +57,10 @@ HELP = {
 @click.option("--device", default="auto", show_default=True, help=HELP["device"])
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @verb
-def main(device: str, outdir: Path, **options: Any) -> None:
+def main(device: str, outdir: Path, network: tuple[str, ...], more: tuple[str, ...], **options: Any) -> None:
     start = time.monotonic()
-    plan = generate.plan(device=choose_device(device), outdir=outdir, **options)
+    names = (*network, *more)  # a pattern that the shell spelled out leaves the rest behind the option
+    plan = generate.plan(device=choose_device(device), outdir=outdir, network=names, **options)
     for line in plan.announcement():
         click.echo(line)
     with progress("sounds", plan.sounds) as advance:

@@ -43,7 +43,7 @@ def one_line(error: BaseException) -> str | None:
         return "interrupted"
     if isinstance(error, ONE_LINE_ERRORS):
         return _flat(str(error))
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "DefaultCPUAllocator" in str(error):
         return f"out of memory: take a smaller --batch or --batch-gpu ({_flat(str(error))[:120]})"
     if isinstance(error, OSError):
         return _of_system(error)

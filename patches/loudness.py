@@ -7,10 +7,12 @@ A sound is float32 [channels, L]; full scale is 1. Nothing here is done silently
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+
+from spect.measures import SILENT_DB, levels
 
 CEILING_DB = -0.1  # where a peak above full scale is lowered to
 TRIM_FLOOR_DB = -60.0  # under the sound's own peak
-SILENCE = 1e-5  # -100 dBFS: nobody hears it
 
 
 @dataclass(frozen=True)
@@ -18,13 +20,9 @@ class Levels:
     """What a person wants to know of a sound before using it. `dc` is the larger |mean| of its channels."""
 
     peak: float
-    rms: float
+    rms_db: float
     dc: float
-    finite: bool
-
-    @property
-    def silent(self) -> bool:
-        return self.peak < SILENCE
+    silent: bool
 
     @property
     def has_dc(self) -> bool:
@@ -33,17 +31,10 @@ class Levels:
 
 
 def measure(sound: np.ndarray) -> Levels:
-    """Measure peak, rms and mean of a sound [channels, L]; a sound of no samples is silent."""
-    if sound.size == 0:
-        return Levels(0.0, 0.0, 0.0, True)
-    if not np.isfinite(sound).all():
-        return Levels(np.inf, np.inf, np.inf, False)
-    wide = sound.astype(np.float64)
+    """Measure a sound [channels, L] of finite values."""
+    found = levels(torch.from_numpy(sound)[None])
     return Levels(
-        peak=float(np.abs(wide).max()),
-        rms=float(np.sqrt(np.square(wide).mean())),
-        dc=float(np.abs(wide.mean(axis=-1)).max()),
-        finite=True,
+        float(found["peak"][0]), float(found["rms_db"][0]), abs(float(found["dc"][0])), bool(found["silent"][0])
     )
 
 
@@ -78,7 +69,7 @@ def trim_tail(sound: np.ndarray, floor_db: float = TRIM_FLOOR_DB) -> np.ndarray:
     """
     loudest = np.abs(sound).max(axis=0, initial=0.0)
     peak = float(loudest.max(initial=0.0))
-    if peak < SILENCE:
+    if peak < amplitude(SILENT_DB):
         return sound
     last = int(np.flatnonzero(loudest > peak * amplitude(floor_db))[-1])
     return sound[:, : last + 1]

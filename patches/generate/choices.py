@@ -49,13 +49,15 @@ def _bad_seeds(text: str, reason: str) -> UserError:
 
 
 def parse_shift(text: str) -> tuple[float, float]:
-    """Read "X,Y", a shift in widths and heights of the picture."""
+    """Read "X,Y", a shift to the right and down in shorter sides of the picture."""
     try:
         x, y = (float(part) for part in text.split(","))
     except ValueError:
         x = y = math.nan
     if not (math.isfinite(x) and math.isfinite(y)):
-        raise UserError(f"--translate={text}: give two numbers like 0.25,0 (widths and heights of the picture)")
+        raise UserError(
+            f"--translate={text}: give two numbers like 0.25,0 (right and down, in the picture's shorter sides)"
+        )
     return x, y
 
 
@@ -68,7 +70,7 @@ class Settings:
     | psi | 1 | truncation: 1 none, 0 the average sound |
     | noise_mode | const | StyleGAN2's noise: the trained picture, drawn by each seed, or none |
     | class_index | None | None: unconditional |
-    | shift, rotate | 0 | StyleGAN3's input: widths/heights to the right and down, degrees anticlockwise |
+    | shift, rotate | 0 | StyleGAN3's input: shorter sides to the right and down, degrees anticlockwise |
     """
 
     psi: float = 1.0

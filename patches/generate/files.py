@@ -16,7 +16,7 @@ from patches.generate.network import Network
 from patches.generate.recipe import dump, program_version, write_recipe
 from patches.generate.synthesis import Batch
 from patches.loudness import Levels, lower_peak, measure, trim_tail
-from patches.runs.tensorfile import whole_file, write_text
+from spect.files import whole_file
 from spect.preview import save_png
 from spect.wavfile import write_wav
 
@@ -55,7 +55,8 @@ def write_sound(
     recipe = write_recipe(network, seed, batch.seeds, settings, output, gain_db, sound.shape[1])
     stem = folder / file_stem(seed, settings)
     _write_pictures(stem, batch, position, output)
-    write_text(_with(stem, ".json"), dump(recipe, indent=1) + "\n")
+    with whole_file(_with(stem, ".json")) as file:
+        file.write(f"{dump(recipe, indent=1)}\n".encode())
     rate = network.view.sample_rate
     write_wav(_with(stem, ".wav"), sound, rate, subtype=output.subtype, info=_tags(stem.name, recipe))
     return Written(_with(stem, ".wav"), seed, sound.shape[1] / rate, gain_db, measure(sound))
@@ -73,7 +74,7 @@ def _write_pictures(stem: Path, batch: Batch, position: int, output: Output) -> 
     save_png(_with(stem, ".png"), batch.pictures[position])
     if output.npy:
         canvas = np.ascontiguousarray(np.moveaxis(batch.canvases[position], 0, -1), dtype=np.float32)
-        with whole_file(_with(stem, ".npy")) as temporary, open(temporary, "wb") as file:
+        with whole_file(_with(stem, ".npy")) as file:
             np.save(file, canvas, allow_pickle=False)
 
 

@@ -7,6 +7,7 @@ bits, so that the same bits need the same batch. Without date, path, or machine:
 
 import importlib.metadata
 import json
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,11 +86,11 @@ def computed_on(device: torch.device) -> dict[str, Any]:
 
 
 def program_version() -> str:
-    """Return the installed version, or "tree" when run from a source tree."""
-    try:
-        return importlib.metadata.version("sg3-spect")
-    except importlib.metadata.PackageNotFoundError:
-        return "tree"
+    """Return this program's version: the source tree's, else the installed one."""
+    project = Path(__file__).parents[2] / "pyproject.toml"
+    if project.is_file():
+        return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
+    return importlib.metadata.version("sg3-spect")
 
 
 def dump(recipe: Mapping[str, Any], indent: int | None = None) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make sounds again from their recipes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from patches.generate.network import Network
 from patches.generate.recipe import Recipe, computed_on
 from patches.generate.sweep import Outcome, Step, make_folder, open_snapshot
 from patches.generate.synthesis import settled, synthesize
+from patches.runs import tensorfile
 
 MOST_THREADS = 1024  # a recipe may come from anyone
 
@@ -38,7 +39,7 @@ class Replay:
 
     def announcement(self) -> Iterator[str]:
         """Say what will be done."""
-        yield f"{len(self.recipes)} recipes, on {self.device}"
+        yield f"{len(self.recipes)} recipe{'s' * (len(self.recipes) != 1)}, on {self.device}"
 
     def run(self, step: Step) -> Outcome:
         """Write the sound of each recipe; same device, same torch: the same bytes.
@@ -46,14 +47,19 @@ class Replay:
         Raises:
             UserError: no snapshot given has a recipe's hash, or nothing could be opened.
         """
-        networks = [open_snapshot(path, self.device) for path in self.paths]
-        chosen = [matching(networks, recipe) for recipe in self.recipes]
+        files = {tensorfile.digest(path): path for path in self.paths}
+        for recipe in self.recipes:
+            check_hash(files, recipe)
+        networks = {digest: open_snapshot(files[digest], self.device) for digest in self._wanted()}
         make_folder(self.outdir)
-        outcome = Outcome(sample_rate=chosen[0].view.sample_rate, subtype=self._output(self.recipes[0]).subtype)
-        for network, recipe in zip(chosen, self.recipes, strict=True):
-            self._one(network, recipe, outcome)
+        outcome = Outcome(subtype=self._output(self.recipes[0]).subtype)
+        for recipe in self.recipes:
+            self._one(networks[recipe.network_sha256], recipe, outcome)
             step(1)
         return outcome
+
+    def _wanted(self) -> dict[str, None]:
+        return dict.fromkeys(recipe.network_sha256 for recipe in self.recipes)
 
     def _output(self, recipe: Recipe) -> Output:
         trim = recipe.output.trim if self.trim is None else self.trim
@@ -72,6 +78,7 @@ class Replay:
         if written is None:
             raise UserError(f"seed {recipe.seed} of {network.path.name} holds NaN or infinity; nothing to write")
         outcome.written.append(written)
+        outcome.sample_rate = network.view.sample_rate
 
 
 def _told(computed: Mapping[str, Any]) -> str:
@@ -86,16 +93,15 @@ def _threads(recipe: Recipe, device: torch.device) -> int | None:
     return None
 
 
-def matching(networks: Sequence[Network], recipe: Recipe) -> Network:
-    """Return the network whose file has the hash that a recipe names.
+def check_hash(files: Mapping[str, Path], recipe: Recipe) -> None:
+    """Check that one of the files (by their hash) made a recipe's sound.
 
     Raises:
-        UserError: none has; both hashes are named.
+        UserError: none did; both hashes are named.
     """
-    for network in networks:
-        if network.digest == recipe.network_sha256:
-            return network
-    given = ", ".join(f"{network.path.name} (sha256 {network.digest[:16]}...)" for network in networks)
+    if recipe.network_sha256 in files:
+        return
+    given = ", ".join(f"{path.name} (sha256 {digest[:16]}...)" for digest, path in files.items())
     raise UserError(
         f"--recipe: it was made by {recipe.network_file} (sha256 {recipe.network_sha256[:16]}...), "
         f"--network gives {given}; give the snapshot that made it"

@@ -32,7 +32,7 @@ def _levels(written: Sequence[Written]) -> Iterator[str]:
     heard = [w.levels for w in written if not w.levels.silent]
     if heard:
         peaks = _span([decibels(level.peak) for level in heard], ".1f")
-        yield f"levels: peak {peaks} dBFS, rms {_span([decibels(level.rms) for level in heard], '.1f')} dBFS"
+        yield f"levels: peak {peaks} dBFS, rms {_span([level.rms_db for level in heard], '.1f')} dBFS"
 
 
 def _warnings(outcome: Outcome, outdir: Path) -> Iterator[str]:

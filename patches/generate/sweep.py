@@ -56,7 +56,8 @@ class Sweep:
     def announcement(self) -> Iterator[str]:
         """Say what will be done, with the choices that were made for the user."""
         what = self.paths[0] if len(self.paths) == 1 else f"{len(self.paths)} snapshots"
-        yield f"{what}: {len(self.seeds)} seeds, batch {self.batch}, on {self.device}"
+        seeds = f"{len(self.seeds)} seed{'s' * (len(self.seeds) != 1)}"
+        yield f"{what}: {seeds}, batch {self.batch}, on {self.device}"
 
     def run(self, step: Step) -> Outcome:
         """Write all sounds, calling `step(sounds)` after each batch.

@@ -66,6 +66,7 @@ def model_space(network: Network, seeds: tuple[int, ...], settings: Settings) ->
     noise: Any = settings.noise_mode
     if noise == "random":
         noise = torch.stack([values for _, values in drawn]).to(network.device) if generator.noise_size else "const"
+    _aim(network, settings)
     ws = generator.mapping(z, _labels(network, settings, len(seeds)), psi=settings.psi)
     return generator.synthesis(ws, noise=noise)
 
@@ -78,6 +79,15 @@ def _labels(network: Network, settings: Settings, count: int) -> Tensor | None:
     labels = torch.zeros(count, network.c_dim, device=network.device)
     labels[:, settings.class_index] = 1
     return labels
+
+
+def _aim(network: Network, settings: Settings) -> None:
+    """Set StyleGAN3's input transform, which is a buffer of the network."""
+    transform = getattr(getattr(network.generator.synthesis, "input", None), "transform", None)
+    if isinstance(transform, Tensor):
+        transform.copy_(input_transform(settings.shift, settings.rotate))
+    elif settings.moves:
+        raise UserError(f"--translate, --rotate: {network.path.name} is a {network.cfg}; only StyleGAN3's input moves")
 
 
 def input_transform(shift: tuple[float, float], degrees: float) -> Tensor:

@@ -53,7 +53,8 @@ class Table:
         page = Image.new("RGB", (left + len(self.seeds) * (wide + GAP), top + len(self.rows) * (high + GAP)), PAPER)
         pen = ImageDraw.Draw(page)
         for column, seed in enumerate(self.seeds):
-            pen.text((left + column * (wide + GAP) + wide // 2, GAP), str(seed), fill=INK, font=font, anchor="ma")
+            name = f"seed {seed}" if self.cell >= CELL // 2 else str(seed)
+            pen.text((left + column * (wide + GAP) + wide // 2, GAP), name, fill=INK, font=font, anchor="ma")
         for row, label in enumerate(self.rows):
             pen.text((left - GAP, top + row * (high + GAP) + high // 2), label, fill=INK, font=font, anchor="rm")
         _paste(page, self._cells, self.seeds, (left, top), (wide + GAP, high + GAP))

@@ -47,6 +47,12 @@ def test_a_full_disk_is_said_so():
     assert "disk is full" in one_line(OSError(errno.ENOSPC, "No space left on device", "out/a.wav"))
 
 
+def test_too_little_memory_is_said_so():
+    torchs_own = RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory")
+    for error in (MemoryError(), torchs_own):
+        assert "--batch" in one_line(error)
+
+
 def test_interrupting_exits_130(capsys):
     with pytest.raises(SystemExit) as leave:
         raising(KeyboardInterrupt())()

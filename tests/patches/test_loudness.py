@@ -50,7 +50,6 @@ def test_levels_are_those_of_a_tone_on_an_offset():
     assert not measure(tone()).has_dc
 
 
-def test_silence_and_nan_are_known():
+def test_silence_is_known():
     assert measure(np.zeros((2, 10), np.float32)).silent
-    assert measure(np.zeros((2, 0), np.float32)).silent
-    assert not measure(np.full((2, 10), np.nan, np.float32)).finite
+    assert not measure(tone(0.01)).silent

@@ -215,6 +215,12 @@ def test_several_snapshots_get_folders_and_one_table(tmp_path):
     assert "table.png" in told
 
 
+def test_a_pattern_that_the_shell_spelled_out_works_too(snapshot, tmp_path):
+    other = save_snapshot(tmp_path / "network-snapshot-000003.safetensors", seed=3)
+    call("--network", snapshot, other, "--outdir", tmp_path / "out", "--seeds", "0")
+    assert len(list((tmp_path / "out").glob("*/seed0000.wav"))) == 2
+
+
 def test_one_bad_snapshot_is_named_and_the_rest_is_kept(snapshot, tmp_path):
     bad = tmp_path / "network-snapshot-000012.safetensors"
     bad.write_bytes(snapshot.read_bytes()[:-50])
