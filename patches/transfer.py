@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 import torch
-from stylegan3.importer import discriminator_from_reference, generator_from_reference
 from torch import Tensor
 
 from patches.errors import UserError
-from stylegan3.legacy import ReferenceNetwork, read_snapshot
+from stylegan3.errors import NetworkError
+from stylegan3.legacy import ReferenceNetwork, as_discriminator, as_generator, read_snapshot
 from stylegan3.networks import Discriminator, Generator
 
 Network: TypeAlias = Generator | Discriminator
@@ -68,7 +68,7 @@ def transfer(source: Network, target: Network) -> Transfer:
         UserError: the two are not of the same kind.
     """
     if _kind(source) != _kind(target):
-        raise UserError(f"--resume: the source is {_kind(source)}, this run {_kind(target)}: give the source's --cfg")
+        raise UserError(f"the source is {_kind(source)}, this run {_kind(target)}: give the source's --cfg")
     axes = channel_axes(target)
     here, there = target.state_dict(), source.state_dict()
     places = {_place(name, _blocks(there)): name for name in there}
@@ -117,22 +117,22 @@ def transfer_reference(path: Path, targets: Mapping[str, Network]) -> dict[str, 
     """Carry the networks of a NVIDIA .pkl over to the targets, named G, D and G_ema as there.
 
     Raises:
-        UserError: the file has no network of that name, nor one to stand in for it.
+        UserError: the file has no network of that name, nor one to stand in for it, or one of another kind.
         NetworkError: it is no such file, or holds what can't be read.
     """
     found = read_snapshot(path)
-    chosen = {name: found.get(name, found.get(STAND_INS.get(name, ""))) for name in targets}
-    missing = [name for name, network in chosen.items() if network is None]
+    chosen = {name: name if name in found else STAND_INS.get(name, name) for name in targets}
+    missing = [name for name, origin in chosen.items() if origin not in found]
     if missing:
-        raise UserError(f"--resume: {path} holds {', '.join(found)}, no {', '.join(missing)}: give a whole snapshot")
-    return {name: transfer(_ours(chosen[name], targets[name]), target) for name, target in targets.items()}
+        raise UserError(f"{path}: holds {', '.join(found)}, no {', '.join(missing)}: give a whole snapshot")
+    try:
+        return {name: transfer(_ours(found[chosen[name]], target), target) for name, target in targets.items()}
+    except (NetworkError, UserError) as error:
+        raise UserError(f"{path}: {error}") from error
 
 
-def _ours(network: ReferenceNetwork | None, target: Network) -> Network:
-    assert network is not None  # the caller has named missing ones
-    if isinstance(target, Generator):
-        return generator_from_reference(network.config, network.state)
-    return discriminator_from_reference(network.config, network.state)
+def _ours(network: ReferenceNetwork, target: Network) -> Network:
+    return as_generator(network) if isinstance(target, Generator) else as_discriminator(network)
 
 
 def _kind(network: Network) -> str:

@@ -10,14 +10,13 @@ from typing import Any, cast
 import torch
 
 from stylegan3.errors import NetworkError
-from stylegan3.importer import discriminator_from_reference, generator_from_reference
 from stylegan3.legacy.machine import Value, unwrap
 from stylegan3.legacy.program import run
 from stylegan3.legacy.standins import MEANINGS, PersistentModule, to_tensor
-from stylegan3.networks import Discriminator, Generator
 
 NETWORKS = ("G", "D", "G_ema")
 MAX_DEPTH = 32  # of modules in modules; the reference's networks are 4 deep
+MAX_NUMBER = 2**20  # of an argument; no layer, width or resolution comes near
 MAX_ARGUMENTS = 200  # the reference's networks have about 20
 NESTED = ("synthesis_kwargs",)  # keyword groups that the reference's older networks passed on as they were
 OTHER_KINDS = {b"PK\x03\x04": "a zip file", b"\x89PNG": "a picture", b"RIFF": "a wav file", b"\x89HDF": "an HDF5 file"}
@@ -68,25 +67,6 @@ def read_snapshot(path: Path) -> dict[str, ReferenceNetwork]:
         raise NetworkError(f"{path}: {error}") from error
 
 
-def read_generator(path: Path, name: str = "G_ema") -> Generator:
-    """The generator `name` of a reference snapshot as a network of ours."""
-    network = _pick(path, name)
-    return generator_from_reference(network.config, network.state)
-
-
-def read_discriminator(path: Path, name: str = "D") -> Discriminator:
-    """The discriminator of a reference snapshot as a network of ours."""
-    network = _pick(path, name)
-    return discriminator_from_reference(network.config, network.state)
-
-
-def _pick(path: Path, name: str) -> ReferenceNetwork:
-    networks = read_snapshot(path)
-    if name not in networks:
-        raise NetworkError(f"{path}: has no network {name}; it has {', '.join(networks)}")
-    return networks[name]
-
-
 def _unpickle(path: Path) -> Value:
     try:
         with path.open("rb") as file:
@@ -115,7 +95,9 @@ def _run(path: Path, mapped: mmap.mmap) -> Value:
     except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
         place, end = mapped.tell(), len(mapped)
         what = "ends too early (truncated?)" if place >= end else f"is damaged, or no pickle, at byte {place}"
-        raise NetworkError(f"{path}: {what}; a StyleGAN snapshot (.pkl) is needed ({str(error)[:100]})") from error
+        raise NetworkError(
+            f"{path}: {what}; a StyleGAN snapshot (.pkl) is needed ({' '.join(str(error).split())[:100]})"
+        ) from error
 
 
 def _network(module: PersistentModule) -> ReferenceNetwork:
@@ -167,6 +149,8 @@ def _plain(value: Value, left: list[int] | None = None) -> Any:
     left[0] -= 1
     if left[0] == 0:
         raise NetworkError(f"holds more than {MAX_ARGUMENTS} arguments of one network")
+    if isinstance(inner, int) and abs(inner) > MAX_NUMBER:
+        raise NetworkError(f"holds a number beyond {MAX_NUMBER} among a network's arguments")
     if inner is None or isinstance(inner, (bool, int, float, str)):
         return inner
     if isinstance(inner, (list, tuple)):

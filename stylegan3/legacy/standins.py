@@ -64,7 +64,7 @@ def storage(data: Value) -> torch.Tensor:
         reason = next((line for line in str(error).splitlines() if "GLOBAL" in line.upper()), "damaged or hostile")
         raise Refused(f"holds a nested tensor storage that torch refuses ({reason.strip()[:160]})") from error
     if isinstance(loaded, torch.storage.TypedStorage):
-        return torch.tensor([], dtype=loaded.dtype).set_(loaded)  # type: ignore[call-overload]
+        return torch.tensor([], dtype=loaded.dtype).set_(loaded)
     raise Refused(f"holds a nested {type(loaded).__name__} where a tensor storage belongs: refused")
 
 

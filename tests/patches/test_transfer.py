@@ -234,5 +234,5 @@ def test_a_snapshot_without_a_network_that_is_needed_is_refused(monkeypatch: pyt
     found = {"G_ema": ReferenceNetwork("Generator", (), {}, {})}
     monkeypatch.setattr("patches.transfer.read_snapshot", lambda path: found)
     targets = {"G": generator("stylegan2", (4, 16, 16), 1), "D": discriminator((4, 16, 16), 1)}
-    with pytest.raises(UserError, match=r"x.pkl holds G_ema, no D: give a whole snapshot"):
+    with pytest.raises(UserError, match=r"x.pkl: holds G_ema, no D: give a whole snapshot"):
         transfer_reference(Path("x.pkl"), targets)

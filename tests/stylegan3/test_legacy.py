@@ -206,3 +206,25 @@ def test_other_files_are_told_apart_in_one_line(tmp_path: Path, data: bytes, mes
     assert "\n" not in str(caught.value)
     with pytest.raises(NetworkError, match="can't be read"):
         read_snapshot(tmp_path / "gone.pkl")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"img_resolution": "large"}, "arguments of a network are damaged"),
+        ({"img_resolution": 65536}, "arguments of a network are damaged"),
+        ({"z_dim": 2**19, "w_dim": 2**19}, "ask for"),  # would take a terabyte
+        ({"channel_max": 2**40}, "beyond"),
+        ({"surprise": 1}, "surprise"),
+        ({"channel_max": 16}, "doesn't fit"),
+    ],
+)
+def test_arguments_that_do_not_go_with_the_tensors_are_refused(
+    write: Write, wrong: dict[str, Any], message: str
+) -> None:
+    config, state, _ = reference("stylegan2-32")
+    path = write({"G_ema": ("Generator", config | wrong, state)})
+    with pytest.raises(NetworkError, match=message) as caught:
+        read_generator(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
