@@ -40,7 +40,7 @@ def file_stem(seed: int, settings: Settings) -> str:
 def write_sound(
     folder: Path, network: Network, batch: Batch, position: int, settings: Settings, output: Output
 ) -> Written | None:
-    """Write all files of one sound of a batch, the wav last, each whole or not at all.
+    """Write all files of one sound of a batch, the wav first, each whole or not at all.
 
     Returns:
         what was written, or None where the sound holds NaN or infinity, which no file should.
@@ -53,12 +53,11 @@ def write_sound(
         sound = trim_tail(sound)
     seed = batch.seeds[position]
     recipe = write_recipe(network, seed, batch.seeds, settings, output, gain_db, sound.shape[1])
-    stem = folder / file_stem(seed, settings)
-    _write_pictures(stem, batch, position, output)
+    stem, rate = folder / file_stem(seed, settings), network.view.sample_rate
+    write_wav(_with(stem, ".wav"), sound, rate, subtype=output.subtype, info=_tags(stem.name, recipe))
     with whole_file(_with(stem, ".json")) as file:
         file.write(f"{dump(recipe, indent=1)}\n".encode())
-    rate = network.view.sample_rate
-    write_wav(_with(stem, ".wav"), sound, rate, subtype=output.subtype, info=_tags(stem.name, recipe))
+    _write_pictures(stem, batch, position, output)
     return Written(_with(stem, ".wav"), seed, sound.shape[1] / rate, gain_db, measure(sound))
 
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -302,6 +303,23 @@ def test_malformed_seeds_are_refused_before_any_work(snapshot, tmp_path):
 def test_an_outdir_that_is_a_file_is_refused(snapshot, tmp_path):
     (tmp_path / "file").write_text("x")
     assert "--outdir" in call("--network", snapshot, "--outdir", tmp_path / "file", "--seeds", "0", code=2)
+
+
+def test_a_full_disk_ends_in_one_line_and_keeps_what_is_whole(snapshot, tmp_path, monkeypatch):
+    from patches.generate import files
+
+    write = files.write_wav
+
+    def full(path: Path, *arguments: object, **options: object) -> None:
+        if path.name == "seed0002.wav":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write(path, *arguments, **options)
+
+    monkeypatch.setattr(files, "write_wav", full)
+    assert "disk is full" in call("--network", snapshot, "--outdir", tmp_path, "--seeds", "0-4", code=2)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        f"seed000{s}.{e}" for s in (0, 1) for e in ("json", "png", "wav")
+    ]
 
 
 def test_silence_is_told(tmp_path):
