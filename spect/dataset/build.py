@@ -16,7 +16,7 @@ from spect.archive.writer import ArchiveWriter
 from spect.dataset.labels import Labels
 from spect.dataset.options import Preparation
 from spect.dataset.plan import Piece, pieces
-from spect.dataset.pool import in_order
+from spect.dataset.pool import batch_size, in_order
 from spect.dataset.scan import Facts, examine
 from spect.dataset.sources import Source
 from spect.dataset.statistics import Statistics
@@ -41,7 +41,8 @@ def scan(
     source: Source, names: Sequence[str], executor: Executor | None, workers: int, *, downmix: bool, trim: bool
 ) -> Iterator[Facts]:
     """Examine files in order; see spect.dataset.scan."""
-    return in_order(executor, workers, partial(examine, source, downmix=downmix, trim=trim), names)
+    look = partial(examine, source, downmix=downmix, trim=trim)
+    return in_order(executor, workers, look, names, batch_size(len(names), workers))
 
 
 def build(
@@ -74,10 +75,11 @@ def build(
         if not left:
             raise SoundError("--source: no file is left that can go in")
         plan = list(pieces(left, preparation, labels.numbers, holdout))
+        batch = batch_size(len(plan), workers, layout.data_bytes)
         with ArchiveWriter(dest, layout) as writer:
             job = Job(source, writer.temporary, preparation)
             done = _Done(layout.rows)
-            for made in in_order(executor, workers, partial(make, job), plan):
+            for made in in_order(executor, workers, partial(make, job), plan, batch):
                 done.add(made)
                 progress(len(made.crcs))
             if not done.failed:

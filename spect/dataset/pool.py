@@ -9,13 +9,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from multiprocessing.connection import wait
 from typing import TypeVar
 
 import torch
 
-Job, Result = TypeVar("Job"), TypeVar("Result")
-AHEAD = 4  # jobs a worker that may wait or be done before their turn
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+AHEAD = 4  # batches a worker that may wait or be done before their turn
+BATCH_BYTES = 1 << 25
 
 
 def cores() -> int:
@@ -24,28 +27,44 @@ def cores() -> int:
 
 
 def in_order(
-    executor: Executor | None, workers: int, function: Callable[[Job], Result], jobs: Iterable[Job]
+    executor: Executor | None,
+    workers: int,
+    function: Callable[[Job], Result],
+    jobs: Iterable[Job],
+    batch: int = 1,
 ) -> Iterator[Result]:
     """Yield function(job) for every job, in the order of the jobs.
 
     Args:
         executor: where jobs run; None: here, one after the other.
         workers: how many of them run at once, which bounds what is in flight.
+        batch: how many jobs travel together.
     """
     if executor is None:
         yield from map(function, jobs)
         return
-    waiting: deque[Future[Result]] = deque()
+    waiting: deque[Future[list[Result]]] = deque()
+    remaining = iter(jobs)
     try:
-        for job in jobs:
-            waiting.append(executor.submit(function, job))
+        while group := list(islice(remaining, batch)):
+            waiting.append(executor.submit(_each, function, group))
             if len(waiting) >= AHEAD * workers:
-                yield waiting.popleft().result()
+                yield from waiting.popleft().result()
         while waiting:
-            yield waiting.popleft().result()
+            yield from waiting.popleft().result()
     finally:
         for future in waiting:
             future.cancel()
+
+
+def _each(function: Callable[[Job], Result], group: list[Job]) -> list[Result]:
+    return [function(job) for job in group]
+
+
+def batch_size(jobs: int, workers: int, bytes_a_job: int = 0) -> int:
+    """Choose how many jobs travel together: enough to make their way worth it, few enough to share them out."""
+    most = min(64, BATCH_BYTES // max(1, bytes_a_job))
+    return max(1, min(most, jobs // (8 * workers)))
 
 
 @contextmanager

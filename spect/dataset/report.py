@@ -137,7 +137,7 @@ def expected(
     files: Sequence[Facts], preparation: Preparation, proposed: Preparation | None, presets: Sequence[Mapping[str, Any]]
 ) -> list[str]:
     """Propose a better canvas where there is one, and show what each choice costs."""
-    rows = [("", "canvas", "files whole", "full", "archive", "memory", "s/kimg")]
+    rows: list[tuple[str, ...]] = [("", "canvas", "files whole", "full", "archive", "memory", "s/kimg")]
     rows.append(_row("asked for", fit(files, preparation)))
     if proposed is not None:
         rows.append(_row("proposed", fit(files, proposed)))

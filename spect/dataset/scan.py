@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import soundfile
 
-from spect.audio import probe, read
+from spect.audio import SoundInfo, probe, read
 from spect.dataset.options import TRIM_DB
 from spect.dataset.sources import Source
 from spect.errors import SoundError
@@ -71,6 +72,9 @@ def reason_of(error: SoundError, source: Source, name: str) -> str:
 
 def _examine(opened: Path | BinaryIO, name: str, downmix: bool, trim: bool) -> Facts:
     info = probe(opened)
+    quick = None if trim else _quick(opened, name, info)
+    if quick is not None:
+        return quick
     peak, clipped, frames, onset, rate = 0.0, False, 0, 0, info.sample_rate
     sound = np.empty((1, 0), np.float32)
     while frames < info.frames:
@@ -84,6 +88,23 @@ def _examine(opened: Path | BinaryIO, name: str, downmix: bool, trim: bool) -> F
     if trim and peak >= SILENT:
         onset = _onset(opened, sound if frames == sound.shape[1] else None, peak, downmix)
     return Facts(name, None, rate, info.channels, frames, peak, onset, clipped)
+
+
+def _quick(opened: Path | BinaryIO, name: str, info: SoundInfo) -> Facts | None:
+    """Examine 16-bit sounds as the integers they are (a fifth of the time); None where anything is out of the way."""
+    if info.subtype != "PCM_16" or info.channels > 2 or info.frames > BLOCK:
+        return None
+    if not isinstance(opened, Path):
+        opened.seek(0)
+    try:
+        data, rate = soundfile.read(opened, dtype="int16", always_2d=True)
+    except (soundfile.SoundFileError, RuntimeError, OSError):
+        return None  # spect.audio will say why
+    if len(data) != info.frames:
+        return None
+    peak = max(int(data.max()), -int(data.min())) / 32768
+    clipped = peak >= FULL_SCALE and _holds_run(np.abs(data.T.astype(np.int32)) >= FULL_SCALE * 32768)
+    return Facts(name, None, rate, info.channels, info.frames, peak, 0, clipped)
 
 
 def _holds_run(mask: np.ndarray) -> bool:

@@ -16,9 +16,13 @@ from typing import BinaryIO
 
 from spect.errors import SoundError
 
-READ = (".wav", ".wave", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".caf")
-READ += (".au", ".snd")
-UNREAD = (".m4a", ".aac", ".wma", ".mp4", ".ape", ".wv", ".mpc", ".amr")  # sounds that libsndfile doesn't know
+# fmt: off
+READ: tuple[str, ...] = (
+    ".wav", ".wave", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".caf", ".au",
+    ".snd",
+)
+UNREAD: tuple[str, ...] = (".m4a", ".aac", ".wma", ".mp4", ".ape", ".wv", ".mpc", ".amr")  # not libsndfile's
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Source:
             EOFError,
         ) as error:
             raise SoundError(f"{name}: can't be unpacked ({error})") from None
-        data.name = name  # type: ignore[attr-defined]  # spect.audio names a sound by it
+        data.name = name  # spect.audio names a sound by it
         return data
 
 

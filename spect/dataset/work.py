@@ -10,20 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from spect import audio
 from spect.archive.layout import Layout
 from spect.archive.writer import put
-from spect.cmyk import to_file_layout
 from spect.dataset.options import Preparation
+from spect.dataset.picture import transform
 from spect.dataset.plan import Cut, Piece
 from spect.dataset.scan import reason_of
 from spect.dataset.sources import Source
-from spect.dataset.statistics import Measured, measure
+from spect.dataset.statistics import Measured, measured
 from spect.errors import SoundError
 
-STAGES = ("read", "resample", "transform", "statistics", "hash and write")
+STAGES = ("read", "resample", "transform and statistics", "hash and write")
 
 
 @dataclass
@@ -79,13 +78,10 @@ def _sound(job: Job, piece: Piece, made: Made) -> np.ndarray:
 
 
 def _picture(job: Job, made: Made, cut: Cut, sound: np.ndarray) -> np.ndarray:
-    preparation = job.preparation
-    with _timed(made, "transform"):
-        padded, done = prepare(sound, made.piece, preparation)
-        canvas = preparation.representation.encode(torch.from_numpy(padded)).numpy()
-        picture = to_file_layout(canvas)
-    with _timed(made, "statistics"):
-        made.measured.append(measure(canvas))
+    with _timed(made, "transform and statistics"):
+        prepared, done = prepare(sound, made.piece, job.preparation)
+        picture, largest, mean = transform(prepared, job.preparation.representation)
+        made.measured.append(measured(largest, mean))
     made.records.append(_record(made.piece, cut, done))
     return picture
 
@@ -97,26 +93,24 @@ def _write(descriptor: int, layout: Layout, made: Made, index: int, picture: np.
 
 
 def prepare(sound: np.ndarray, piece: Piece, preparation: Preparation) -> tuple[np.ndarray, dict[str, Any]]:
-    """Bring a sound to a canvas's length, with the level and the fade that were asked for, and tell what was done.
+    """Give a sound the level and the fade that were asked for, and tell what was done.
 
-    Shape: [1 or 2, <= L] -> [2, L].
+    Shape: [1 or 2, L] -> same.
     """
     done: dict[str, Any] = {}
-    out = np.zeros((2, preparation.representation.samples), np.float32)
-    length = min(sound.shape[1], out.shape[1])
-    out[:, :length] = sound[:, :length]
     if preparation.peak_db is not None:
         # the slices of a file keep their levels among each other: one gain for all of them, from the scan
-        peak = piece.facts.peak if preparation.slice else float(np.abs(out).max())
+        peak = piece.facts.peak if preparation.slice else float(np.abs(sound).max())
         gain = 10 ** (preparation.peak_db / 20) / peak if peak > 0 else 1.0
-        out *= np.float32(gain)
+        sound = sound * np.float32(gain)
         done["gain_db"] = round(20 * float(np.log10(gain)), 3)
+    length = sound.shape[1]
     fade = min(length, round(preparation.fade_out_ms * preparation.representation.sample_rate / 1000))
     if fade:
         ramp = np.cos(np.linspace(0, np.pi / 2, fade)) ** 2
-        out[:, length - fade : length] *= ramp.astype(np.float32)
+        sound = np.concatenate([sound[:, : length - fade], sound[:, length - fade :] * ramp.astype(np.float32)], axis=1)
         done["fade_out_samples"] = fade
-    return out, done
+    return sound, done
 
 
 def _record(piece: Piece, cut: Cut, done: dict[str, Any]) -> dict[str, Any]:
