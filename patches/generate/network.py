@@ -72,14 +72,15 @@ def _find(name: str) -> list[Path]:
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
-    """Order names by the numbers in them: 2 before 10."""
-    parts = re.split(r"(\d+)", str(path))
+    """Order names by the numbers in them: 2 before 10, and 10 before 10.312 (written between two snapshots)."""
+    parts = re.split(r"(\d+)", str(path.with_suffix("")))
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
 def _matching(pattern: str) -> list[Path]:
-    found = {Path(p).with_suffix(".safetensors") for p in glob.glob(pattern, recursive=True)}
-    found |= {Path(p) for p in glob.glob(re.sub(r"\.pkl$", ".safetensors", pattern), recursive=True)}
+    patterns = (pattern, re.sub(r"\.pkl$", ".safetensors", pattern))
+    named = {Path(name) for each in patterns for name in glob.glob(each, recursive=True)}
+    found = {path.with_suffix(".safetensors") for path in named if path.suffix in (".pkl", ".safetensors")}
     snapshots = sorted((p for p in found if p.is_file() and not p.name.startswith(STATE)), key=_natural)
     if not snapshots:
         raise UserError(f"--network={pattern}: no network-snapshot-*.safetensors matches this pattern")
@@ -87,11 +88,15 @@ def _matching(pattern: str) -> list[Path]:
 
 
 def _newest(folder: Path) -> Path:
-    snapshots = sorted(folder.glob(f"{SNAPSHOT}*.safetensors"), key=_natural)
-    snapshots = snapshots or sorted(folder.glob(f"*/{SNAPSHOT}*.safetensors"), key=_natural)
-    if not snapshots:
-        raise UserError(f"--network={folder}: no network-snapshot-*.safetensors in this folder; give a run's directory")
-    return snapshots[-1]
+    """Return the last snapshot of a run, or of the run written last where the folder holds runs."""
+    for depth in ("", "*/", "*/*/"):
+        runs: dict[Path, list[Path]] = {}
+        for snapshot in folder.glob(f"{depth}{SNAPSHOT}*.safetensors"):
+            runs.setdefault(snapshot.parent, []).append(snapshot)
+        last = [max(snapshots, key=_natural) for snapshots in runs.values()]
+        if last:
+            return max(last, key=lambda path: (path.stat().st_mtime, _natural(path)))
+    raise UserError(f"--network={folder}: no network-snapshot-*.safetensors in this folder; give a run's directory")
 
 
 def _beside_pickle(path: Path) -> Path:
@@ -148,7 +153,7 @@ def _check_kind(path: Path, header: dict[str, Any]) -> None:
         if path.name.startswith(STATE) or "state" in str(kind):
             raise _is_a_state(path)
         raise UserError(f"{path}: holds a '{kind}', not a network; give a network-snapshot-*.safetensors")
-    version = header.get("version")
+    version = header.get("version", VERSION)
     if not isinstance(version, int) or version > VERSION:
         raise UserError(f"{path}: a network of version {version}, this program reads up to {VERSION}; update it")
     if header.get("view") is None:
