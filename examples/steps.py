@@ -73,16 +73,18 @@ def run_command(command: Sequence[str]) -> float:
     """
     begun = time.monotonic()
     signals: list[int] = []
-    process = subprocess.Popen([sys.executable, *command], cwd=ROOT)
+    started: list[subprocess.Popen[bytes]] = []
 
     def hand_on(number: int, _frame: object) -> None:
         signals.append(number)
         if number == signal.SIGTERM:
-            process.terminate()
+            for process in started:
+                process.terminate()
 
     before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        code = process.wait()
+        started.append(subprocess.Popen([sys.executable, *command], cwd=ROOT))
+        code = started[0].wait()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
