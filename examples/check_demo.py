@@ -20,9 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from examples.demo import newest_snapshot
 from patches.generate.choices import Settings as Choices
-from patches.generate.network import open_network
+from patches.generate.network import find_networks, open_network
 from patches.generate.synthesis import batches, model_space
 from patches.view import View
 from spect import audio
@@ -97,7 +96,7 @@ def generated(snapshot: Path, count: int) -> tuple[Tensor, View]:
 
 def check_network(demo: Path, count: int) -> list[Row]:
     """Judge the network against the dataset, itself untrained, and noise."""
-    trained_path = newest_snapshot(demo / "training")
+    trained_path = find_networks([str(demo / "training")])[0]
     trained, view = generated(trained_path, max(count, CANVASES))
     untrained, _ = generated(trained_path.with_name("network-snapshot-000000.safetensors"), max(count, CANVASES))
     archive = Archive.open(demo / "sounds.zip")
@@ -105,7 +104,7 @@ def check_network(demo: Path, count: int) -> list[Row]:
     mean = data.abs().mean(0)
     r, r_untrained = (correlation(y[:CANVASES].abs().mean(0), mean) for y in (trained, untrained))
     rows = [
-        Row("trained for", f"{int(trained_path.stem.removeprefix('network-snapshot-'))} kimg"),
+        Row("trained for", f"{float(trained_path.stem.removeprefix('network-snapshot-')):g} kimg"),
         Row("mean |y| of 64 canvases: r, trained", f"{r:.3f}", ">= 0.8", r >= 0.8),
         Row("mean |y| of 64 canvases: r, untrained", f"{r_untrained:.3f}", "less", r_untrained < r),
     ]

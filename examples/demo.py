@@ -44,17 +44,6 @@ class Settings:
         return 2 * rows * frames / self.sample_rate
 
 
-def newest_snapshot(training: Path) -> Path:
-    """The last network of the newest run.
-
-    Raises: SystemExit where there is none.
-    """
-    found = sorted(training.glob("*/network-snapshot-*.safetensors"), key=lambda path: (path.parent.name, path.name))
-    if not found:
-        raise SystemExit(f"{training} holds no network: start over with --fresh.")
-    return found[-1]
-
-
 def plan(settings: Settings, out: Path) -> list[Step]:
     """The four steps; what a step depends on includes what the steps before it depend on."""
     sounds, archive, training, new = (out / name for name in ("sounds", "sounds.zip", "training", "new_sounds"))
@@ -70,15 +59,12 @@ def plan(settings: Settings, out: Path) -> list[Step]:
     synth = ["-m", "examples.synth", str(sounds), f"--count={settings.count}", length, rate, f"--seed={settings.seed}"]
     dataset = ["dataset_tool_wav.py", f"--source={sounds}", f"--dest={archive}", f"--resolution={settings.resolution}"]
     train = ["train.py", f"--outdir={training}", f"--data={archive}", *settings.train, "--resume=auto"]
-
-    def generate() -> list[str]:
-        snapshot = newest_snapshot(training)
-        return ["gen_audio.py", f"--network={snapshot}", f"--outdir={new}", f"--seeds={settings.seeds}"]
+    generate = ["gen_audio.py", f"--network={training}", f"--outdir={new}", f"--seeds={settings.seeds}"]
 
     return [
-        Step("render notes", notes, sounds, lambda: synth),
-        Step("build the archive", notes, archive, lambda: [*dataset, rate, "--labels=folders"]),
-        Step("train", network, training, lambda: train),
+        Step("render notes", notes, sounds, synth),
+        Step("build the archive", notes, archive, [*dataset, rate, "--labels=folders"]),
+        Step("train", network, training, train),
         Step("generate", network | {"seeds": settings.seeds}, new, generate, again=True),
     ]
 

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,13 +26,13 @@ class Step:
     """One step.
 
     settings: all that its result depends on (JSON values); made: the file or folder that it makes; command: arguments
-    of python, asked for when its turn comes; again: run it also where it is done.
+    of python; again: run it also where it is done.
     """
 
     name: str
     settings: dict[str, object]
     made: Path
-    command: Callable[[], list[str]]
+    command: list[str]
     again: bool = False
 
 
@@ -56,9 +56,8 @@ def run_steps(steps: Sequence[Step], out: Path, *, fresh: bool = False) -> dict[
             taken[step.name] = 0.0
             continue
         _save(out, record)
-        command = step.command()
-        print(f"\n[{number}/{len(steps)}] {step.name}: python {shlex.join(command)}\n", flush=True)
-        taken[step.name] = run_command(command)
+        print(f"\n[{number}/{len(steps)}] {step.name}: python {shlex.join(step.command)}\n", flush=True)
+        taken[step.name] = run_command(step.command)
         entry["seconds"] = round(taken[step.name], 2)
         _save(out, record)
     return taken

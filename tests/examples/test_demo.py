@@ -6,10 +6,8 @@ import re
 import shlex
 from pathlib import Path
 
-import pytest
-
 from examples.check_demo import check_files, read_sounds
-from examples.demo import Settings, closing_words, newest_snapshot, plan
+from examples.demo import Settings, closing_words, plan
 from examples.steps import ROOT, run_steps
 
 SMALL = Settings(
@@ -58,17 +56,3 @@ def test_the_three_commands_at_the_end_are_ones_that_the_scripts_understand(tmp_
 
 def test_a_note_is_as_long_as_a_canvas():
     assert Settings(resolution="64x32", sample_rate=8000).seconds == 2 * 64 * 32 / 8000
-
-
-def test_the_newest_network_of_the_newest_run_is_taken(tmp_path: Path):
-    with pytest.raises(SystemExit, match="holds no network"):
-        newest_snapshot(tmp_path)
-    for name in (
-        "00000-a/network-snapshot-000009",
-        "00001-a/network-snapshot-000000",
-        "00001-a/network-snapshot-000004",
-    ):
-        path = tmp_path / f"{name}.safetensors"
-        path.parent.mkdir(exist_ok=True)
-        path.touch()
-    assert newest_snapshot(tmp_path).parts[-2:] == ("00001-a", "network-snapshot-000004.safetensors")

@@ -17,7 +17,7 @@ def writer(out: Path, name: str, **settings: object) -> Step:
     """A step that appends one line to a file a call."""
     made = out / f"{name}.txt"
     code = f"import pathlib; p = pathlib.Path({str(made)!r}); p.open('a').write('x')"
-    return Step(name, settings, made, lambda: ["-c", code])
+    return Step(name, settings, made, ["-c", code])
 
 
 def lines(step: Step) -> int:
@@ -51,7 +51,7 @@ def test_fresh_starts_over_and_a_lost_result_is_made_again(tmp_path: Path):
 
 def test_a_failed_step_ends_with_its_exit_code_and_runs_again(tmp_path: Path, capfd):
     out = tmp_path / "out"
-    failing = Step("first", {}, out / "first.txt", lambda: ["-c", "raise SystemExit(3)"])
+    failing = Step("first", {}, out / "first.txt", ["-c", "raise SystemExit(3)"])
     with pytest.raises(SystemExit) as stopped:
         run_steps([failing], out)
     assert stopped.value.code == 3
@@ -85,7 +85,7 @@ def test_a_signal_lets_the_script_end_by_itself(tmp_path: Path, number: signal.S
         from pathlib import Path
         from examples.steps import Step, run_steps
         out = Path({str(out)!r})
-        run_steps([Step("long", {{}}, out / "made", lambda: ["-c", {script!r}])], out)
+        run_steps([Step("long", {{}}, out / "made", ["-c", {script!r}])], out)
     """)
     process = subprocess.Popen(
         [sys.executable, "-c", parent], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
