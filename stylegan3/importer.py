@@ -25,7 +25,7 @@ Table = dict[str, str]  # reference name -> our name
 Filters = dict[str, Filter]  # reference name -> the filter that we expect there
 
 SAME = ("z_dim", "c_dim", "w_dim", "channel_base", "channel_max")
-LAYERED = ("num_layers", "num_critical", "first_cutoff", "first_stopband", "last_stopband_rel")
+LAYERED: tuple[str, ...] = ("num_layers", "num_critical", "first_cutoff", "first_stopband", "last_stopband_rel")
 LAYERED += ("output_scale", "filter_size", "lrelu_upsampling")
 RENAMED = {"margin_size": "margin", "conv_clamp": "clamp"}
 PRECISION = ("num_fp16_res", "fused_modconv_default", "magnitude_ema_beta", "class_name")  # don't change the function

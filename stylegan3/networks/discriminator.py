@@ -62,8 +62,6 @@ class Discriminator(nn.Module):
         self.spec = spec
         levels = range(int(log2(spec.size)), 1, -1)
         widths = [min(spec.channel_base >> k, spec.channel_max) for k in levels]
-        if widths[0] < 1:
-            raise NetworkError(f"channel_base {spec.channel_base}: at least {spec.size} is needed for {spec.size} rows")
         last, (rows, columns) = widths[-1], start_grid(spec.shape)
         self.entry = Conv(spec.shape[0], widths[0], 1)
         self.blocks = nn.ModuleList(Halve(i, o) for i, o in pairwise(widths))
@@ -87,7 +85,7 @@ class Discriminator(nn.Module):
         """
         if x.ndim != 4 or tuple(x.shape[1:]) != self.spec.shape:
             raise NetworkError(f"pictures {tuple(x.shape)}: [N, {', '.join(map(str, self.spec.shape))}] is needed")
-        y = self.entry(x.float())
+        y = self.entry(x.to(self.entry.weight.dtype))
         for block in self.blocks:
             y = block(y)
         y = self.dense(self.conv(group_deviation(y, self.spec.mbstd_group)).flatten(1))

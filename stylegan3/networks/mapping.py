@@ -36,20 +36,25 @@ class LabelledLayers(nn.Module):
         for layer in ([self.embed] if self.embed is not None else []) + list(self.layers):
             layer.reset(rng)  # type: ignore[operator]
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the weights (float32; float64 in checks of gradients)."""
+        return next(self.parameters()).dtype
+
     def hidden(self, z: Tensor | None, c: Tensor | None) -> Tensor:
         """Return the last layer's output [N, width]."""
         parts = []
         if self.z_dim:
             if z is None or z.ndim != 2 or z.shape[1] != self.z_dim:
                 raise NetworkError(f"z {None if z is None else tuple(z.shape)}: [N, {self.z_dim}] is needed")
-            parts.append(normalised(z.float()))
+            parts.append(normalised(z.to(self.dtype)))
         if self.embed is not None:
             if c is None or c.ndim != 2 or c.shape[1] != self.c_dim:
                 raise NetworkError(
                     f"label {None if c is None else tuple(c.shape)}: this network was made with {self.c_dim} classes, "
                     f"it needs [N, {self.c_dim}]"
                 )
-            parts.append(normalised(self.embed(c.float())))
+            parts.append(normalised(self.embed(c.to(self.dtype))))
         x = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
         for layer in self.layers:
             x = layer(x)

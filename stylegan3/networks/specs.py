@@ -48,6 +48,14 @@ def check_positive(spec: GeneratorSpec | DiscriminatorSpec, *names: str) -> None
             raise NetworkError(f"{name} {getattr(spec, name)}: must be above 0")
 
 
+def check_width(spec: GeneratorSpec | DiscriminatorSpec) -> None:
+    """Raise NetworkError where the finest layer would have no channel."""
+    if spec.channel_base < min(spec.shape[1:]):
+        raise NetworkError(
+            f"channel_base {spec.channel_base}: at least {min(spec.shape[1:])}, the smaller side, is needed"
+        )
+
+
 def from_fields(cls: type[Spec], values: Mapping[str, Any]) -> Spec:
     """Build a spec from a dict as to_dict made it, naming keys that don't belong there."""
     unknown = sorted(set(values) - {f.name for f in fields(cls)})
@@ -102,6 +110,7 @@ class GeneratorSpec:
         if self.mapping_layers == 0:
             object.__setattr__(self, "mapping_layers", 8 if self.kind == "stylegan2" else 2)
         check_positive(self, "z_dim", "w_dim", "mapping_layers", "channel_base", "channel_max", "num_layers")
+        check_width(self)
         check_positive(self, "first_cutoff", "margin", "output_scale", "filter_size", "lrelu_upsampling", "clamp")
         if self.c_dim < 0 or not 0 <= self.num_critical < self.num_layers:
             raise NetworkError(
@@ -149,6 +158,7 @@ class DiscriminatorSpec:
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", check_shape(self.shape))
         check_positive(self, "channel_base", "channel_max", "mbstd_group", "mapping_layers")
+        check_width(self)
         if self.c_dim < 0 or self.label_dim < 0:
             raise NetworkError(f"c_dim {self.c_dim}, label_dim {self.label_dim}: can't be below 0")
 
