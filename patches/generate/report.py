@@ -49,7 +49,7 @@ def _warnings(outcome: Outcome, outdir: Path) -> Iterator[str]:
     quiet = [_name(w, outdir) for w in written if not w.levels.silent and decibels(w.levels.peak) < QUIET_DB]
     if quiet:
         yield f"quiet (peak under {QUIET_DB:.0f} dBFS): {_listed(quiet)}"
-    offset = [f"{_name(w, outdir)} {w.levels.dc / w.levels.peak:.0%}" for w in written if w.levels.has_dc]
+    offset = [f"{_name(w, outdir)} {w.levels.dc / w.levels.peak:.1%}" for w in written if w.levels.has_dc]
     if offset:
         yield f"DC above 1 % of the peak: {_listed(offset)}"
     if outcome.not_finite:
