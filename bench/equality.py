@@ -9,7 +9,7 @@ the largest value, the worst of all outputs of a file. Run from the tree's root:
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,11 @@ NETWORKS = {
     "discriminator-32": "discriminator, 32x32",
     "discriminator-32-cond3": "discriminator, 32x32, 3 classes",
 }
-OPERATIONS = {"upfirdn2d": upfirdn2d, "filtered_lrelu": filtered_lrelu, "bias_act": bias_act}
+OPERATIONS: dict[str, Callable[..., Tensor]] = {
+    "upfirdn2d": upfirdn2d,
+    "filtered_lrelu": filtered_lrelu,
+    "bias_act": bias_act,
+}
 
 
 def difference(ours: Tensor, theirs: Tensor) -> float:

@@ -25,7 +25,7 @@ SMALL = {
     "gen_audio.py": ("--device=cpu",),
 }
 # What stands in the README and belongs to other programs.
-OTHERS = {"--help", "--build-arg", "--rm", "--gpus", "--ipc", "--stop-timeout", "--index-url"}
+OTHERS = {"--help", "--build-arg", "--rm", "--gpus", "--ipc", "--stop-timeout", "--extra-index-url"}
 
 
 def blocks() -> list[list[str]]:
