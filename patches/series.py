@@ -13,6 +13,7 @@ from patches.augment import SoundAugment
 from patches.canvases import Canvases
 from patches.errors import UserError
 from patches.sheets import sound_sheet
+from patches.transfer import transfer
 from patches.view import View
 from spect.archive.reader import Archive
 from stylegan3.recipe import Recipe
@@ -75,11 +76,17 @@ def sound_previews(options: SoundOptions) -> Patch:
     return lambda recipe: replace(recipe, make_sheet=lambda data: sound_sheet(data.view))
 
 
+def channel_transfer(options: SoundOptions) -> Patch:
+    """Three channels at both ends -> weights of such a network adapted to four, when fine-tuning begins."""
+    return lambda recipe: replace(recipe, transplant=transfer)
+
+
 SERIES: dict[str, Callable[[SoundOptions], Patch]] = {
     "float32-canvases": float32_canvases,
     "view": view,
     "sound-augmentation": sound_augmentation,
     "sound-previews": sound_previews,
+    "channel-transfer": channel_transfer,
 }
 
 
@@ -91,7 +98,9 @@ def apply_series(recipe: Recipe, names: Sequence[str], options: SoundOptions) ->
     """
     for name in names:
         if name not in SERIES:
-            raise UserError(f"--patches: no patch '{name}'; there are {', '.join(SERIES)}, or 'sound' for all, or 'none'")
+            raise UserError(
+                f"--patches: no patch '{name}'; there are {', '.join(SERIES)}, or 'sound' for all, or 'none'"
+            )
         recipe = SERIES[name](options)(recipe)
         recipe = replace(recipe, applied=(*recipe.applied, name))
     return recipe

@@ -18,20 +18,13 @@ stays as the target drew it, and is listed. Image channels sit in G's output lay
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from patches.errors import UserError
-from stylegan3.errors import NetworkError
-from stylegan3.legacy import ReferenceNetwork, as_discriminator, as_generator, read_snapshot
-from stylegan3.networks import Discriminator, Generator
-
-Network: TypeAlias = Generator | Discriminator
-
-STAND_INS = {"G": "G_ema", "G_ema": "G"}  # either generator serves for the other where a file has one only
+from stylegan3.networks import Generator
+from stylegan3.recipe import Network
 
 
 @dataclass(frozen=True)
@@ -111,28 +104,6 @@ def channel_axes(network: Network) -> dict[str, int]:
         grown = [axis for axis, n in enumerate(tensor.shape) if larger[name].shape[axis] == n + 1]
         axes.update({name: grown[0]} if grown else {})
     return axes
-
-
-def transfer_reference(path: Path, targets: Mapping[str, Network]) -> dict[str, Transfer]:
-    """Carry the networks of a NVIDIA .pkl over to the targets, named G, D and G_ema as there.
-
-    Raises:
-        UserError: the file has no network of that name, nor one to stand in for it, or one of another kind.
-        NetworkError: it is no such file, or holds what can't be read.
-    """
-    found = read_snapshot(path)
-    chosen = {name: name if name in found else STAND_INS.get(name, name) for name in targets}
-    missing = [name for name, origin in chosen.items() if origin not in found]
-    if missing:
-        raise UserError(f"{path}: holds {', '.join(found)}, no {', '.join(missing)}: give a whole snapshot")
-    try:
-        return {name: transfer(_ours(found[chosen[name]], target), target) for name, target in targets.items()}
-    except (NetworkError, UserError) as error:
-        raise UserError(f"{path}: {error}") from error
-
-
-def _ours(network: ReferenceNetwork, target: Network) -> Network:
-    return as_generator(network) if isinstance(target, Generator) else as_discriminator(network)
 
 
 def _kind(network: Network) -> str:

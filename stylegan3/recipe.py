@@ -5,23 +5,66 @@
 recipe that answers one assumption which a picture GAN makes; the names of those applied are kept in `applied`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from torch import Tensor
+
+from stylegan3.errors import NetworkError
+from stylegan3.networks import Discriminator, Generator
 from stylegan3.picture_sheet import picture_sheet
 from stylegan3.pictures import PictureArchive
 from stylegan3.training.setup import Augment, Dataset, SheetWriter
 
+Network = Generator | Discriminator
+
+
+class Transplant(Protocol):
+    """What came of carrying one network's weights over to another."""
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """A whole state dict of the target."""
+
+    def lines(self, name: str) -> Iterator[str]:
+        """Yield the report on the network called so."""
+
+
+@dataclass(frozen=True)
+class WholeTransplant:
+    """Weights of a network into one that is exactly alike."""
+
+    state: dict[str, Tensor]
+
+    def lines(self, name: str) -> Iterator[str]:
+        """Yield the report on the network called so."""
+        yield f"{name}: all {len(self.state)} tensors transferred"
+
+
+def transplant_whole(source: Network, target: Network) -> Transplant:
+    """Carry weights over between networks of one spec, as pictures of one kind have them.
+
+    Raises:
+        NetworkError: the two differ.
+    """
+    if source.spec != target.spec:
+        raise NetworkError(
+            f"--finetune: the source is {source.spec}, this run trains {target.spec}; they must be equal here, "
+            "the patch 'channel-transfer' adapts them"
+        )
+    return WholeTransplant(source.state_dict())
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to open the data, augment it, and show what was made of it."""
+    """How to open the data, augment it, show what was made of it, and begin with another network's weights."""
 
     open_data: Callable[[Path], Dataset]
     make_augment: Callable[[Any], Augment | None]
     make_sheet: Callable[[Any], SheetWriter]
+    transplant: Callable[[Network, Network], Transplant] = transplant_whole
     applied: tuple[str, ...] = ()
 
 

@@ -14,7 +14,7 @@ from patches.errors import UserError
 from patches.runs import tensorfile
 from patches.runs.directory import NETWORK, STATE, Run
 from patches.runs.resume import newest
-from patches.transfer import Network, Transfer, transfer, transfer_reference
+from stylegan3.legacy import as_discriminator, as_generator, read_snapshot
 from stylegan3.networks import (
     Discriminator,
     DiscriminatorSpec,
@@ -23,10 +23,11 @@ from stylegan3.networks import (
     build_discriminator,
     build_generator,
 )
+from stylegan3.recipe import Network, Recipe
 from stylegan3.training.trainer import NETWORKS, Trainer
 
 
-def beginning(source: str) -> Callable[[Trainer], list[str]]:
+def beginning(source: str, recipe: Recipe) -> Callable[[Trainer], list[str]]:
     """Return what puts the weights that `source` names into a new trainer; it returns what to tell.
 
     Raises:
@@ -38,18 +39,32 @@ def beginning(source: str) -> Callable[[Trainer], list[str]]:
 
     def begin(trainer: Trainer) -> list[str]:
         targets = {name: _target(trainer, name) for name in NETWORKS}
-        carried = transfer_reference(path, targets) if path.suffix == ".pkl" else transfer_own(path, targets)
+        sources = read_reference(path) if path.suffix == ".pkl" else read_own(path)
+        carried = {name: recipe.transplant(source, targets[name]) for name, source in sources.items()}
         for name, result in carried.items():
             trainer.load_network(name, result.state)
-        lines = [f"Fine-tuning a new run from {source} (not a continuation: optimisers and counters start at 0)"]
+        lines = [f"Fine-tuning a new run from {path} (not a continuation: optimisers and counters start at 0)"]
         lines += [f"  {line}" for name, result in carried.items() for line in result.lines(name)]
         return lines + [f"  {name}: not in the file, starts fresh" for name in targets if name not in carried]
 
     return begin
 
 
-def transfer_own(path: Path, targets: dict[str, Network]) -> dict[str, Transfer]:
-    """Carry over the networks of a run, a state, or a snapshot of ours (with the state beside it, where there is one).
+def read_reference(path: Path) -> dict[str, Network]:
+    """Read the networks of a NVIDIA .pkl as ours, by G, D and G_ema; one generator serves for both where one is there.
+
+    Raises:
+        NetworkError: it is no such file, or holds what can't be read. Nothing in it is executed.
+    """
+    found = read_snapshot(path)
+    networks: dict[str, Network] = {name: as_generator(found[name]) for name in ("G", "G_ema") if name in found}
+    if "D" in found:
+        networks["D"] = as_discriminator(found["D"])
+    return _both_generators(networks)
+
+
+def read_own(path: Path) -> dict[str, Network]:
+    """Read the networks of a run, a state, or a snapshot of ours (with the state beside it, where there is one).
 
     Raises:
         UserError: the file is none of these.
@@ -59,9 +74,14 @@ def transfer_own(path: Path, targets: dict[str, Network]) -> dict[str, Transfer]
     if "generator" not in header:
         raise UserError(f"--finetune={path}: holds no network; give a run, a state, a snapshot or a .pkl")
     present = NETWORKS if header["kind"] == "training-state" else ("G_ema",)
-    sources = {name: _source(header, name, tensorfile.load(path, f"{name}.")[0]) for name in present}
-    sources.setdefault("G", sources["G_ema"])
-    return {name: transfer(source, targets[name]) for name, source in sources.items()}
+    return _both_generators({name: _source(header, name, tensorfile.load(path, f"{name}.")[0]) for name in present})
+
+
+def _both_generators(networks: dict[str, Network]) -> dict[str, Network]:
+    for name, other in (("G", "G_ema"), ("G_ema", "G")):
+        if name not in networks and other in networks:
+            networks[name] = networks[other]
+    return networks
 
 
 def _state_beside(path: Path) -> Path:

@@ -44,7 +44,7 @@ def train(given: Mapping[str, Any], echo: Callable[[str], None]) -> None:
             assembly = assemble(resolved, device)
     if source is not None:
         _check_data(source, assembly)
-    begin_with = beginning(finetune) if finetune else None
+    begin_with = beginning(finetune, assembly.recipe) if finetune else None
     _say(assembly, source, device, echo)
     done = _images(source)
     said = already_there(resolved.options.kimg, done) if source else None

@@ -188,6 +188,6 @@ class Trainer:
 
 
 def first_layers(discriminator: Discriminator, count: int) -> list[nn.Parameter]:
-    """Return the parameters of the first layers: the entry, then each block's convolutions (FreezeD, Mo et al. 2020)."""
+    """Return the parameters of the first layers: the entry, then each block's convolutions (Mo et al. 2020)."""
     layers = [discriminator.entry, *(layer for block in discriminator.blocks for layer in block.children())]
     return [parameter for layer in layers[:count] for parameter in layer.parameters()]

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from patches.errors import UserError
-from patches.transfer import Network, Transfer, adapt, channel_axes, transfer, transfer_reference
+from patches.runs.begin import read_reference
+from patches.transfer import Network, Transfer, adapt, channel_axes, transfer
 from stylegan3.legacy import ReferenceNetwork
 from stylegan3.networks import (
     Discriminator,
@@ -214,7 +215,7 @@ def test_a_snapshot_of_the_reference_goes_into_four_channels(
     monkeypatch: pytest.MonkeyPatch, name: str, kind: str
 ) -> None:
     (g, io), (d, _) = three_channels(name), three_channels("discriminator-32")
-    monkeypatch.setattr("patches.transfer.read_snapshot", lambda path: {"D": d, "G_ema": g})
+    monkeypatch.setattr("patches.runs.begin.read_snapshot", lambda path: {"D": d, "G_ema": g})
     layers, c_dim = g.config["mapping_kwargs"]["num_layers"], g.config["c_dim"]
     spec = GeneratorSpec(kind, (4, 32, 32), 64, c_dim, 48, layers, channel_base=512, channel_max=24)
     rng = torch.Generator().manual_seed(0)
@@ -222,17 +223,10 @@ def test_a_snapshot_of_the_reference_goes_into_four_channels(
         "G": build_generator(spec, rng),
         "D": build_discriminator(DiscriminatorSpec((4, 32, 32), channel_base=512, channel_max=24), rng),
     }
-    came = transfer_reference(Path("x.pkl"), targets)
+    sources = read_reference(Path("x.pkl"))
+    came = {name: transfer(sources[name], target) for name, target in targets.items()}
     assert not any([*came[name].fresh, *came[name].unused] for name in targets)
     with torch.no_grad():
         pictures = loaded(targets["G"], came["G"])(io["z"], io["c"])
     assert (pictures[:, :3] - io["image"][:, :3]).abs().max() <= EQUALITY * io["image"].abs().max()
     assert list(came["D"].adapted) == ["entry.weight"]
-
-
-def test_a_snapshot_without_a_network_that_is_needed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = {"G_ema": ReferenceNetwork("Generator", (), {}, {})}
-    monkeypatch.setattr("patches.transfer.read_snapshot", lambda path: found)
-    targets = {"G": generator("stylegan2", (4, 16, 16), 1), "D": discriminator((4, 16, 16), 1)}
-    with pytest.raises(UserError, match=r"x.pkl: holds G_ema, no D: give a whole snapshot"):
-        transfer_reference(Path("x.pkl"), targets)
