@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from stylegan3.errors import NetworkError
-from stylegan3.networks.layers import FIR, Conv, Dense
+from stylegan3.networks.layers import FIR, Conv, Dense, laid_out
 from stylegan3.networks.mapping import LabelledLayers
 from stylegan3.networks.specs import DiscriminatorSpec, start_grid
 from stylegan3.ops.upfirdn import upfirdn2d
@@ -85,7 +85,7 @@ class Discriminator(nn.Module):
         """
         if x.ndim != 4 or tuple(x.shape[1:]) != self.spec.shape:
             raise NetworkError(f"pictures {tuple(x.shape)}: [N, {', '.join(map(str, self.spec.shape))}] is needed")
-        y = self.entry(x.to(self.entry.weight.dtype))
+        y = self.entry(laid_out(x.to(self.entry.weight.dtype)))
         for block in self.blocks:
             y = block(y)
         y = self.dense(self.conv(group_deviation(y, self.spec.mbstd_group)).flatten(1))

@@ -27,6 +27,22 @@ def fill_normal(tensor: Tensor, rng: torch.Generator, scale: float = 1.0) -> Non
     tensor.copy_(torch.randn(tensor.shape, generator=rng, device=rng.device) * scale)
 
 
+def channels_last(x: Tensor) -> bool:
+    """Return whether a picture's channels lie innermost in memory."""
+    return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+
+
+def laid_out(x: Tensor) -> Tensor:
+    """Return x in the layout in which its convolutions run fastest: channels innermost for a batch on a CPU.
+
+    Measured with oneDNN on one core: transposed convolutions 3x and gradients 1.2 to 2x as fast from batches of four
+    on; a single picture's gradients are slower that way.
+    """
+    if x.device.type == "cpu" and len(x) >= 4:
+        return x.contiguous(memory_format=torch.channels_last)
+    return x
+
+
 class Dense(nn.Module):
     """Fully connected layer, with a leaky relu of gain sqrt 2 where ``act``. Shape: [N, i] -> [N, o]."""
 

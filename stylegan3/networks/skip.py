@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan3.errors import NetworkError
-from stylegan3.networks.layers import FIR, SLOPE, SQRT2, Dense, fill_normal, parameter
+from stylegan3.networks.layers import FIR, SLOPE, SQRT2, Dense, channels_last, fill_normal, laid_out, parameter
 from stylegan3.networks.moments import Moments
 from stylegan3.networks.specs import GeneratorSpec, start_grid
 from stylegan3.ops.modulation import demodulation
@@ -51,15 +51,16 @@ class StyledConv(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
         styles = self.affine(w)
-        y = x * styles[:, :, None, None]
+        y = laid_out(x * styles[:, :, None, None])
         if self.up:
             y = F.conv_transpose2d(y, self.weight.transpose(0, 1), stride=2)
             y = upfirdn2d(y, FIR, padding=1, gain=4.0)
         else:
             y = F.conv2d(y, self.weight, padding=1)
-        level = (self.bias * SQRT2)[:, None, None]
+        level = (self.bias * SQRT2)[None, :, None, None]
         if noise is not None:
             level = level + noise * (self.strength * SQRT2)
+            level = level.contiguous(memory_format=torch.channels_last) if channels_last(y) else level
         factor = demodulation(self.weight, styles) * SQRT2  # the activation's gain, folded in
         return F.leaky_relu(torch.addcmul(level, y, factor[:, :, None, None]), SLOPE)
 
@@ -80,9 +81,9 @@ class ToPicture(nn.Module):
         nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        n, i, h, width = x.shape
+        n, _, h, width = x.shape
         kernels = self.weight[None, :, :, 0, 0] * (self.affine(w) * self.scale)[:, None, :]
-        y = torch.baddbmm(self.bias[None, :, None], kernels, x.reshape(n, i, h * width))
+        y = torch.baddbmm(self.bias[None, :, None], kernels, x.flatten(2))
         return y.reshape(n, -1, h, width)
 
 

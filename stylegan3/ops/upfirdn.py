@@ -121,6 +121,18 @@ def apply_terms(planes: Tensor, terms: tuple[tuple[Band, Band], ...]) -> Tensor:
     return total
 
 
+def _apply_channels_last(x: Tensor, terms: tuple[tuple[Band, Band], ...]) -> Tensor:
+    """Apply a sum of separable bands to pictures [N, C, H, W] whose channels lie innermost, leaving them there."""
+    n, c, h, w = x.shape
+    total: Tensor | None = None
+    for rows, columns in terms:
+        y = along_rows(x.permute(0, 2, 3, 1).reshape(n, h, w * c), rows)
+        y = along_rows(y.view(n * rows.n_out, w, c), columns).view(n, rows.n_out, columns.n_out, c)
+        total = y if total is None else total.add_(y)
+    assert total is not None
+    return total.permute(0, 3, 1, 2)
+
+
 class _Resample(torch.autograd.Function):
     """A constant linear map; its gradient is the transposed one, so that any order is the same code."""
 
@@ -129,6 +141,8 @@ class _Resample(torch.autograd.Function):
         ctx.terms = terms
         n, c, h, w = x.shape
         rows, columns = terms[0]
+        if not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
+            return _apply_channels_last(x, terms)
         planes = x.reshape(n * c, h, w)
         size = max(h * w, rows.n_out * columns.n_out)
         step = n * c if x.device.type != "cpu" else max(1, SAMPLES // size)

@@ -73,6 +73,15 @@ def test_gradients_of_upfirdn2d_are_right_to_second_order(shape: Any, f: Tensor,
     assert gradgradcheck(lambda v: upfirdn2d(v, f, **settings), x)
 
 
+@pytest.mark.parametrize("f", [LINE, SHEET])
+def test_pictures_with_channels_innermost_give_the_same_and_stay_so(f: Tensor) -> None:
+    x = draw(3, 4, 7, 5).contiguous(memory_format=torch.channels_last).requires_grad_()
+    fast, plain = (upfirdn2d(x, f, up=2, padding=(3, 2, 3, 2), impl=impl) for impl in ("fast", "reference"))
+    assert (fast - plain).abs().max() < ROUNDING
+    assert fast.is_contiguous(memory_format=torch.channels_last)
+    assert gradcheck(lambda v: upfirdn2d(v, f, up=2, padding=(3, 2, 3, 2)), x)
+
+
 @pytest.mark.parametrize(("up", "down"), [(1, 1), (2, 1), (1, 2), (2, 3)])
 def test_long_axes_cut_into_windows_give_the_same(up: int, down: int) -> None:
     length = 3 * bands.DENSE + 5
