@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train a StyleGAN on an archive of sounds (dataset_tool_wav.py makes it), or on plain pictures with --patches=none."""
 
+import sys
 from typing import Any
 
 import click
 
-from patches import console
-from patches.presets import PRESETS
-from patches.runs.command import train
+try:
+    from patches import console
+    from patches.presets import PRESETS
+    from patches.runs.command import train
+except KeyboardInterrupt:  # Ctrl-C while the libraries load
+    sys.exit(130)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

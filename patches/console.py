@@ -28,6 +28,7 @@ from patches.errors import ONE_LINE_ERRORS, UserError
 
 EXIT_MISTAKE = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells count
+SPEED_SECONDS = 600.0  # a bar's time left is told from so long a past: steps may take minutes
 
 Advance = Callable[..., None]
 
@@ -119,8 +120,13 @@ def run(command: Any) -> None:
 
 
 @contextmanager
-def progress(description: str, total: int | None, unit: str = "") -> Iterator[Advance]:
+def progress(description: str, total: int | None, unit: str = "", *, done: int = 0) -> Iterator[Advance]:
     """Show a bar on stderr where a terminal is attached, and nothing elsewhere.
+
+    What is printed meanwhile appears above the bar; stdout that goes elsewhere is left alone.
+
+    Args:
+        done: where the bar begins.
 
     Yields:
         advance(steps=1, description=None): move on; thread-safe.
@@ -138,8 +144,15 @@ def progress(description: str, total: int | None, unit: str = "") -> Iterator[Ad
         show.TextColumn(unit),
     )
     times = (show.TimeElapsedColumn(), show.TimeRemainingColumn())
-    with show.Progress(*columns, *times, console=Console(stderr=True)) as bar:
-        task = bar.add_task(description, total=total)
+    bar = show.Progress(
+        *columns,
+        *times,
+        console=Console(stderr=True),
+        redirect_stdout=sys.stdout.isatty(),
+        speed_estimate_period=SPEED_SECONDS,
+    )
+    with bar:
+        task = bar.add_task(description, total=total, completed=done)
 
         def advance(steps: int = 1, description: str | None = None) -> None:
             bar.update(task, advance=steps, description=description)

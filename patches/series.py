@@ -8,6 +8,7 @@ compose in order and leave no trace but their names in `recipe.applied`, which t
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from patches.augment import SoundAugment
 from patches.canvases import Canvases
@@ -51,9 +52,7 @@ def view(options: SoundOptions) -> Patch:
 
     def patch(recipe: Recipe) -> Recipe:
         def open_data(path: Path) -> Canvases:
-            data = recipe.open_data(path)
-            if not isinstance(data, Canvases):
-                raise UserError(f"the patch 'view' needs 'float32-canvases' before it, not {type(data).__name__}")
+            data = canvases("view", recipe.open_data(path))
             fitted = View.fit(data.archive, options.view, options.scaling)
             return Canvases(data.archive, fitted, data.indices, conditional=options.conditional)
 
@@ -65,20 +64,32 @@ def view(options: SoundOptions) -> Patch:
 def sound_augmentation(options: SoundOptions) -> Patch:
     """Flips, turns and colours -> polarity, gain, width, swap, pan, shift: changes that keep a sound a sound."""
 
-    def make(data: Canvases) -> SoundAugment:
-        return SoundAugment(data.view, options.augmentations or data.view.augmentations)
+    def make(data: Any) -> SoundAugment:
+        heard = canvases("sound-augmentation", data).view
+        return SoundAugment(heard, options.augmentations or heard.augmentations)
 
     return lambda recipe: replace(recipe, make_augment=make)
 
 
 def sound_previews(options: SoundOptions) -> Patch:
     """A png sheet -> a png sheet and the sounds."""
-    return lambda recipe: replace(recipe, make_sheet=lambda data: sound_sheet(data.view))
+    return lambda recipe: replace(recipe, make_sheet=lambda data: sound_sheet(canvases("sound-previews", data).view))
 
 
 def channel_transfer(options: SoundOptions) -> Patch:
     """Three channels at both ends -> weights of such a network adapted to four, when fine-tuning begins."""
     return lambda recipe: replace(recipe, transplant=transfer)
+
+
+def canvases(patch: str, data: Any) -> Canvases:
+    """Return the data as the canvases that a patch needs.
+
+    Raises:
+        UserError: it is no canvases, since the patch that makes them was left out.
+    """
+    if not isinstance(data, Canvases):
+        raise UserError(f"--patches: '{patch}' needs 'float32-canvases' before it; give --patches=sound for all")
+    return data
 
 
 SERIES: dict[str, Callable[[SoundOptions], Patch]] = {

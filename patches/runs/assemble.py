@@ -14,8 +14,12 @@ from patches.runs.options import Resolved, TrainOptions
 from patches.series import SERIES, SoundOptions, apply_series
 from spect.errors import SoundError
 from stylegan3.configs import CONFIGURATIONS, discriminator_spec, generator_spec
+from stylegan3.errors import NetworkError
+from stylegan3.networks import DiscriminatorSpec, GeneratorSpec
 from stylegan3.recipe import Recipe, picture_recipe
-from stylegan3.training.setup import Hyperparameters, Setup
+from stylegan3.training.setup import Dataset, Hyperparameters, Setup
+
+PROGRAM = "sg3-spect 0.1.0"
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Assembly:
         """Return what every snapshot's header holds: all that generation needs."""
         data, options = self.canvases, self.resolved.options
         return {
+            "program": PROGRAM,
             "cfg": options.cfg,
             "generator": self.setup.generator.to_dict(),
             "discriminator": self.setup.discriminator.to_dict(),
@@ -49,6 +54,7 @@ class Assembly:
     def to_dict(self) -> dict[str, Any]:
         """Return what training_options.json holds."""
         return {
+            "program": PROGRAM,
             "options": self.resolved.options.to_dict(),
             "reasons": dict(self.resolved.reasons),
             "patches": list(self.recipe.applied),
@@ -70,9 +76,10 @@ def recipe_for(options: TrainOptions) -> Recipe:
         return picture_recipe(mirror=options.mirror, conditional=options.cond)
     if options.mirror:
         raise UserError(
-            "--mirror=1: a sound played backwards is another sound (the picture's x axis is time); leave it"
+            "--mirror=1: the picture's x axis is time, and a sound played backwards is another sound; leave it out "
+            "(--aug=ada swaps left and right and turns the polarity instead)"
         )
-    names = tuple(SERIES) if options.patches == "sound" else tuple(options.patches.split(","))
+    names = tuple(SERIES) if options.patches.lower() == "sound" else tuple(options.patches.split(","))
     augs = tuple(name for name in options.augs.split(",") if name)
     sound = SoundOptions(options.view, options.scaling, augs, options.cond)
     return apply_series(picture_recipe(), names, sound)
@@ -85,25 +92,14 @@ def assemble(resolved: Resolved, device: torch.device) -> Assembly:
         UserError, SoundError, NetworkError: in one line what doesn't fit.
     """
     options = resolved.options
+    hyperparameters(options)  # refuses what doesn't fit before anything is opened
     recipe = recipe_for(options)
-    path = Path(options.data)
-    if not path.exists():
-        raise UserError(
-            f"--data={options.data}: no such file; make one with dataset_tool_wav.py --source=... --dest=..."
-        )
-    try:
-        data = recipe.open_data(path)
-    except SoundError as error:
-        raise UserError(f"--data={options.data}: {error}") from error
-    c_dim = data.c_dim if options.cond else 0
-    if options.cond and not data.c_dim:
-        raise UserError(f"--cond=1: {options.data} has no labels; build it with --labels=folders, or leave --cond")
-    shape, widths = data.shape, {"cbase": options.cbase, "cmax": options.cmax}
-    generator = generator_spec(options.cfg, shape, c_dim=c_dim, map_depth=options.map_depth, **widths)
-    discriminator = discriminator_spec(shape, c_dim=c_dim, group=min(options.mbstd_group, options.batch), **widths)
+    data = open_data(recipe, options)
+    generator, discriminator = specs(options, data)
     if options.batch_gpu is None:
         resolved = _with_batch_gpu(resolved, generator, discriminator, device)
-    if options.aug == "ada" and options.patches.lower() == "none":
+    augment = recipe.make_augment(data)
+    if augment is None and options.aug != "noaug" and "aug" in resolved.reasons:
         resolved = resolved.with_choice("aug", "noaug", "plain pictures have no augmentation here but --mirror")
     setup = Setup(
         dataset=data,
@@ -111,17 +107,42 @@ def assemble(resolved: Resolved, device: torch.device) -> Assembly:
         discriminator=discriminator,
         hyper=hyperparameters(resolved.options),
         sheet=recipe.make_sheet(data),
-        augment=recipe.make_augment(data),
+        augment=augment,
     )
-    return Assembly(setup, resolved, recipe, data_digest(data, path))
+    return Assembly(setup, resolved, recipe, str(data.digest))
 
 
-def data_digest(data: Any, path: Path) -> str:
-    """Return what names the data whatever its place: the archive's digest."""
-    return str(data.archive.digest if isinstance(data, Canvases) else data.digest)
+def open_data(recipe: Recipe, options: TrainOptions) -> Dataset:
+    """Open the archive that --data names.
+
+    Raises:
+        UserError: there is none, it is of another kind, or it lacks the labels that --cond asks for.
+    """
+    path = Path(options.data)
+    if not path.exists():
+        raise UserError(
+            f"--data={options.data}: no such file; make one with dataset_tool_wav.py --source=... --dest=..., "
+            "or give the place that it has now"
+        )
+    try:
+        return recipe.open_data(path)
+    except (SoundError, NetworkError) as error:
+        raise UserError(f"--data={options.data}: {error}") from error
 
 
-def _with_batch_gpu(resolved: Resolved, generator: Any, discriminator: Any, device: torch.device) -> Resolved:
+def specs(options: TrainOptions, data: Dataset) -> tuple[GeneratorSpec, DiscriminatorSpec]:
+    """Return what the networks for the data are made of."""
+    widths = {"c_dim": data.c_dim, "cbase": options.cbase, "cmax": options.cmax}
+    group = min(options.mbstd_group, options.batch)
+    return (
+        generator_spec(options.cfg, data.shape, map_depth=options.map_depth, **widths),
+        discriminator_spec(data.shape, group=group, **widths),
+    )
+
+
+def _with_batch_gpu(
+    resolved: Resolved, generator: GeneratorSpec, discriminator: DiscriminatorSpec, device: torch.device
+) -> Resolved:
     options = resolved.options
     chosen, reason = choose_batch_gpu(
         options.batch,

@@ -69,12 +69,14 @@ def read_own(path: Path) -> dict[str, Network]:
     Raises:
         UserError: the file is none of these.
     """
-    path = newest(Run(path)).state if path.is_dir() else _state_beside(path)
-    header = tensorfile.read_header(path)
+    file = newest(Run(path)).state if path.is_dir() else _state_beside(path)
+    if file is None:
+        raise UserError(f"--finetune={path}: this run has no state yet; give another one")
+    header = tensorfile.read_header(file)
     if "generator" not in header:
-        raise UserError(f"--finetune={path}: holds no network; give a run, a state, a snapshot or a .pkl")
+        raise UserError(f"--finetune={file}: holds no network; give a run, a state, a snapshot or a .pkl")
     present = NETWORKS if header["kind"] == "training-state" else ("G_ema",)
-    return _both_generators({name: _source(header, name, tensorfile.load(path, f"{name}.")[0]) for name in present})
+    return _both_generators({name: _source(header, name, tensorfile.load(file, f"{name}.")[0]) for name in present})
 
 
 def _both_generators(networks: dict[str, Network]) -> dict[str, Network]:

@@ -2,7 +2,7 @@
 """What train.py does with its options: resolve, say them, and run."""
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,78 +13,159 @@ from patches.errors import UserError
 from patches.runs import resume as resuming
 from patches.runs.assemble import Assembly, assemble
 from patches.runs.begin import beginning
-from patches.runs.options import Resolved, resolve, seconds_of
+from patches.runs.directory import check_writable
+from patches.runs.interrupt import Stop
+from patches.runs.options import NAMES, Resolved, resolve, seconds_of
 from patches.runs.resume import Resume
-from patches.runs.session import Session, already_there
-from patches.runs.states import read_state
+from patches.runs.session import Session
+
+PICKLE = ".pkl"
 
 
-def train(given: Mapping[str, Any], echo: Callable[[str], None]) -> None:
+@dataclass(frozen=True)
+class Request:
+    """What a command line asks for.
+
+    Args:
+        given: options by name, None where not given.
+        resume: a path, 'auto', 'latest', or None.
+    """
+
+    given: Mapping[str, Any]
+    resume: str | None
+    preset: str | None
+    dry_run: bool
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> "Request":
+        """Read the arguments of the script: a .pkl to resume from is one to fine-tune from.
+
+        Raises:
+            UserError: two that exclude each other, or a --time-limit that isn't a time.
+        """
+        given = {name: value for name, value in arguments.items() if name in NAMES}
+        resume = arguments["resume"]
+        if given["time_limit"] is not None:
+            given["time_limit"] = seconds_of(given["time_limit"])
+        if given["finetune"] and resume not in (None, "auto"):
+            raise UserError(
+                "--resume and --finetune: one goes on with a run, the other begins a new one; give one of them "
+                "(--resume=auto goes with either)"
+            )
+        if resume and resume.endswith(PICKLE):
+            resume, given["finetune"] = None, resume
+        return cls(given, resume, arguments["preset"], arguments["dry_run"])
+
+    def resolved(self, own: Mapping[str, Any] | None = None) -> Resolved:
+        """Return the options; `own` are those of the run that is resumed."""
+        return resolve(self.given, self.preset, own)
+
+    def source(self) -> Resume | None:
+        """Return the run that --resume names; None where a new one starts, or 'auto' has to look at the data first.
+
+        Raises:
+            UserError: there is no such run.
+        """
+        if self.resume in (None, "auto"):
+            return None
+        if self.resume == "latest":
+            if self.given["outdir"] is None:
+                raise UserError("--resume=latest: needs --outdir, the folder whose newest run goes on")
+            return resuming.latest(Path(self.given["outdir"]))
+        return resuming.named(str(self.resume))
+
+
+def train(arguments: Mapping[str, Any], echo: Callable[[str], None]) -> None:
     """Train as the options say.
 
     Raises:
         UserError, SoundError, NetworkError: one line about what is wrong.
+        KeyboardInterrupt: a signal before there is anything to save, or a second one.
     """
-    given = dict(given)
-    resume, finetune, preset = given.pop("resume"), given.pop("finetune"), given.pop("preset")
-    dry_run = given.pop("dry_run")
-    if given["time_limit"] is not None:
-        given["time_limit"] = seconds_of(given["time_limit"])
-    if resume and finetune:
-        raise UserError("--resume and --finetune: one goes on with a run, the other begins a new one; give one of them")
-    if resume and resume.endswith(".pkl"):
-        resume, finetune = None, resume
-    source, resolved = _source(given, resume, preset)
+    with Stop() as stop:
+        request = Request.of(arguments)
+        source, assembly, device = prepare(request)
+        options = assembly.resolved.options
+        stop.limit(options.time_limit)
+        fresh = source is None or source.state is None
+        begin_with = beginning(options.finetune, assembly.recipe) if options.finetune and fresh else None
+        say(assembly, source, device, echo)
+        done = source.images if source else 0
+        reached = already_there(options.kimg, done) if source else None
+        if reached or request.dry_run:
+            echo(reached or "--dry-run: stopped before any work")
+            return
+        if device.type == "cuda":
+            torch.backends.cudnn.benchmark = not options.nobench
+        with progress("training", round(options.kimg * 1000), "pictures", done=done) as advance:
+            Session(assembly, device, echo, stop, source, begin_with, _steps(advance, done)).run()
+
+
+def prepare(request: Request) -> tuple[Resume | None, Assembly, torch.device]:
+    """Find the run to go on with, if any, and assemble what is trained; nothing is written.
+
+    Raises:
+        UserError: what is wrong, in one line.
+    """
+    source = request.source()
+    if source is None and request.resume == "auto":
+        source, resolved = _automatic(request)
+    else:
+        resolved = request.resolved(source.own if source else None)
+    if source is None:
+        check_writable(Path(resolved.options.outdir))
     device = choose_device(resolved.options.device)
     assembly = assemble(resolved, device)
-    if resume == "auto":
-        source = resuming.automatic(resolved.options, assembly.data_digest)
-        if source is not None:
-            resolved = resolve(given, preset, source.own)
-            assembly = assemble(resolved, device)
     if source is not None:
-        _check_data(source, assembly)
-    begin_with = beginning(finetune, assembly.recipe) if finetune else None
-    _say(assembly, source, device, echo)
-    done = _images(source)
-    said = already_there(resolved.options.kimg, done) if source else None
-    if said or dry_run:
-        echo(said or "--dry-run: stopped before any work")
+        check_data(source, assembly)
+    return source, assembly, device
+
+
+def _automatic(request: Request) -> tuple[Resume | None, Resolved]:
+    """Look for a run of these options and data."""
+    kimg = request.given["kimg"]
+    total = None if str(kimg).startswith("+") else kimg
+    anew = Request({**request.given, "kimg": total}, None, request.preset, request.dry_run).resolved()
+    assembly = assemble(anew, choose_device(anew.options.device))
+    named = [name for name, value in request.given.items() if value is not None]
+    source = resuming.automatic(assembly.resolved.options, assembly.data_digest, named)
+    return source, request.resolved(source.own if source else None)
+
+
+def check_data(source: Resume, assembly: Assembly) -> None:
+    """See that a run goes on with the data that it began with.
+
+    Raises:
+        UserError: it is other data, and how it differs.
+    """
+    was, now = _data_facts(source.run.options()), _data_facts(assembly.to_dict())
+    if was["hash"] == now["hash"]:
         return
-    if device.type == "cuda":
-        torch.backends.cudnn.benchmark = not resolved.options.nobench
-    with ExitStack() as stack:
-        goal = round(assembly.resolved.options.kimg * 1000)
-        advance = stack.enter_context(progress("training", goal, "pictures"))
-        Session(assembly, device, _above_bar(echo), source, begin_with, _advancing(advance, done)).run()
+    differ = [f"{name} {now[name]}, not {was[name]}" for name in now if now[name] != was[name]]
+    raise UserError(
+        f"--resume: {assembly.resolved.options.data} is not the data that {source.run.path} learns from "
+        f"({'; '.join(differ)}); give --data=ITS PLACE, or --finetune={source.run.path} for a new run"
+    )
 
 
-def _source(given: Mapping[str, Any], resume: str | None, preset: str | None) -> tuple[Resume | None, Resolved]:
-    if resume in (None, "auto"):
-        return None, resolve(given, preset)
-    if resume == "latest":
-        if given["outdir"] is None:
-            raise UserError("--resume=latest: needs --outdir, the folder whose newest run goes on")
-        source = resuming.latest(Path(given["outdir"]))
-    else:
-        source = resuming.named(str(resume))
-    return source, resolve(given, preset, source.own)
+def _data_facts(content: Mapping[str, Any]) -> dict[str, Any]:
+    shape = "x".join(str(size) for size in content["generator"]["shape"])
+    return {"shape": shape, "items": content["data_items"], "hash": content["data_digest"][:16]}
 
 
-def _check_data(source: Resume, assembly: Assembly) -> None:
-    was = source.run.options()["data_digest"]
-    if was != assembly.data_digest:
-        raise UserError(
-            f"--resume: {assembly.resolved.options.data} is not the data that {source.run.path} learns from "
-            f"(hash {assembly.data_digest[:12]}, not {was[:12]}); give --data=ITS PLACE, or --finetune for a new run"
-        )
+def already_there(kimg: float, images: int) -> str | None:
+    """Say that a run has reached its goal and how to go further; None where it hasn't."""
+    if images < kimg * 1000:
+        return None
+    done, more = images / 1000, kimg or 1.0
+    return (
+        f"--kimg={kimg:g} is reached already ({done:g} kimg); "
+        f"to go further: --kimg={max(kimg, done) + more:g} in all, or --kimg=+{more:g}"
+    )
 
 
-def _images(source: Resume | None) -> int:
-    return 0 if source is None else int(read_state(source.state)[1]["images"])
-
-
-def _say(assembly: Assembly, source: Resume | None, device: torch.device, echo: Callable[[str], None]) -> None:
+def say(assembly: Assembly, source: Resume | None, device: torch.device, echo: Callable[[str], None]) -> None:
+    """Tell every option with the reason where it was chosen, the data, the view and the patches."""
     options, reasons = assembly.resolved.options.to_dict(), assembly.resolved.reasons
     echo("Options:")
     for name, value in options.items():
@@ -99,15 +180,14 @@ def _say(assembly: Assembly, source: Resume | None, device: torch.device, echo: 
         echo(f"View: {view.name}, {view.scaling.name} scaling; {seconds:.2f} s of sound at {view.sample_rate} Hz each")
     echo(f"Patches: {', '.join(assembly.recipe.applied) or 'none'}")
     if source is not None:
-        echo(f"Going on from {source.state}")
+        echo(f"Going on from {source.state or source.run.path}")
+    elif options["finetune"]:
+        echo(f"Fine-tuning: a new run that begins with the weights of {options['finetune']}")
 
 
-def _above_bar(echo: Callable[[str], None]) -> Callable[[str], None]:
-    return echo
-
-
-def _advancing(advance: Callable[..., None], done: int) -> Callable[[int], None]:
-    shown = 0
+def _steps(advance: Callable[..., None], done: int) -> Callable[[int], None]:
+    """Turn a bar that is moved by steps into one that is told where the run stands."""
+    shown = done
 
     def to(images: int) -> None:
         nonlocal shown

@@ -5,10 +5,12 @@
         training_options.json  log.txt  stats.jsonl  events.out.tfevents.*  reals.png  reals/*.wav
         fakes000010.png  fakes000010.wav  network-snapshot-000010.safetensors  training-state-000010.safetensors
 
-Between two snapshots (a signal, a time limit) the pictures shown stand with three digits more: 000010.312.
+Numbers are thousands of pictures shown. Where a file isn't of the first iteration at or past a whole thousand (a run
+that was stopped, a tick of less than a thousand) three digits more tell it apart: 000010.312.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,16 +19,18 @@ from typing import Any
 
 from patches.errors import UserError
 from patches.runs.options import TrainOptions
-from patches.runs.tensorfile import write_text
+from spect.files import remove_partials, write_text
 
 OPTIONS = "training_options.json"
 STATE, NETWORK, FAKES = "training-state-", "network-snapshot-", "fakes"
+ROWS = "stats.jsonl"
 _NUMBER = r"(\d{6,})(?:\.(\d{3}))?"
 
 
-def stamp(images: int, *, between: bool = False) -> str:
-    """Return the number in a file's name: thousands of pictures, with the rest where it lies between two snapshots."""
-    return f"{images // 1000:06d}" + (f".{images % 1000:03d}" if between else "")
+def stamp(images: int, batch: int) -> str:
+    """Return the number in a file's name; no two iterations of a run share one."""
+    thousands, rest = divmod(images, 1000)
+    return f"{thousands:06d}" if rest < batch else f"{thousands:06d}.{rest:03d}"
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,6 @@ class Run:
         path = outdir / f"{number:05d}-{description(options)}"
         try:
             path.mkdir(parents=True)
-            write_text(path / ".writable", "")
-            (path / ".writable").unlink()
         except OSError as error:
             raise UserError(f"--outdir={outdir}: can't be written ({error.strerror}); give another folder") from error
         return cls(path)
@@ -69,17 +71,13 @@ class Run:
         """Write training_options.json."""
         write_text(self.path / OPTIONS, json.dumps(content, indent=2, sort_keys=True) + "\n")
 
-    def file(self, kind: str, images: int, *, between: bool = False) -> Path:
-        """Return the path of a state or network snapshot."""
-        return self.path / f"{kind}{stamp(images, between=between)}.safetensors"
+    def file(self, kind: str, number: str) -> Path:
+        """Return the path of the state or network snapshot that `stamp` gave a number."""
+        return self.path / f"{kind}{number}.safetensors"
 
     def states(self) -> list[Path]:
         """Return the training states, oldest first."""
-        return [path for _, path in sorted(self._numbered(STATE))]
-
-    def networks(self) -> list[Path]:
-        """Return the network snapshots, oldest first."""
-        return [path for _, path in sorted(self._numbered(NETWORK))]
+        return [path for _, path in sorted(self._numbered(STATE)) if path.suffix == ".safetensors"]
 
     def _numbered(self, kind: str) -> Iterator[tuple[float, Path]]:
         for path in self.path.glob(f"{kind}*"):
@@ -87,37 +85,41 @@ class Run:
             if match:
                 yield int(match[1]) + int(match[2] or 0) / 1000, path
 
-    def between(self) -> list[Path]:
-        """Return the states and networks that were written between two snapshots."""
-        return [path for kind in (STATE, NETWORK) for _, path in self._numbered(kind) if path.name.count(".") == 2]
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows of stats.jsonl; what a kill left of the last one is passed over."""
+        path = self.path / ROWS
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+        return [row for line in lines if (row := _row(line)) is not None]
 
-    def cut_after(self, state: Path, images: int) -> list[str]:
+    def cut_after(self, images: int, state: Path | None) -> list[str]:
         """Delete what is newer than a state that the run goes on from; return the names.
 
         Snapshots, sheets and log rows of a part that is trained again would else stand beside their successors.
+
+        Args:
+            state: None: the run begins again.
         """
-        number = _number_of(state)
+        number = -1.0 if state is None else _number_of(state)
         newer = [path for kind in (STATE, NETWORK, FAKES) for n, path in self._numbered(kind) if n > number]
         for path in newer:
             path.unlink()
         self._cut_rows(images)
-        for leftover in self.path.glob(".*.tmp"):
-            leftover.unlink()
+        remove_partials(self.path)
         return sorted(path.name for path in newer)
 
     def _cut_rows(self, images: int) -> None:
-        path = self.path / "stats.jsonl"
-        if not path.exists():
-            return
-        rows = [line for line in path.read_text(encoding="utf-8").splitlines() if _row_images(line) <= images]
-        write_text(path, "".join(f"{line}\n" for line in rows))
+        path = self.path / ROWS
+        if path.exists():
+            kept = [row for row in self.rows() if row["images"] <= images]
+            write_text(path, "".join(f"{json.dumps(row, sort_keys=True)}\n" for row in kept))
 
 
-def _row_images(line: str) -> float:
+def _row(line: str) -> dict[str, Any] | None:
     try:
-        return float(json.loads(line)["images"])
-    except (json.JSONDecodeError, KeyError):
-        return float("inf")  # half a row, from a process that was killed
+        row: dict[str, Any] = json.loads(line)
+        return row if float(row["images"]) >= 0 else None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _number_of(path: Path) -> float:
@@ -132,6 +134,19 @@ def description(options: TrainOptions) -> str:
     parts = [options.cfg, Path(options.data).stem, f"gpus{options.gpus}", f"batch{options.batch}"]
     parts += [f"gamma{options.gamma:g}", *([options.desc] if options.desc else [])]
     return re.sub(r"[^A-Za-z0-9_.+=#-]", "_", "-".join(parts))
+
+
+def check_writable(outdir: Path) -> None:
+    """See, before any work, that runs can be made in a folder, which needn't exist yet.
+
+    Raises:
+        UserError: it is a file, or may not be written.
+    """
+    ancestor = next(path for path in (outdir, *outdir.absolute().parents) if path.exists())
+    if not ancestor.is_dir():
+        raise UserError(f"--outdir={outdir}: can't be written ({ancestor} is a file); give another folder")
+    if not os.access(ancestor, os.W_OK | os.X_OK):
+        raise UserError(f"--outdir={outdir}: can't be written (no permission for {ancestor}); give another folder")
 
 
 def runs(outdir: Path) -> list[Run]:

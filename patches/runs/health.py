@@ -15,6 +15,7 @@ SILENT_PEAK = 1e-3  # -60 dBFS
 FLOOR_DB = 120.0
 QUIETER_DB, LOUDER_DB = -12.0, 12.0
 COLLAPSED = 0.1  # of the data's own diversity
+AT_A_TIME = 8  # pictures that are decoded together
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ class Health:
             found.append(f"{self.nonfinite:.0%} of the outputs are not finite")
         if self.silent > 0.25:
             found.append(f"{self.silent:.0%} of the outputs are silent")
-        if not self.nonfinite and self.diversity < COLLAPSED:
+        if self.nonfinite < 1 and self.diversity < COLLAPSED:
             found.append("the outputs are nearly all the same: collapse")
-        if not self.nonfinite and not QUIETER_DB < self.level_db < LOUDER_DB:
+        if self.nonfinite < 1 and not QUIETER_DB < self.level_db < LOUDER_DB:
             found.append(f"the level drifts: {self.level_db:+.0f} dB against the data's")
         return found
 
@@ -56,33 +57,35 @@ class Watch:
 
     def __init__(self, reals: Tensor, sound: Callable[[Tensor], Tensor] | None) -> None:
         self._sound = sound
-        self._level = float(_rms(self._heard(reals)).mean())
+        self._level = float(self._levels(reals)[0].mean())
         self._diversity = float(pairwise_distance(reals))
 
+    @torch.no_grad()
     def look(self, pictures: Tensor) -> Health:
         """Measure a batch. Shape: [N, C, F, T] in model space."""
-        finite = torch.isfinite(pictures).flatten(1).all(1)
-        good = pictures[finite]
-        nonfinite = 1 - float(finite.float().mean())
-        if len(good) < 2:
+        good = pictures[torch.isfinite(pictures).flatten(1).all(1)]
+        nonfinite = 1 - len(good) / len(pictures)
+        if not len(good):
             return Health(-FLOOR_DB, 0.0, 0.0, nonfinite)
-        heard = self._heard(good)
-        level = float(_rms(heard).mean())
+        rms, peak = self._levels(good)
+        ratio = max(float(rms.mean()), 1e-12) / max(self._level, 1e-12)
         return Health(
-            level_db=max(20 * math.log10(max(level, 1e-12) / max(self._level, 1e-12)), -FLOOR_DB),
-            diversity=float(pairwise_distance(good)) / max(self._diversity, 1e-12),
-            silent=float((heard.flatten(1).abs().amax(1) < SILENT_PEAK).float().mean()) if self._sound else 0.0,
+            level_db=min(max(20 * math.log10(ratio), -FLOOR_DB), FLOOR_DB),
+            diversity=float(pairwise_distance(good)) / self._diversity if self._diversity > 0 else 1.0,
+            silent=float((peak < SILENT_PEAK).float().mean()) if self._sound else 0.0,
             nonfinite=nonfinite,
         )
 
-    def _heard(self, pictures: Tensor) -> Tensor:
-        return pictures if self._sound is None else self._sound(pictures)
-
-
-def _rms(x: Tensor) -> Tensor:
-    return x.flatten(1).square().mean(1).sqrt()
+    def _levels(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the rms and the peak of each, heard a few at a time. Shape: [N, C, F, T] -> [N], [N]."""
+        heard = pictures.split(AT_A_TIME) if self._sound is None else map(self._sound, pictures.split(AT_A_TIME))
+        both = [(x.flatten(1).square().mean(1).sqrt(), x.flatten(1).abs().amax(1)) for x in heard]
+        rms, peak = (torch.cat(parts) for parts in zip(*both, strict=True))
+        return rms, peak
 
 
 def pairwise_distance(pictures: Tensor) -> Tensor:
-    """Return the mean Euclidean distance over all pairs. Shape: [N, C, F, T] -> []."""
+    """Return the mean Euclidean distance over all pairs, 0 without a pair. Shape: [N, C, F, T] -> []."""
+    if len(pictures) < 2:
+        return pictures.new_zeros(())
     return torch.pdist(pictures.flatten(1)).mean()

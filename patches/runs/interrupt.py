@@ -1,27 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """Why a run should stop after the iteration in progress: a signal, or the time limit of a rented machine."""
 
+import os
 import signal
+import sys
 import time
 from types import FrameType, TracebackType
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SPARE_SHARE, SPARE_SECONDS = 0.02, 30.0
+"""Of a time limit, kept back beside what is measured (the libraries' loading isn't); at most so many seconds."""
+
 
 class Stop:
-    """Catches SIGINT and SIGTERM while it is entered; a second signal ends at once.
+    """Catches SIGINT and SIGTERM while it is entered.
 
-    Args:
-        time_limit: seconds from now; the run leaves so early that two more iterations and two saves would fit.
+    Before `arm` there is nothing to save and a signal ends the program at once. From then on the first one is kept
+    until it is asked for (call the object after each iteration), and only a second one ends at once.
     """
 
-    def __init__(self, time_limit: float | None = None) -> None:
-        self._deadline = None if time_limit is None else time.monotonic() + time_limit
+    def __init__(self) -> None:
+        self._began = self._last = time.monotonic()
+        self._deadline: float | None = None
+        self._armed = False
         self._reason: str | None = None
-        self._last = time.monotonic()
-        self._longest = 0.0
-        self.save_seconds = 1.0
+        self._iteration = 0.0
+        self._other = 0.0
 
     def __enter__(self) -> "Stop":
-        self._former = {number: signal.signal(number, self._caught) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._former = {number: signal.signal(number, self._caught) for number in SIGNALS}
         return self
 
     def __exit__(
@@ -30,22 +37,37 @@ class Stop:
         for number, handler in self._former.items():
             signal.signal(number, handler)
 
-    def _caught(self, number: int, frame: FrameType | None) -> None:
-        if self._reason is not None:
-            raise KeyboardInterrupt
-        self._reason = signal.Signals(number).name
+    def limit(self, seconds: float | None) -> None:
+        """Leave so early before `seconds` from the object's making that two iterations and two saves would fit."""
+        if seconds is not None:
+            self._deadline = self._began + seconds - min(SPARE_SHARE * seconds, SPARE_SECONDS)
 
-    def working(self) -> None:
-        """Note that other work than an iteration lies behind, so that it doesn't count as one."""
+    def arm(self) -> None:
+        """Keep the next signal until it is asked for."""
+        self._armed = True
         self._last = time.monotonic()
 
-    def __call__(self) -> str | None:
-        """Return why to stop now, or None."""
+    def _caught(self, number: int, frame: FrameType | None) -> None:
+        if not self._armed or self._reason is not None:
+            raise KeyboardInterrupt
+        self._reason = signal.Signals(number).name
+        # a handler may run amid a print: past Python's streams, which aren't made for that
+        told = f"\n{self._reason}: saving after this iteration; once more: stop at once, with the last snapshot\n"
+        os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, told.encode())
+
+    def worked(self) -> None:
+        """Note that other work (a tick's: measures, sheets, snapshots) lies behind since the last call."""
         now = time.monotonic()
-        self._longest = max(self._longest, now - self._last)
+        self._other = max(self._other, now - self._last)
+        self._last = now
+
+    def __call__(self) -> str | None:
+        """Note that an iteration lies behind; return why to stop now, or None."""
+        now = time.monotonic()
+        self._iteration = max(self._iteration, now - self._last)
         self._last = now
         if self._reason is None and self._deadline is not None:
-            needed = 2 * self._longest + 2 * self.save_seconds
+            needed = 2 * (self._iteration + self._other)
             if now + needed >= self._deadline:
                 self._reason = "--time-limit"
         return self._reason

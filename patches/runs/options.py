@@ -6,13 +6,13 @@ but what is handed in; the values resolved go into training_options.json and com
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from patches import presets
 from patches.errors import UserError
-from stylegan3.configs import CONFIGURATIONS
+from stylegan3.configs import CONFIGURATIONS, suggested_gamma
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class TrainOptions:
         kimg: total thousands of pictures of the run's life; tick and snap: kimg a tick, ticks a snapshot.
         batch_gpu: pictures on the device at a time; None: chosen from free memory.
         glr, map_depth: None: as the configuration has it.
+        finetune: the file or folder whose weights the run began with; empty for none.
         augs: comma-separated sound augmentations; empty: all that the view bears.
         time_limit: seconds, None for no limit.
     """
@@ -60,6 +61,7 @@ class TrainOptions:
     view: str = "cmyk"
     scaling: str = "compand"
     patches: str = "sound"
+    finetune: str = ""
     keep_states: int = 3
     time_limit: float | None = None
 
@@ -80,8 +82,10 @@ class TrainOptions:
             ("map-depth", self.map_depth is None or self.map_depth >= 1, "must be at least 1"),
             ("mbstd-group", self.mbstd_group >= 1, "must be at least 1"),
             ("kimg", self.kimg >= 0, "must not be negative"),
-            ("tick", self.tick > 0, "must be above 0"),
+            ("tick", self.tick >= 0.001, "must be at least 0.001, one picture"),
             ("snap", self.snap >= 1, "must be at least 1"),
+            ("seed", 0 <= self.seed < 2**63, "must lie between 0 and 2^63 - 1"),
+            ("time-limit", self.time_limit is None or self.time_limit > 0, "must be above 0"),
             ("workers", self.workers >= 0, "must not be negative"),
             ("freezed", self.freezed >= 0, "must not be negative"),
             ("keep-states", self.keep_states >= 1, "must be at least 1"),
@@ -97,9 +101,11 @@ class TrainOptions:
 
 
 NAMES = tuple(field.name for field in fields(TrainOptions))
-REQUIRED = ("outdir", "cfg", "data", "gpus", "batch", "gamma")
+REQUIRED = ("outdir", "data", "cfg", "gpus", "batch", "gamma")  # gamma last: what it should be depends on cfg and batch
 MAY_DIFFER = ("kimg", "snap", "keep_states", "time_limit", "workers", "metrics", "data", "outdir")
 """What an exact resume may change."""
+OF_A_PROCESS = ("time_limit",)
+"""What belongs to one process and isn't taken from the run that goes on."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,8 @@ def resolve(given: Mapping[str, Any], preset: str | None, own: Mapping[str, Any]
         refuse_differences(chosen, own)
     layers = [(chosen, "")]
     if own is not None:
-        layers.append((dict(own), "as the run has it"))
+        kept = {name: value for name, value in own.items() if name not in OF_A_PROCESS}
+        layers.append((kept, "as the run has it"))
     if preset is not None:
         layers.append((presets.settings(preset), f"from --preset={preset}"))
     values: dict[str, Any] = {"gpus": 1}
@@ -140,20 +147,36 @@ def resolve(given: Mapping[str, Any], preset: str | None, own: Mapping[str, Any]
     values["kimg"] = total_kimg(values.get("kimg", TrainOptions.kimg), own)
     missing = [name for name in REQUIRED if name not in values]
     if missing:
-        raise UserError(_missing(missing[0]))
-    return Resolved(TrainOptions(**values), {name: reason for name, reason in reasons.items() if reason})
+        raise UserError(_missing(missing[0], values))
+    resolved = Resolved(TrainOptions(**values), {name: reason for name, reason in reasons.items() if reason})
+    return _by_configuration(resolved)
 
 
-def _missing(name: str) -> str:
+def _by_configuration(resolved: Resolved) -> Resolved:
+    numbers = CONFIGURATIONS[resolved.options.cfg]
+    for name, value in (("glr", numbers.g_lr), ("map_depth", numbers.mapping_layers)):
+        if getattr(resolved.options, name) is None:
+            resolved = resolved.with_choice(name, value, f"by --cfg={resolved.options.cfg}")
+    return resolved
+
+
+def _missing(name: str, values: Mapping[str, Any]) -> str:
     hints = {
-        "gamma": "the weight of R1 decides whether training is stable: try 0.5 at 128x128 and 8 at 512x512 "
-        "(stylegan3), a tenth of that for stylegan2, or --preset",
+        "gamma": _gamma_hint(values),
         "cfg": f"one of {', '.join(CONFIGURATIONS)}, or --preset",
         "data": "an archive made by dataset_tool_wav.py",
         "outdir": "a folder for the runs",
         "batch": "pictures an iteration, for example 16, or --preset",
     }
     return f"--{name}: missing; {hints.get(name, 'it must be given')}"
+
+
+def _gamma_hint(values: Mapping[str, Any]) -> str:
+    cfg, batch = values["cfg"], max(1, values["batch"])
+    first = ", ".join(f"{suggested_gamma(cfg, (4, n, n), batch):.2g} at {n}x{n}" for n in (64, 128, 256, 512))
+    return (
+        f"the weight of R1, on which it depends whether training is stable; for {cfg} and --batch={batch} try {first}"
+    )
 
 
 def refuse_differences(given: Mapping[str, Any], own: Mapping[str, Any]) -> None:
@@ -170,10 +193,14 @@ def refuse_differences(given: Mapping[str, Any], own: Mapping[str, Any]) -> None
         )
 
 
-def same_run(options: TrainOptions, own: Mapping[str, Any]) -> bool:
-    """Whether a run has the same options but for those that may differ; a chosen batch_gpu counts as same."""
+def same_run(options: TrainOptions, own: Mapping[str, Any], *, given: Collection[str]) -> bool:
+    """Whether a run has the same options but for those that may differ.
+
+    Args:
+        given: names of the options that were given; a batch_gpu that was chosen from free memory counts as the same.
+    """
     mine = options.to_dict()
-    free = {*MAY_DIFFER, *(("batch_gpu",) if options.batch_gpu is None else ())}
+    free = {*MAY_DIFFER, *(("batch_gpu",) if "batch_gpu" not in given else ())}
     return all(mine[name] == own.get(name) for name in NAMES if name not in free)
 
 

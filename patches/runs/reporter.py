@@ -2,25 +2,37 @@
 """What a run tells: one aligned line a tick, stats.jsonl, TensorBoard; nothing is sent anywhere."""
 
 import json
+import math
 import resource
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
+from patches.errors import UserError
+from patches.runs.directory import ROWS
 from patches.runs.health import Health
 from stylegan3.training.loop import Progress
 
+TOLD_GAIN_DB = -0.005
+"""From here on a sheet's gain is told; less is rounding."""
+
 
 class Log:
-    """Lines to the terminal and to log.txt."""
+    """Lines to the terminal and to log.txt; who holds it is the one process that may write to the run.
+
+    Raises:
+        UserError: another process holds it.
+    """
 
     def __init__(self, path: Path, echo: Callable[[str], None]) -> None:
         self._file, self._echo = open(path, "a", encoding="utf-8"), echo  # noqa: SIM115 (closed below)
+        if not locked(self._file.fileno()):
+            self._file.close()
+            raise UserError(f"{path.parent}: another process is training this run; wait for it, or stop it")
 
     def __call__(self, line: str) -> None:
         """Say one line."""
@@ -31,6 +43,21 @@ class Log:
     def close(self) -> None:
         """Close log.txt."""
         self._file.close()
+
+
+def locked(handle: int) -> bool:
+    """Lock an open file for this process, until it closes it or ends however it ends; False where another one has."""
+    try:
+        import fcntl
+    except ImportError:  # a system without
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a network folder that knows no locks
+        return True
+    return True
 
 
 def duration(seconds: float) -> str:
@@ -49,23 +76,41 @@ def memory_gb(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def tick_line(row: Mapping[str, Any], goal_kimg: float) -> str:
-    """Return a tick's aligned line."""
+def tick_line(row: Mapping[str, Any], goal_kimg: float, warnings: Sequence[str] = ()) -> str:
+    """Return a tick's aligned line, with what a person should look at at its end."""
+    digits = 1 if goal_kimg >= 10 else 3
+    look = f"  LOOK: {'; '.join(warnings)}" if warnings else ""
     left = (goal_kimg - row["kimg"]) * row["s_per_kimg"]
+    r1 = "     --" if row["r1"] is None else f"{row['r1']:7.3f}"
     return (
-        f"tick {row['tick']:<5d} kimg {row['kimg']:>8.1f}/{goal_kimg:<g}  {row['s_per_kimg']:>7.1f} s/kimg  "
-        f"left {duration(left):>7}  G {row['G_loss']:5.2f}  D {row['D_loss']:5.2f}  r1 {row['r1']:7.3f}  "
+        f"tick {row['tick']:<5d} kimg {row['kimg']:>8.{digits}f}/{goal_kimg:<g}  {row['s_per_kimg']:>7.1f} s/kimg  "
+        f"left {duration(left):>7}  G {row['G_loss']:5.2f}  D {row['D_loss']:5.2f}  r1 {r1}  "
         f"sign {row['sign']:+.2f}  p {row['p']:.3f}  level {row['level_db']:+5.1f} dB  div {row['diversity']:4.2f}  "
-        f"silent {row['silent']:4.0%}  mem {row['memory_gb']:4.1f} GB"
+        f"silent {row['silent']:4.0%}  mem {row['memory_gb']:4.1f} GB{look}"
     )
 
 
-class Reporter:
-    """Writes stats.jsonl and TensorBoard events into a run's folder."""
+def sheet_notes(sheet: Mapping[str, Any]) -> list[str]:
+    """Return what was done to a sheet's sounds so that they fit a file."""
+    notes = []
+    if sheet.get("gain_db", 0.0) < TOLD_GAIN_DB:
+        notes.append(f"the sheet's sounds are lowered by {-sheet['gain_db']:.1f} dB: the loudest went over full scale")
+    if sheet.get("not_finite", 0):
+        notes.append(f"{sheet['not_finite']} of the sheet's sounds held NaN or Inf and are written as silence")
+    return notes
 
-    def __init__(self, folder: Path, images: int) -> None:
-        self._path = folder / "stats.jsonl"
-        self._board = SummaryWriter(str(folder), purge_step=images)
+
+class Reporter:
+    """Writes stats.jsonl and TensorBoard events into a run's folder.
+
+    Args:
+        images: pictures shown so far; events of what came after them, before the run was ended, are hidden.
+        seconds: that the run has lasted before.
+    """
+
+    def __init__(self, folder: Path, images: int, seconds: float = 0.0) -> None:
+        self._path, self.seconds = folder / ROWS, seconds
+        self._board = SummaryWriter(str(folder), purge_step=images + 1 if images else None)
 
     def __enter__(self) -> "Reporter":
         return self
@@ -75,14 +120,13 @@ class Reporter:
     ) -> None:
         self._board.close()
 
-    def row(
-        self, progress: Progress, health: Health, p: float, device: torch.device, total_seconds: float
-    ) -> dict[str, Any]:
-        """Return a tick's numbers."""
+    def row(self, progress: Progress, health: Health, p: float, device: torch.device) -> dict[str, Any]:
+        """Return a tick's numbers; None where a tick has none of that."""
         stats = progress.stats
+        self.seconds += progress.seconds
 
-        def mean(name: str) -> float:
-            return stats[name]["mean"] if name in stats else 0.0
+        def mean(name: str) -> float | None:
+            return stats[name]["mean"] if name in stats else None
 
         return {
             "tick": progress.tick,
@@ -91,7 +135,7 @@ class Reporter:
             "s_per_kimg": progress.seconds / max(progress.images_since, 1) * 1000,
             "seconds": progress.seconds,
             "data_seconds": progress.data_seconds,
-            "total_seconds": total_seconds,
+            "total_seconds": self.seconds,
             "G_loss": mean("Loss/G/loss"),
             "D_loss": mean("Loss/D/loss"),
             "r1": mean("Loss/r1 penalty"),
@@ -106,21 +150,22 @@ class Reporter:
         }
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Append a row to stats.jsonl and its scalars to TensorBoard (step = images)."""
+        """Append a row to stats.jsonl and its scalars to TensorBoard (step = pictures shown)."""
         with open(self._path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row, sort_keys=True) + "\n")
         step = row["images"]
         for name, value in row.items():
-            if isinstance(value, float) and np.isfinite(value):
+            if isinstance(value, float) and math.isfinite(value):
                 self._board.add_scalar(f"Run/{name}", value, step)
         for name, values in row["stats"].items():
             self._board.add_scalar(name, values["mean"], step)
         self._board.flush()
 
     def show(self, name: str, sheet: Mapping[str, Any], images: int) -> None:
-        """Put a sheet's picture [H, W, 3] and sound ([2, L] at its rate) on TensorBoard."""
+        """Put a sheet's picture [H, W, 3] and sound ([2, L] at its rate, TensorBoard's are mono) on TensorBoard."""
         if "picture" in sheet:
             self._board.add_image(name, sheet["picture"], images, dataformats="HWC")
         if "sound" in sheet:
             mono = torch.as_tensor(sheet["sound"]).mean(0, keepdim=True)
             self._board.add_audio(name, mono, images, sample_rate=sheet["sample_rate"])
+        self._board.flush()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What --resume and --finetune name: a run and a state to go on from exactly, or weights to begin a new run with."""
+"""What --resume names: a run, and the state that it goes on from exactly."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,26 @@ from patches.errors import UserError
 from patches.runs import tensorfile
 from patches.runs.directory import NETWORK, OPTIONS, STATE, Run, runs
 from patches.runs.options import TrainOptions, same_run
+from patches.runs.states import state_header
 
 
 @dataclass(frozen=True)
 class Resume:
-    """An exact continuation: the run's folder, its options, the state."""
+    """An exact continuation.
+
+    Args:
+        own: the run's options.
+        state: None where the run was ended before it wrote its first state: it begins again, in its folder.
+    """
 
     run: Run
-    state: Path
     own: dict[str, Any]
+    state: Path | None
+
+    @property
+    def images(self) -> int:
+        """Pictures shown so far."""
+        return 0 if self.state is None else int(state_header(self.state)["images"])
 
 
 def named(resume: str) -> Resume:
@@ -43,39 +55,36 @@ def named(resume: str) -> Resume:
     elif kind != "training-state":
         raise UserError(f"--resume={resume}: a file of kind '{kind}'; give a training state or a network snapshot")
     run = Run(path.parent)
-    return Resume(run, path, run.options()["options"])
+    return Resume(run, run.options()["options"], path)
 
 
 def newest(run: Run) -> Resume:
     """Return the newest state of a run.
 
     Raises:
-        UserError: the folder is no run, or holds no state yet.
+        UserError: the folder is no run.
     """
     own = run.options()["options"]
-    states = run.states()
-    if not states:
-        raise UserError(f"--resume={run.path}: no training state there yet; start anew")
-    return Resume(run, states[-1], own)
+    return Resume(run, own, next(reversed(run.states()), None))
 
 
 def latest(outdir: Path) -> Resume:
     """Return the newest state of the newest run in a folder.
 
     Raises:
-        UserError: there is no run with a state.
+        UserError: there is no run.
     """
-    found = [run for run in runs(outdir) if run.states() and (run.path / OPTIONS).exists()]
+    found = [run for run in runs(outdir) if (run.path / OPTIONS).exists()]
     if not found:
-        raise UserError(f"--resume=latest: no run with a training state in {outdir}; leave --resume to start one")
+        raise UserError(f"--resume=latest: no run in {outdir}; leave --resume to start one, or use --resume=auto")
     return newest(found[-1])
 
 
-def automatic(options: TrainOptions, digest: str) -> Resume | None:
-    """Return the newest run of the same options and data in --outdir that has a state, or None: start."""
+def automatic(options: TrainOptions, digest: str, given: Collection[str]) -> Resume | None:
+    """Return the newest run of the same options and data in --outdir, or None: start."""
     for run in reversed(runs(Path(options.outdir))):
-        if (run.path / OPTIONS).exists() and run.states():
+        if (run.path / OPTIONS).exists():
             content = run.options()
-            if content["data_digest"] == digest and same_run(options, content["options"]):
+            if content["data_digest"] == digest and same_run(options, content["options"], given=given):
                 return newest(run)
     return None

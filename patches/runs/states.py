@@ -2,7 +2,7 @@
 """Snapshots and training states of a run: written, pruned, read. No time, path or machine goes into them.
 
 A network snapshot holds G_ema and all that gen_audio needs. A training state holds every tensor and counter; the older
-ones keep G, D and G_ema only.
+ones lose their optimisers, G, D and G_ema stay. The state is written last: where it stands, all of its moment does.
 """
 
 from pathlib import Path
@@ -12,8 +12,11 @@ from torch import Tensor
 
 from patches.errors import UserError
 from patches.runs import tensorfile
-from patches.runs.directory import NETWORK, STATE, Run
+from patches.runs.directory import NETWORK, STATE, Run, stamp
 from stylegan3.training.trainer import NETWORKS, Trainer
+
+VERSION = 1
+"""Of what a snapshot and a state hold."""
 
 
 class Snapshots:
@@ -22,42 +25,77 @@ class Snapshots:
     Args:
         description: what goes into every header: view, classes, cfg, patches, ...
         keep: so many states keep their optimisers.
+        last: the newest state that is there.
     """
 
-    def __init__(self, run: Run, description: dict[str, Any], keep: int) -> None:
+    def __init__(self, run: Run, description: dict[str, Any], keep: int, last: Path | None = None) -> None:
         self._run, self._description, self._keep = run, description, keep
-        self.last: Path | None = None
+        self.last = last
+        self._images: int | None = None
 
     def write(self, trainer: Trainer, *, between: bool = False) -> Path:
         """Write the network and then the state; prune the older ones.
 
+        Args:
+            between: the run stops here, off its rhythm; these two files go when the next ones are written.
+
         Raises:
             UserError: the disk is full, or the networks hold values that aren't finite. What was there stays.
         """
+        if self.last is not None and self._images == trainer.images:
+            return self.last  # stopped right at a snapshot
         state = trainer.state()
         networks = {name: tensor for name, tensor in state.items() if name.split(".")[0] in NETWORKS}
         if not tensorfile.is_finite(networks):
-            raise UserError(f"the networks hold values that are not finite after {trainer.images} images")
-        header = {**self._description, "images": trainer.images, "kimg": trainer.images / 1000}
-        former = self._run.between()
+            raise UserError(
+                f"the networks hold values that are not finite after {trainer.images} pictures; the last good state "
+                f"is {self.last}; try a smaller --glr and --dlr, or another --gamma"
+            )
         mean = {name: tensor for name, tensor in networks.items() if name.startswith("G_ema.")}
-        network = self._run.file(NETWORK, trainer.images, between=between)
-        tensorfile.save(network, mean, {**header, "kind": "network"})
-        path = self._run.file(STATE, trainer.images, between=between)
-        tensorfile.save(path, state, {**header, "kind": "training-state", "pruned": False})
-        for leftover in former:
-            if leftover not in (path, network):
-                leftover.unlink()
-        self.last = path
-        self._prune()
+        number = stamp(trainer.images, trainer.setup.hyper.batch)
+        header = {
+            **self._description,
+            "version": VERSION,
+            "images": trainer.images,
+            "kimg": trainer.images / 1000,
+        }
+        tensorfile.save(self._run.file(NETWORK, number), mean, {**header, "kind": "network"})
+        path = self._run.file(STATE, number)
+        tensorfile.save(path, state, {**header, "kind": "training-state", "pruned": False, "between": between})
+        self.last, self._images = path, trainer.images
+        self._tidy()
         return path
 
-    def _prune(self) -> None:
-        for path in self._run.states()[: -self._keep]:
-            if not tensorfile.read_header(path)["pruned"]:
-                tensors, header = tensorfile.load(path)
-                kept = {name: tensor for name, tensor in tensors.items() if "_optimizer." not in name}
-                tensorfile.save(path, kept, {**header, "pruned": True})
+    def _tidy(self) -> None:
+        """Remove states that were written between two snapshots, then prune the older ones."""
+        headers = {path: tensorfile.read_header(path) for path in self._run.states()}
+        regular = [path for path, header in headers.items() if path == self.last or not header["between"]]
+        for path in headers.keys() - set(regular):
+            path.with_name(path.name.replace(STATE, NETWORK)).unlink(missing_ok=True)
+            path.unlink()
+        for path in regular[: -self._keep]:
+            if not headers[path]["pruned"]:
+                prune(path)
+
+
+def prune(path: Path) -> None:
+    """Drop a state's optimisers."""
+    tensors, header = tensorfile.load(path, wanted=lambda name: "_optimizer." not in name)
+    tensorfile.save(path, tensors, {**header, "pruned": True})
+
+
+def state_header(path: Path) -> dict[str, Any]:
+    """Return a training state's header.
+
+    Raises:
+        UserError: not a training state, or one of a newer version.
+    """
+    header = tensorfile.read_header(path)
+    if header.get("kind") != "training-state":
+        raise UserError(f"{path}: a '{header.get('kind', 'file')}' of this program, not a training state")
+    if header["version"] > VERSION:
+        raise UserError(f"{path}: a state of version {header['version']}, this program reads up to {VERSION}")
+    return header
 
 
 def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -66,7 +104,5 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         UserError: not a training state.
     """
-    tensors, header = tensorfile.load(path)
-    if header.get("kind") != "training-state":
-        raise UserError(f"{path}: a {header.get('kind', 'file')} of this program, not a training state")
-    return tensors, header
+    header = state_header(path)
+    return tensorfile.load(path)[0], header

@@ -3,55 +3,34 @@
 
 The header stands as sorted JSON under ONE metadata key: equal content gives equal bytes (several keys would be written
 in hash order). No pickle is read or written, so opening a file never executes anything.
-Format: safetensors (Hugging Face), 8-byte length, JSON index, raw little-endian data.
+
+Format: safetensors (Hugging Face): 8-byte little-endian length, JSON index, raw little-endian data. The library reads
+it; written it is here, tensor by tensor, so that a state of a gigabyte never stands in memory twice, and so that
+equal content gives equal bytes whatever the library's version.
 """
 
+import errno
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from patches.errors import UserError
+from spect.files import whole_file
 
 KEY = "sg3-spect"
 VERSION = 1
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that replaces it, flushed to disk, only if the block succeeds."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries, so that a rename survives a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+CODES = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
+    torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL",
+}  # fmt: skip
+ALIGNMENT = 8  # bytes; the index is padded with blanks
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
@@ -60,16 +39,34 @@ def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -
     Raises:
         UserError: the disk is full or the folder can't be written; nothing is left behind.
     """
-    metadata = {KEY: json.dumps({"format_version": VERSION, **header}, sort_keys=True, allow_nan=False)}
-    ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    text = json.dumps({"format_version": VERSION, **header}, sort_keys=True, allow_nan=False)
     try:
-        with whole_file(path) as temporary:
-            save_file(ready, temporary, metadata=metadata)
-    except (OSError, SafetensorError) as error:
-        reason = "no space left on the disk" if "28" in str(error) or "space" in str(error) else str(error)
+        with whole_file(path) as file:
+            _write(file, dict(sorted(tensors.items(), key=_place)), text)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = "the disk is full" if full else error.strerror or str(error)
         raise UserError(
-            f"{path}: can't be written ({reason}); the former files are whole; free some space and resume"
+            f"{path}: can't be written ({reason}); the former snapshots are whole: free some space and resume"
         ) from error
+
+
+def _place(named: tuple[str, Tensor]) -> tuple[int, str]:
+    """Order of a tensor in a file: wide values first, so that all are aligned, then by name."""
+    return -named[1].element_size(), named[0]
+
+
+def _write(file: BinaryIO, tensors: Mapping[str, Tensor], header: str) -> None:
+    index: dict[str, Any] = {"__metadata__": {KEY: header}}
+    end = 0
+    for name, tensor in tensors.items():
+        begin, end = end, end + tensor.numel() * tensor.element_size()
+        index[name] = {"dtype": CODES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    text = json.dumps(index, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % ALIGNMENT)
+    file.write(len(text).to_bytes(8, "little") + text)
+    for tensor in tensors.values():
+        file.write(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -82,15 +79,17 @@ def read_header(path: Path) -> dict[str, Any]:
         return _header(path, file)
 
 
-def load(path: Path, prefix: str = "") -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors whose names begin with `prefix` (without it) and the header.
+def load(
+    path: Path, prefix: str = "", *, wanted: Callable[[str], bool] = lambda name: True
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors whose names begin with `prefix` (without it) and are `wanted`, and the header.
 
     Raises:
         UserError: as `read_header`.
     """
     with _opened(path) as file:
         header = _header(path, file)
-        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 (not a dict)
+        names = [name for name in file.keys() if name.startswith(prefix) and wanted(name)]  # noqa: SIM118 (no dict)
         return {name.removeprefix(prefix): file.get_tensor(name) for name in names}, header
 
 
@@ -115,10 +114,14 @@ def _header(path: Path, file: Any) -> dict[str, Any]:
     metadata = file.metadata() or {}
     if KEY not in metadata:
         raise UserError(f"{path}: a .safetensors file of another program (no '{KEY}' header)")
-    header: dict[str, Any] = json.loads(metadata[KEY])
-    if header["format_version"] > VERSION:
+    try:
+        header: dict[str, Any] = json.loads(metadata[KEY])
+        version = int(header["format_version"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{path}: its header is damaged ({error}); take another snapshot") from error
+    if version > VERSION:
         raise UserError(
-            f"{path}: written by a newer sg3-spect (format {header['format_version']}, this one reads {VERSION}); "
+            f"{path}: written by a newer sg3-spect (format {version}, this one reads up to {VERSION}); "
             "update the program"
         )
     return header

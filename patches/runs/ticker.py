@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What happens at a tick: numbers, health, and every --snap ticks a sheet, a snapshot and a state."""
 
-import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from patches.runs.assemble import Assembly
-from patches.runs.directory import Run, stamp
+from patches.runs.directory import FAKES, Run, stamp
 from patches.runs.health import Watch
 from patches.runs.interrupt import Stop
-from patches.runs.reporter import Log, Reporter, tick_line
+from patches.runs.reporter import Log, Reporter, sheet_notes, tick_line
 from patches.runs.states import Snapshots
 from stylegan3.training.loop import Progress
 from stylegan3.training.rng import generator
@@ -26,7 +26,11 @@ SMALL_SHEET, LARGE_SHEET, LARGE = 16, 8, 256 * 256
 
 @dataclass
 class Ticker:
-    """Writes a run's files as it goes."""
+    """Writes a run's files as it goes.
+
+    Args:
+        last: the state that the run went on from.
+    """
 
     assembly: Assembly
     run: Run
@@ -34,48 +38,53 @@ class Ticker:
     reporter: Reporter
     log: Log
     stop: Stop
+    last: Path | None = None
 
     def __post_init__(self) -> None:
         options, data = self.assembly.resolved.options, self.assembly.canvases
-        self.snapshots = Snapshots(self.run, self.assembly.header(), options.keep_states)
-        self._reals = real_pictures(self.trainer, WATCHED)
-        self._watch = Watch(self._reals, data.view.sound if data else None)
-        self._began = time.perf_counter()
+        self.snapshots = Snapshots(self.run, self.assembly.header(), options.keep_states, self.last)
+        self._watch = Watch(real_pictures(self.trainer, WATCHED), data.view.sound if data else None)
 
     def begin(self) -> None:
         """Write what a new run shows before its first iteration: reals, the untrained network, the first state."""
-        reals = self._reals[: sheet_size(self.trainer)]
-        self.reporter.show("reals", self.assembly.setup.sheet(self.run.path, "reals", reals), 0)
+        self._sheet("reals", "reals", real_pictures(self.trainer, sheet_size(self.trainer)))
         self._snapshot(fixed_pictures(self.trainer))
+        self.stop.worked()
 
     def tick(self, progress: Progress) -> None:
         """Tell of a tick that ended; a snapshot where it is due."""
         options = self.assembly.resolved.options
         pictures = fixed_pictures(self.trainer)
         health = self._watch.look(pictures)
-        total = time.perf_counter() - self._began
-        row = self.reporter.row(progress, health, self.trainer.ada.p, self.trainer.device, total)
+        row = self.reporter.row(progress, health, self.trainer.ada.p, self.trainer.device)
         self.reporter.write(row)
-        self.log(tick_line(row, options.kimg))
-        for warning in health.warnings():
-            self.log(f"  look: {warning}")
+        self.log(tick_line(row, options.kimg, health.warnings()))
         if progress.done or (progress.tick or 0) % options.snap == 0:
             self._snapshot(pictures)
-        self.stop.working()
+        self.stop.worked()
 
     def leave(self, reason: str) -> None:
         """Save between two snapshots, and say how to go on."""
         path = self.snapshots.write(self.trainer, between=True)
         self.log(f"Stopped by {reason} at {self.trainer.images / 1000:g} kimg; the state is {path.name}")
-        self.log(f"  to go on: python train.py --resume={self.run.path}")
+        self.log(go_on(self.run))
 
     def _snapshot(self, pictures: Tensor) -> None:
-        asked = time.perf_counter()
+        """Write the sheet, the network and then the state: where that stands, the others do."""
         images = self.trainer.images
+        self._sheet("fakes", f"{FAKES}{stamp(images, self.trainer.setup.hyper.batch)}", pictures)
         self.snapshots.write(self.trainer)
-        sheet = self.assembly.setup.sheet(self.run.path, f"fakes{stamp(images)}", pictures)
-        self.reporter.show("fakes", sheet, images)
-        self.stop.save_seconds = time.perf_counter() - asked
+
+    def _sheet(self, kind: str, name: str, pictures: Tensor) -> None:
+        sheet = self.assembly.setup.sheet(self.run.path, name, pictures)
+        self.reporter.show(kind, sheet, self.trainer.images)
+        for note in sheet_notes(sheet):
+            self.log(f"  {name}: {note}")
+
+
+def go_on(run: Run) -> str:
+    """Say how a run that was stopped goes on."""
+    return f"  to go on: python train.py --resume={run.path}"
 
 
 def sheet_size(trainer: Trainer) -> int:

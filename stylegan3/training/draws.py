@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylegan3.networks import Generator
+from stylegan3.networks import Generator, Moments
 from stylegan3.training.rng import generator
 from stylegan3.training.setup import Augment, Dataset, Hyperparameters
 
@@ -62,11 +62,11 @@ class Draws:
             lambda rng: dataset.labels(torch.randint(len(dataset), (count,), generator=rng).numpy().astype(np.int64)),
         )
 
-    def noise(self, size: int, members: int | None = None) -> Tensor:
-        """Draw the noise inputs of all layers. Shape: [N, size]."""
+    def noise(self, purpose: str, size: int, members: int | None = None) -> Tensor:
+        """Draw white noise on the device. Shape: [N, size]."""
         count = members or self.hyper.group_size
         return self._stack(
-            "noise", lambda rng: torch.randn(count, size, generator=rng, device=rng.device), on_device=True
+            purpose, lambda rng: torch.randn(count, size, generator=rng, device=rng.device), on_device=True
         )
 
     def crossover(self, num_ws: int, members: int | None = None) -> Tensor:
@@ -88,7 +88,7 @@ class Draws:
 
 
 def make_pictures(
-    network: Generator, draws: Draws, dataset: Dataset, *, members: int | None = None, moments: object = None
+    network: Generator, draws: Draws, dataset: Dataset, *, members: int | None = None, moments: Moments | None = None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Draw latents and labels, mix styles, and make pictures.
 
@@ -101,5 +101,5 @@ def make_pictures(
         other = network.mapping(draws.latents("z mixed in", z_dim, members), labels)
         layer = torch.arange(num_ws, device=ws.device)[None, :, None]
         ws = torch.where(layer < draws.crossover(num_ws, members), ws, other)
-    noise = draws.noise(network.noise_size, members) if network.noise_size else "none"
+    noise = draws.noise("noise", network.noise_size, members) if network.noise_size else "none"
     return network.synthesis(ws, noise=noise, moments=moments), ws, labels

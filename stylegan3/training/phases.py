@@ -106,7 +106,7 @@ class PathLength:
     def losses(self, context: Context) -> Iterator[Tensor]:
         half = max(1, context.draws.hyper.group_size // 2)
         pictures, ws, _ = make_pictures(context.generator, context.draws, context.setup.dataset, members=half)
-        directions = context.draws.noise(pictures[0].numel(), half).view_as(pictures)
+        directions = context.draws.noise("directions", pictures[0].numel(), half).view_as(pictures)
         directions = directions / (pictures.shape[2] * pictures.shape[3]) ** 0.5
         (gradients,) = torch.autograd.grad((pictures * directions).sum(), ws, create_graph=True)
         lengths = gradients.square().sum(2).mean(1).sqrt()

@@ -25,6 +25,10 @@ class Dataset(Protocol):
     def c_dim(self) -> int:
         """K, the length of a label; 0 without labels."""
 
+    @property
+    def digest(self) -> str:
+        """What names the data whatever its place."""
+
     def __len__(self) -> int: ...
 
     def pictures(self, indices: np.ndarray) -> Tensor:
@@ -88,7 +92,8 @@ class Hyperparameters:
     def __post_init__(self) -> None:
         if self.batch < 1 or self.batch % self.group_size:
             raise NetworkError(
-                f"--batch={self.batch}: must be a multiple of the minibatch-stddev group {self.group_size}"
+                f"--batch={self.batch}: must be a multiple of the minibatch-stddev group {self.group_size}; give "
+                f"--batch={-(-max(self.batch, 1) // self.group_size) * self.group_size}, or another --mbstd-group"
             )
         if self.round_size % self.group_size or self.batch % self.round_size:
             raise NetworkError(
