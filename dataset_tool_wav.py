@@ -5,6 +5,11 @@ python dataset_tool_wav.py --source=sounds/ --dest=datasets/europa.zip
 """
 
 import signal
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the libraries load ends quietly
+
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -26,6 +31,7 @@ from spect.dataset.skipped import write_skipped
 from spect.dataset.survey import Survey, fit, propose, survey
 from spect.errors import SoundError
 
+PAPER = ("512x512", 44100)
 FEW = 16  # files, for which starting another process takes longer than reading them
 
 
@@ -39,13 +45,16 @@ FEW = 16  # files, for which starting another process takes longer than reading 
 @click.option("--dest", type=click.Path(path_type=Path), required=True, help="The archive to write, NAME.zip.")
 @click.option(
     "--resolution",
-    default="512x512",
-    show_default=True,
+    show_default="512x512",
     metavar="FxT",
     help="Rows (frequencies) by columns (frames of 2F samples). The default, the paper's, is 11.9 s at 44.1 kHz.",
 )
 @click.option(
-    "--sample-rate", default=44100, show_default=True, metavar="HZ", help="Sounds of other rates are resampled."
+    "--sample-rate",
+    type=click.IntRange(1),
+    show_default="44100",
+    metavar="HZ",
+    help="Sounds of other rates are resampled.",
 )
 @click.option(
     "--labels",
@@ -106,6 +115,8 @@ FEW = 16  # files, for which starting another process takes longer than reading 
 @verb
 def main(source: Path, dest: Path, **options: Any) -> None:
     """Turn a folder of sounds into an archive of lossless pictures that train.py learns from."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave through the same doors as Ctrl-C
     started = time.monotonic()
     preparation = _preparation(options)
@@ -142,8 +153,8 @@ def echo(lines: list[str]) -> None:
 
 
 def _preparation(options: dict[str, Any]) -> Preparation:
-    rows, frames = parse_resolution(options["resolution"])
-    shape = Cmyk(sample_rate=options["sample_rate"], rows=rows, frames=frames)
+    rows, frames = parse_resolution(options["resolution"] or PAPER[0])
+    shape = Cmyk(sample_rate=options["sample_rate"] or PAPER[1], rows=rows, frames=frames)
     if options["stride"] is not None and not options["slicing"]:
         raise SoundError(f"--stride={options['stride']:g}: only slices have a stride; add --slice")
     seconds = shape.samples / shape.sample_rate if options["stride"] is None else options["stride"]
@@ -182,13 +193,19 @@ def _build(
     chosen: Selection, found: Survey, labels: Labels, preparation: Preparation, dest: Path, holdout: float,
     executor: Any, workers: int,
 ) -> Built:  # fmt: skip
+    new = not dest.parent.exists()
     dest.parent.mkdir(parents=True, exist_ok=True)
-    total = fit(found.good, preparation).canvases
-    with progress("build", total, "canvases") as advance:
-        return build(
-            chosen.source, found.good, labels, preparation, dest,
-            holdout=holdout, executor=executor, workers=workers, progress=advance,
-        )  # fmt: skip
+    try:
+        with progress("build", fit(found.good, preparation).canvases, "canvases") as advance:
+            return build(
+                chosen.source, found.good, labels, preparation, dest,
+                holdout=holdout, executor=executor, workers=workers, progress=advance,
+            )  # fmt: skip
+    except BaseException:
+        if new:  # an interrupted run leaves nothing behind
+            with contextlib.suppress(OSError):
+                dest.parent.rmdir()
+        raise
 
 
 def _previews(dest: Path, folder: Path, items: int, executor: Any, workers: int) -> None:

@@ -47,7 +47,7 @@ def put(descriptor: int, layout: Layout, index: int, picture: np.ndarray) -> tup
             f"picture {index} is {picture.dtype} {picture.shape}; this archive takes float32 "
             f"{(layout.rows, layout.frames, 4)}"
         )
-    values = memoryview(np.ascontiguousarray(picture, dtype="<f4")).cast("B")
+    values = np.ascontiguousarray(picture, dtype="<f4").data.cast("B")
     crc = zlib.crc32(values, zlib.crc32(layout.header))
     head = layout.local_header(index, crc) + layout.header
     _write_at(descriptor, head, layout.header_offset(index))

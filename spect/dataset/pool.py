@@ -7,13 +7,16 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
+
+from spect.errors import SoundError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -47,14 +50,14 @@ def in_order(
     remaining = iter(jobs)
     try:
         while group := list(islice(remaining, batch)):
-            waiting.append(executor.submit(_each, function, group))
+            with _signals_held():
+                waiting.append(executor.submit(_each, function, group))
             if len(waiting) >= AHEAD * workers:
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
+    except BrokenExecutor:
+        raise SoundError("a worker process was killed, most likely for want of memory; use fewer --workers") from None
 
 
 def _each(function: Callable[[Job], Result], group: list[Job]) -> list[Result]:
@@ -69,24 +72,56 @@ def batch_size(jobs: int, workers: int, bytes_a_job: int = 0) -> int:
 
 @contextmanager
 def processes(workers: int) -> Iterator[Executor | None]:
-    """Start worker processes; none for one worker. On an error or Ctrl-C they end at once, and with this process."""
+    """Start worker processes; none for one worker.
+
+    On an error or Ctrl-C they end with the batch they are at; with this process, however it dies, at once.
+    """
     if workers <= 1:
         with _one_thread():
             yield None
         return
-    context = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
-    if hasattr(os, "fork"):
-        context.set_forkserver_preload(["spect.dataset.work", "spect.dataset.scan"])
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start)
+    executor = ProcessPoolExecutor(workers, mp_context=_context(), initializer=_start)
     try:
         yield executor
-        executor.shutdown()
-    except BaseException:
-        running = list((getattr(executor, "_processes", None) or {}).values())
-        executor.shutdown(wait=False, cancel_futures=True)
-        for process in running:
-            process.terminate()
-        raise
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """Fork from a clean process that has the libraries loaded: quick, and safe beside threads."""
+    if not hasattr(os, "fork"):
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["spect.dataset.work", "spect.dataset.scan"])
+    with _handled_by(
+        signal.SIG_IGN, signal.SIGINT
+    ):  # which the new process inherits; one that interrupts its imports would be a traceback
+        forkserver.ensure_running()
+    return context
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Put signals off: interrupted while it starts, a worker would come up in a world that is gone."""
+    caught: list[int] = []
+    with _handled_by(lambda number, frame: caught.append(number), signal.SIGINT, signal.SIGTERM):
+        yield
+    for number in caught[:1]:
+        signal.raise_signal(number)
+
+
+@contextmanager
+def _handled_by(handler: Any, *numbers: signal.Signals) -> Iterator[None]:
+    """Handle signals another way for a while; in other threads than the main one Python doesn't allow it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, signal.SIG_DFL if former is None else former)
 
 
 @contextmanager

@@ -46,9 +46,9 @@ def scanned(chosen: Selection, found: Survey, preparation: Preparation) -> list[
         lines.append(f"    ... and {len(found.bad) - SHOWN} more")
     if chosen.others:
         others = ", ".join(f"{suffix} {count}" for suffix, count in list(chosen.others.items())[:6])
-        lines.append(f"  {sum(chosen.others.values())} other files lie there and are no sounds ({others})")
+        lines.append(f"  {counted(sum(chosen.others.values()), 'other file')} there, no sounds ({others})")
     if chosen.left_out:
-        lines.append(f"  {chosen.left_out} further sounds are left out by --include or --max-files")
+        lines.append(f"  {counted(chosen.left_out, 'further sound')} left out by --include or --max-files")
     return lines
 
 
@@ -62,9 +62,13 @@ def intended(
     """Say what will be done, and why where that was chosen for the user."""
     shape, got = preparation.representation, fit(found.good, preparation)
     replaced = " (replaces the one that is there)" if dest.exists() else ""
+    usual = "" if options["resolution"] or options["sample_rate"] else " (the paper's; --resolution, --sample-rate)"
     rows = [
-        ("archive", f"{dest}, {got.canvases} canvases, {size(got.archive_bytes)}{replaced}"),
-        ("canvas", f"{shape.rows}x{shape.frames}, {preparation.seconds:.2f} s of stereo at {shape.sample_rate} Hz"),
+        ("archive", f"{dest}, {counted(got.canvases, 'canvas')}, {size(got.archive_bytes)}{replaced}"),
+        (
+            "canvas",
+            f"{shape.rows}x{shape.frames}, {preparation.seconds:.2f} s of stereo at {shape.sample_rate} Hz{usual}",
+        ),
         ("cut", _cut(found.good, preparation, got)),
         ("resampling", _resampling(found.good, preparation)),
         ("prepared", _prepared(preparation)),
@@ -96,13 +100,17 @@ def _cut(files: Sequence[Facts], preparation: Preparation, got: Fit) -> str:
         return f"consecutive slices, one every {stride:.2f} s; {full}; {lost}"
     samples = preparation.representation.samples
     cut = sum(length_of(facts, preparation) > samples for facts in files)
-    return f"{len(files) - cut} files padded, {cut} truncated; {full}; {lost}"
+    return f"{counted(len(files) - cut, 'file')} padded, {cut} truncated; {full}; {lost}"
 
 
 def _resampling(files: Sequence[Facts], preparation: Preparation) -> str:
     rates = Counter(facts.rate for facts in files if facts.rate != preparation.representation.sample_rate)
     how = "soxr, best quality" if preparation.resampler == "soxr" else "linear, the paper's: it aliases"
-    return f"{rates.total()} files from {', '.join(str(rate) for rate in sorted(rates))} Hz ({how})" if rates else ""
+    return (
+        f"{counted(rates.total(), 'file')} from {', '.join(str(rate) for rate in sorted(rates))} Hz ({how})"
+        if rates
+        else ""
+    )
 
 
 def _prepared(preparation: Preparation) -> str:
@@ -178,7 +186,8 @@ def finished(
 ) -> list[str]:
     """Say what was done, and what comes next."""
     good = files - len(bad)
-    lines = ["", f"{dest}: {built.items} canvases of {good} files, {size(dest.stat().st_size)}, in {length(seconds)}"]
+    made = f"{counted(built.items, 'canvas')} of {counted(good, 'file')}"
+    lines = ["", f"{dest}: {made}, {size(dest.stat().st_size)}, in {length(seconds)}"]
     if built.holdout:
         lines.append(f"  {built.holdout} of them are held out for scores")
     if bad:
@@ -201,6 +210,11 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
+def counted(number: int, thing: str) -> str:
+    """Write a number of things: 1 file, 2 files, 2 canvases."""
+    return f"{number} {thing}" + ("" if number == 1 else "es" if thing.endswith("s") else "s")
+
+
 def length(seconds: float) -> str:
     """Write a length of time for people."""
     if seconds < 1:
@@ -212,10 +226,7 @@ def length(seconds: float) -> str:
 
 def size(count: int) -> str:
     """Write a number of bytes for people."""
-    return (
-        f"{count / 1e9:.2f} GB"
-        if count >= 1e9
-        else f"{count / 1e6:.3g} MB"
-        if count >= 1e6
-        else f"{count / 1e3:.3g} kB"
-    )
+    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
+        if count >= unit:
+            return f"{count / unit:.3g} {name}"
+    return f"{count / 1e3:.3g} kB"

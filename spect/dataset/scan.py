@@ -4,6 +4,7 @@
 The whole sound is decoded, so that what passes here can be built, and silence and clipping are seen.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -96,8 +97,9 @@ def _quick(opened: Path | BinaryIO, name: str, info: SoundInfo) -> Facts | None:
         return None
     if not isinstance(opened, Path):
         opened.seek(0)
-    try:
-        data, rate = soundfile.read(opened, dtype="int16", always_2d=True)
+    try:  # by descriptor, since a name need not be text
+        handle = os.open(opened, os.O_RDONLY) if isinstance(opened, Path) else opened
+        data, rate = soundfile.read(handle, dtype="int16", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError, OSError):
         return None  # spect.audio will say why
     if len(data) != info.frames:

@@ -74,10 +74,10 @@ def check_dest(source: Path, dest: Path, needed_bytes: int = 0) -> None:
     Raises:
         SoundError: any of these.
     """
-    if dest.suffix.lower() != ".zip":
-        raise SoundError(f"--dest: got {dest}; an archive's name ends in .zip, such as {dest.with_suffix('.zip')}")
     if dest.is_dir():
         raise SoundError(f"--dest: {dest} is a folder; name a file in it, such as {dest / 'sounds.zip'}")
+    if dest.suffix.lower() != ".zip":
+        raise SoundError(f"--dest: got {dest}; an archive's name ends in .zip, such as {dest.with_suffix('.zip')}")
     if dest.exists():
         if source.exists() and dest.samefile(source):
             raise SoundError(f"--dest: {dest} is --source itself; choose another name")
