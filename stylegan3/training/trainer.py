@@ -7,6 +7,7 @@ took up a state goes on bit for bit (on the CPU) as the one that gave it.
 """
 
 import copy
+import math
 from collections.abc import Iterator
 
 import torch
@@ -96,8 +97,9 @@ class Trainer:
                 path_length_mean=self.path_length_mean, moments=moments, path_lengths=lengths,
             )  # fmt: skip
             for loss in phase.losses(context):
-                if not torch.isfinite(loss):
-                    raise NonFiniteLossError(f"the loss of '{phase.name}' is {float(loss)} after {self.images} images")
+                value = float(loss.detach())
+                if not math.isfinite(value):
+                    raise NonFiniteLossError(f"the loss of '{phase.name}' is {value} after {self.images} pictures")
                 loss.backward()
         trained.requires_grad_(False)
         optimizer.step()
@@ -149,10 +151,15 @@ class Trainer:
         """Take up a state; return what it lacked: nothing, or the optimisers of a pruned one.
 
         Raises:
-            NetworkError: a tensor is missing, unexpected, or of another shape; all of them are listed.
+            NetworkError: a tensor is missing, unexpected, or of another shape; they are listed, nothing is changed.
         """
-        for name in NETWORKS:
-            self.load_network(name, {k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(f"{name}.")})
+        parts = {
+            name: {k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(f"{name}.")} for name in NETWORKS
+        }
+        for name, part in parts.items():
+            self._check_network(name, part)
+        for name, part in parts.items():
+            self.network(name).load_state_dict(part)
         self.images = int(tensors["counters.images"])
         self.path_length_mean = tensors["path_length.mean"].to(self.device)
         self.ada.load_state({k[4:]: v for k, v in tensors.items() if k.startswith("ada.")})
@@ -160,7 +167,15 @@ class Trainer:
         return [f"the optimiser of {name}" for name in self.optimizers if not self._load_optimizer(name, tensors)]
 
     def load_network(self, name: str, tensors: dict[str, Tensor]) -> None:
-        """Take up one network's weights; all names and shapes must agree."""
+        """Take up one network's weights; all names and shapes must agree.
+
+        Raises:
+            NetworkError: some don't; nothing is changed then.
+        """
+        self._check_network(name, tensors)
+        self.network(name).load_state_dict(tensors)
+
+    def _check_network(self, name: str, tensors: dict[str, Tensor]) -> None:
         own = self.network(name).state_dict()
         wrong = [f"{k} is missing" for k in own if k not in tensors]
         wrong += [f"{k} is unexpected" for k in tensors if k not in own]
@@ -172,7 +187,6 @@ class Trainer:
         if wrong:
             more = f" and {len(wrong) - 6} more" if len(wrong) > 6 else ""
             raise NetworkError(f"{name}: the file is of another network: {'; '.join(wrong[:6])}{more}")
-        self.network(name).load_state_dict(tensors)
 
     def _load_optimizer(self, name: str, tensors: dict[str, Tensor]) -> bool:
         optimizer, found = self.optimizers[name], False
