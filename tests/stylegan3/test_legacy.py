@@ -212,7 +212,7 @@ def test_other_files_are_told_apart_in_one_line(tmp_path: Path, data: bytes, mes
     ("wrong", "message"),
     [
         ({"img_resolution": "large"}, "arguments of a network are damaged"),
-        ({"img_resolution": 65536}, "arguments of a network are damaged"),
+        ({"img_resolution": 65536}, "channel_base 512: at least 65536"),
         ({"z_dim": 2**19, "w_dim": 2**19}, "ask for"),  # would take a terabyte
         ({"channel_max": 2**40}, "beyond"),
         ({"surprise": 1}, "surprise"),
