@@ -191,10 +191,8 @@ def finished(
     if built.holdout:
         lines.append(f"  {built.holdout} of them are held out for scores")
     if bad:
-        are = "file is" if len(bad) == 1 else "files are"
-        lines.append(
-            f"--source: {len(bad)} of {files} {are} unreadable (listed in skipped.csv); the other {good} go in."
-        )
+        count = f"{len(bad)} of {counted(files, 'file')} {'is' if len(bad) == 1 else 'are'}"
+        lines.append(f"--source: {count} unreadable (listed in skipped.csv); the other {good} go in.")
     if built.failed:
         lines.append(f"  {len(built.failed)} of these changed while the archive was built")
     if previews:
