@@ -27,6 +27,8 @@ class Preset:
     cbase: int
     cmax: int
     map_depth: int | None
+    glr: float | None
+    dlr: float
     scaling: str
     aug: str
     memory_gb: float
@@ -37,15 +39,19 @@ class Preset:
 PRESETS = {
     "paper": Preset(
         cfg="stylegan3-t", resolution="512x512", batch=8, gamma=8, kimg="10", tick=1, snap=1, cbase=32768, cmax=512,
-        map_depth=2, scaling="linear", aug="ada", memory_gb=16.0, s_per_kimg=18000,
+        map_depth=2, glr=None, dlr=0.002, scaling="linear", aug="ada", memory_gb=16.0, s_per_kimg=18000,
+    ),
+    "demo": Preset(
+        cfg="stylegan2", resolution="64x64", batch=8, gamma=5, kimg="12", tick=0.5, snap=4, cbase=512, cmax=64,
+        map_depth=2, glr=0.006, dlr=0.006, scaling="compand", aug="noaug", memory_gb=0.6, s_per_kimg=15,
     ),
     "tiny": Preset(
         cfg="stylegan2", resolution="64x64", batch=16, gamma=1, kimg="200", tick=1, snap=10, cbase=2048, cmax=64,
-        map_depth=2, scaling="compand", aug="ada", memory_gb=1.0, s_per_kimg=15,
+        map_depth=2, glr=None, dlr=0.002, scaling="compand", aug="ada", memory_gb=1.0, s_per_kimg=15,
     ),
     "quick": Preset(
         cfg="stylegan2", resolution="128x128", batch=16, gamma=1, kimg="1000", tick=4, snap=10, cbase=8192, cmax=256,
-        map_depth=2, scaling="compand", aug="ada", memory_gb=3.0, s_per_kimg=200,
+        map_depth=2, glr=None, dlr=0.002, scaling="compand", aug="ada", memory_gb=3.0, s_per_kimg=200,
     ),
 }  # fmt: skip
 

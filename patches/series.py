@@ -13,6 +13,7 @@ from typing import Any
 from patches.augment import SoundAugment
 from patches.canvases import Canvases
 from patches.errors import UserError
+from patches.level import start_at_data_level
 from patches.sheets import sound_sheet
 from patches.transfer import transfer
 from patches.view import View
@@ -76,6 +77,11 @@ def sound_previews(options: SoundOptions) -> Patch:
     return lambda recipe: replace(recipe, make_sheet=lambda data: sound_sheet(canvases("sound-previews", data).view))
 
 
+def output_level(options: SoundOptions) -> Patch:
+    """An untrained generator as loud as pictures are -> one that starts at the level of the data."""
+    return lambda recipe: replace(recipe, prepare=start_at_data_level)
+
+
 def channel_transfer(options: SoundOptions) -> Patch:
     """Three channels at both ends -> weights of such a network adapted to four, when fine-tuning begins."""
     return lambda recipe: replace(recipe, transplant=transfer)
@@ -97,6 +103,7 @@ SERIES: dict[str, Callable[[SoundOptions], Patch]] = {
     "view": view,
     "sound-augmentation": sound_augmentation,
     "sound-previews": sound_previews,
+    "output-level": output_level,
     "channel-transfer": channel_transfer,
 }
 

@@ -17,6 +17,7 @@ from stylegan3.networks import Discriminator, Generator
 from stylegan3.picture_sheet import picture_sheet
 from stylegan3.pictures import PictureArchive
 from stylegan3.training.setup import Augment, Dataset, SheetWriter
+from stylegan3.training.trainer import Trainer
 
 Network = Generator | Discriminator
 
@@ -57,14 +58,25 @@ def transplant_whole(source: Network, target: Network) -> Transplant:
     return WholeTransplant(source.state_dict())
 
 
+def nothing_to_prepare(trainer: Trainer) -> list[str]:
+    """Leave fresh networks as they were drawn."""
+    return []
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """How to open the data, augment it, show what was made of it, and begin with another network's weights."""
+    """How to open the data, augment it, show what was made of it, and begin.
+
+    Args:
+        transplant: carries another network's weights over, when a run begins with them.
+        prepare: what is done to fresh networks otherwise, before the first iteration; returns what to tell.
+    """
 
     open_data: Callable[[Path], Dataset]
     make_augment: Callable[[Any], Augment | None]
     make_sheet: Callable[[Any], SheetWriter]
     transplant: Callable[[Network, Network], Transplant] = transplant_whole
+    prepare: Callable[[Trainer], list[str]] = nothing_to_prepare
     applied: tuple[str, ...] = ()
 
 

@@ -67,7 +67,7 @@ class Session:
     def _fill(self, trainer: Trainer) -> list[str]:
         """Bring the state, or the weights to begin with, into the trainer; return what to tell."""
         if self.resume is None or self.resume.state is None:
-            return self.begin_with(trainer) if self.begin_with else []
+            return (self.begin_with or self.assembly.recipe.prepare)(trainer)
         tensors, _ = read_state(self.resume.state)
         try:
             lost = trainer.load_state(tensors)

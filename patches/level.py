@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The level that an untrained generator starts at: the data's.
+
+Pictures fill [-1, 1] with a standard deviation of about 0.5, and an untrained generator makes values of about that or
+more. Companded sounds have 0.05 to 0.25: most of a canvas is near silence. A generator that starts at 1 makes sounds
+40 dB too loud, and spends its first thousands of pictures on becoming quiet, losing its diversity on the way. So the
+weights (not the biases, which are 0) of its output layers are scaled once, by one factor, before the first iteration.
+"""
+
+import torch
+from torch import Tensor
+
+from patches.transfer import channel_axes
+from stylegan3.training.rng import generator
+from stylegan3.training.trainer import Trainer
+
+PICTURES = 32
+
+
+@torch.no_grad()
+def start_at_data_level(trainer: Trainer) -> list[str]:
+    """Scale G's and G_ema's output layers so that their pictures have the data's standard deviation; say so."""
+    wanted, found = float(deviation(_reals(trainer))), float(deviation(_fakes(trainer)))
+    factor = wanted / found
+    for network in (trainer.generator, trainer.mean_generator):
+        weights = dict(network.named_parameters())
+        for name in channel_axes(network):
+            weights[name].mul_(factor)
+    return [f"Output level: the data's deviation is {wanted:.3f}, the untrained network's {found:.3f}: scaled to it"]
+
+
+def deviation(pictures: Tensor) -> Tensor:
+    """Return the root mean square over everything. Shape: [N, C, F, T] -> []."""
+    return pictures.double().square().mean().sqrt()
+
+
+def _reals(trainer: Trainer) -> Tensor:
+    setup = trainer.setup
+    rng = generator(setup.hyper.seed, "output level reals")
+    chosen = torch.randperm(len(setup.dataset), generator=rng)[:PICTURES].sort().values
+    return setup.dataset.to_model(setup.dataset.pictures(chosen.numpy()).to(trainer.device))
+
+
+def _fakes(trainer: Trainer) -> Tensor:
+    setup, network = trainer.setup, trainer.generator
+    rng = generator(setup.hyper.seed, "output level fakes")
+    z = torch.randn(PICTURES, network.spec.z_dim, generator=rng).to(trainer.device)
+    items = torch.randint(len(setup.dataset), (PICTURES,), generator=rng).numpy()
+    labels = setup.dataset.labels(items).to(trainer.device) if network.spec.c_dim else None
+    part = setup.hyper.round_size
+    parts = [slice(i, i + part) for i in range(0, PICTURES, part)]
+    return torch.cat([network(z[i], None if labels is None else labels[i]) for i in parts])
