@@ -142,6 +142,7 @@ def main(source: Path, dest: Path, **options: Any) -> None:
         if options["previews"]:
             _previews(dest, options["previews"], built.items, executor, workers)
     echo(report.finished(dest, built, bad, found.files, options["previews"], time.monotonic() - started))
+    echo(report.next_step(dest, preparation, expectations()))
 
 
 def echo(lines: list[str]) -> None:

@@ -104,13 +104,15 @@ def _cut(files: Sequence[Facts], preparation: Preparation, got: Fit) -> str:
 
 
 def _resampling(files: Sequence[Facts], preparation: Preparation) -> str:
-    rates = Counter(facts.rate for facts in files if facts.rate != preparation.representation.sample_rate)
+    to_rate = preparation.representation.sample_rate
+    rates = Counter(facts.rate for facts in files if facts.rate != to_rate)
+    if not rates:
+        return ""
     how = "soxr, best quality" if preparation.resampler == "soxr" else "linear, the paper's: it aliases"
-    return (
-        f"{counted(rates.total(), 'file')} from {', '.join(str(rate) for rate in sorted(rates))} Hz ({how})"
-        if rates
-        else ""
-    )
+    cut = sum(count for rate, count in rates.items() if rate > 1.1 * to_rate)
+    lost = f"; {cut} of them lose what lies above {to_rate / 2000:g} kHz" if cut else ""
+    named = ", ".join(str(rate) for rate in sorted(rates))
+    return f"{counted(rates.total(), 'file')} from {named} Hz ({how}){lost}"
 
 
 def _prepared(preparation: Preparation) -> str:
@@ -198,6 +200,15 @@ def finished(
     if previews:
         lines.append(f"  pictures in {previews}")
     return lines
+
+
+def next_step(dest: Path, preparation: Preparation, presets: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Give the command that trains on the archive, with the preset made for its shape where there is one."""
+    shape = preparation.representation
+    names = [preset["preset"] for preset in presets if preset["resolution"] == f"{shape.rows}x{shape.frames}"]
+    if not names:
+        return []
+    return [f"  next: python train.py --outdir=trained_networks --data={dest} --preset={names[-1]}"]
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -74,6 +74,7 @@ def test_the_table_shows_each_preset_and_proposes_a_canvas(sounds: Path, tmp_pat
     assert "Proposal: --resolution=64x64 --sample-rate=8000" in out
     assert all(f"--preset={name}" in out for name in ("paper", "tiny", "quick"))
     assert "s/kimg" in out
+    assert "next:" not in out
     assert [path.name for path in tmp_path.iterdir()] == ["sounds"]  # a dry run writes nothing
 
 
@@ -150,8 +151,9 @@ def test_ctrl_c_is_one_line_and_leaves_nothing(tmp_path: Path, workers: int) -> 
 def test_real_drums_are_labelled_by_their_folders(tmp_path: Path) -> None:
     if not (AUDIO / "drums").is_dir():
         pytest.skip("the real sounds of shared/audio are not here")
-    run("--source", AUDIO / "drums", "--dest", tmp_path / "drums.zip", "--labels=folders", "--max-files=30",
+    out, _ = run("--source", AUDIO / "drums", "--dest", tmp_path / "drums.zip", "--labels=folders", "--max-files=30",
         "--resolution=64x64", "--workers=1")  # fmt: skip
+    assert f"next: python train.py --outdir=trained_networks --data={tmp_path / 'drums.zip'} --preset=tiny" in out
     archive = Archive.open(tmp_path / "drums.zip")
     assert archive.classes == ("cymbal", "hihat", "kick", "percussion", "snare", "tom")
     assert max(archive.statistics["row_maximum_p99"]) > 1

@@ -161,6 +161,13 @@ def test_recordings_at_8_khz_are_proposed_to_stay_there() -> None:
     assert proposed.representation == Cmyk(sample_rate=8000, rows=64, frames=64)
 
 
+def test_a_few_low_rates_do_not_take_the_treble_from_the_rest() -> None:
+    mixed = [*files([0.9] * 8, rate=8000), *files([0.9] * 2)]
+    proposed = propose(mixed, PAPER)
+    assert proposed is not None
+    assert proposed.representation.sample_rate == 44100
+
+
 def test_long_recordings_are_proposed_to_be_sliced() -> None:
     proposed = propose(files([300.0] * 10), PAPER)
     assert proposed is not None
