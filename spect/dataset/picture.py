@@ -26,7 +26,7 @@ def transform(sound: np.ndarray, shape: Cmyk) -> tuple[np.ndarray, np.ndarray, n
     out = np.empty((shape.rows, shape.frames, 2), np.complex64)
     out[:, frames:] = 0
     out[:, :frames, channels:] = 0
-    values = out.view(np.float32).reshape(shape.rows, shape.frames, 4)
+    values, words = out.view(np.float32).reshape(shape.rows, shape.frames, 4), out.view(np.uint64)
     values[0, :frames, 1::2] = 0
     largest, total = np.zeros(shape.rows + 1, np.float32), np.zeros(shape.rows + 1)
     step = max(1, BLOCK_BYTES // (4 * shape.window))
@@ -35,7 +35,8 @@ def transform(sound: np.ndarray, shape: Cmyk) -> tuple[np.ndarray, np.ndarray, n
         block = _mid_side(sound[:, start * shape.window : stop * shape.window], (stop - start) * shape.window)
         framed = torch.from_numpy(block.reshape(channels, stop - start, shape.window))
         spectrum = torch.fft.rfft(framed).numpy()  # [1 or 2, frames, F + 1]
-        out[:, start:stop, :channels] = spectrum[:, :, :0:-1].transpose(2, 1, 0)
+        for channel, bins in enumerate(spectrum.view(np.uint64)):  # 8 bytes moved as one: twice as fast
+            words[:, start:stop, channel] = bins[:, :0:-1].T
         values[0, start:stop, 1 : 2 * channels : 2] = spectrum[:, :, 0].real.T
         power = np.square(spectrum.real)
         power += np.square(spectrum.imag)

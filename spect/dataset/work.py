@@ -17,6 +17,7 @@ from spect.archive.writer import put
 from spect.dataset.options import Preparation
 from spect.dataset.picture import transform
 from spect.dataset.plan import Cut, Piece
+from spect.dataset.reading import read
 from spect.dataset.scan import reason_of
 from spect.dataset.sources import Source
 from spect.dataset.statistics import Measured, measured
@@ -70,7 +71,7 @@ def _sound(job: Job, piece: Piece, made: Made) -> np.ndarray:
     preparation, facts = job.preparation, piece.facts
     with _timed(made, "read"):
         opened = job.source.open(facts.name)
-        sound, rate = audio.read(opened, downmix=preparation.downmix, start=piece.begin, frames=piece.frames)
+        sound, rate = read(opened, piece.begin, piece.frames, downmix=preparation.downmix)
     if rate != facts.rate or sound.shape[1] != piece.frames:
         raise SoundError(f"{sound.shape[1]} frames at {rate} Hz where {piece.frames} at {facts.rate} Hz were")
     with _timed(made, "resample"):

@@ -2,6 +2,7 @@
 """From sounds to an archive: the sounds come back, bytes don't depend on workers, bad files stay out with a reason."""
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -15,15 +16,18 @@ import pytest
 import soundfile
 import torch
 
+from spect import audio
 from spect.archive.reader import Archive
 from spect.cmyk import Cmyk
 from spect.dataset import build as build_module
+from spect.dataset import reading
 from spect.dataset.build import Built, build, scan
 from spect.dataset.labels import NONE, of_names
 from spect.dataset.options import Preparation
 from spect.dataset.plan import held_out
 from spect.dataset.pool import processes
 from spect.dataset.previews import write_previews
+from spect.dataset.reading import sixteen_bit
 from spect.dataset.scan import Facts, examine
 from spect.dataset.sources import Source, find
 from spect.dataset.survey import survey
@@ -281,6 +285,26 @@ def test_six_channels_go_in_when_mixed_down(tmp_path: Path) -> None:
     _bad(tmp_path, "six")
     assert examine(Source(tmp_path, "folder"), "x.wav", downmix=True).reason is None
     assert examine(Source(tmp_path, "folder"), "x.wav", downmix=True).channels == 6
+
+
+@pytest.mark.parametrize(
+    ("form", "subtype"), [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("AIFF", "PCM_16"), ("WAV", "PCM_24")]
+)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_quick_way_into_a_sound_gives_the_same_values(
+    tmp_path: Path, form: str, subtype: str, channels: int
+) -> None:
+    data = np.random.default_rng(0).uniform(-1, 1, (3000, channels))
+    soundfile.write(tmp_path / "x", data, RATE, subtype=subtype, format=form)
+    assert (sixteen_bit(tmp_path / "x", 0, 3000) is not None) == (subtype == "PCM_16")
+    for start, frames in ((0, 3000), (1234, 500)):
+        expected, _ = audio.read(tmp_path / "x", start=start, frames=frames)
+        for opened in (tmp_path / "x", io.BytesIO((tmp_path / "x").read_bytes())):
+            sound, rate = reading.read(opened, start, frames, downmix=False)
+            assert rate == RATE
+            assert np.array_equal(sound, expected)
+    assert sixteen_bit(tmp_path / "x", 2000, 1001) is None
+    assert sixteen_bit(tmp_path / "none", 0, 1) is None
 
 
 # sources
