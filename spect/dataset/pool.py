@@ -57,7 +57,7 @@ def in_order(
         while waiting:
             yield from waiting.popleft().result()
     except BrokenExecutor:
-        raise SoundError("a worker process was killed, most likely for want of memory; use fewer --workers") from None
+        raise SoundError("a worker process died, most likely for want of memory; use fewer --workers") from None
 
 
 def _each(function: Callable[[Job], Result], group: list[Job]) -> list[Result]:

@@ -94,6 +94,6 @@ def check_dest(source: Path, dest: Path, needed_bytes: int = 0) -> None:
     free = shutil.disk_usage(folder).free
     if needed_bytes > free:
         raise SoundError(
-            f"--dest: needs {needed_bytes / 1e9:.2f} GB, {free / 1e9:.2f} GB are free in {folder}; choose a "
+            f"--dest: needs {needed_bytes / 1e9:.3g} GB, {free / 1e9:.3g} GB are free in {folder}; choose a "
             "smaller --resolution, --max-files, or another disk"
         )

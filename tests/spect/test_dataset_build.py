@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From sounds to an archive: the sounds come back, bytes don't depend on workers, bad files stay out with a reason."""
 
-import contextlib
+import errno
 import io
 import json
 import os
@@ -175,16 +175,17 @@ def test_a_file_that_changed_since_the_scan_is_left_out_and_named(sounds: Path, 
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["a.zip"]
 
 
-def test_an_interrupted_build_leaves_the_old_archive_alone(
-    sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")])
+def test_a_build_that_ends_early_leaves_the_old_archive_alone(
+    sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     before = made(sounds, tmp_path / "a.zip").digest
 
     def stop(job: object, piece: object) -> None:
-        raise KeyboardInterrupt
+        raise error
 
     monkeypatch.setattr(build_module, "make", stop)
-    with contextlib.suppress(KeyboardInterrupt):
+    with pytest.raises(type(error)):
         made(sounds, tmp_path / "a.zip", SLICED)
     assert Archive.open(tmp_path / "a.zip").digest == before
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["a.zip"]
