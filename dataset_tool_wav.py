@@ -122,7 +122,9 @@ def main(source: Path, dest: Path, **options: Any) -> None:
     preparation = _preparation(options)
     check_dest(source, dest)
     chosen = select(source, options["labels"], options["include"], options["max_files"])
-    workers = options["workers"] or max(1, min(cores(), -(-len(chosen.names) // FEW)))
+    workers = options["workers"] or (
+        cores() if preparation.slice else max(1, min(cores(), -(-len(chosen.names) // FEW)))
+    )
     with processes(workers) as executor:
         found = _scan(chosen, preparation, executor, workers)
         labels = chosen.labels.keep(facts.name for facts in found.good)

@@ -140,6 +140,9 @@ def _holdout(files: Sequence[Facts], share: float) -> str:
     if not share:
         return ""
     held = sum(held_out(facts.name, share) for facts in files)
+    if held in (0, len(files)):
+        which = "none" if not held else "every one"
+        return f"{which} of {len(files)} files falls to it by the hash of its name: too few for --holdout={share:g}"
     return f"{held} of {len(files)} files set apart for scores, by the hash of their names"
 
 
