@@ -26,7 +26,7 @@ HELP = {
     "seeds": "Like 0-9 or 1,2,5-8.",
     "trunc": "Truncation psi: 1 is none, 0.7 tamer, 0 the average sound.  [default: 1]",
     "class": "Class, by name or index, of a network trained with classes.",
-    "noise": "StyleGAN2's noise: as trained, drawn by each seed, or none.  [default: const]",
+    "noise": "StyleGAN2's noise: random (by each seed), const (one for all), none.  [default: random]",
     "translate": "Shift StyleGAN3's picture right (later) and down (lower), in its shorter sides.  [default: 0,0]",
     "rotate": "Turn StyleGAN3's picture anticlockwise.  [default: 0]",
     "subtype": "Sample format; FLOAT keeps a peak above full scale.  [default: PCM_24]",

@@ -68,13 +68,13 @@ class Settings:
     | field | default | meaning |
     |---|---|---|
     | psi | 1 | truncation: 1 none, 0 the average sound |
-    | noise_mode | const | StyleGAN2's noise: the trained picture, drawn by each seed, or none |
+    | noise_mode | random | StyleGAN2's noise: drawn by each seed, one trained picture for all, or none |
     | class_index | None | None: unconditional |
     | shift, rotate | 0 | StyleGAN3's input: shorter sides to the right and down, degrees anticlockwise |
     """
 
     psi: float = 1.0
-    noise_mode: str = "const"
+    noise_mode: str = "random"
     class_index: int | None = None
     shift: tuple[float, float] = (0.0, 0.0)
     rotate: float = 0.0
@@ -102,8 +102,8 @@ class Settings:
             parts.append(f"psi{_short(self.psi)}")
         if self.class_index is not None:
             parts.append(f"c{self.class_index}")
-        if self.noise_mode != "const":
-            parts.append("nonoise" if self.noise_mode == "none" else "random")
+        if self.noise_mode != "random":
+            parts.append("nonoise" if self.noise_mode == "none" else "const")
         if self.moves:
             parts.append(f"x{self.shift[0]:g}y{self.shift[1]:g}r{self.rotate:g}")
         return "".join(f"_{part}" for part in parts)

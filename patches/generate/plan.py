@@ -48,7 +48,7 @@ def plan(
     if seeds is None:
         raise UserError("--seeds: missing; give numbers and ranges like 0-9 or 1,2,5-8 (or --recipe FILE)")
     shift = parse_shift(translate) if translate else (0.0, 0.0)
-    settings = Settings(1.0 if psi is None else psi, noise_mode or "const", None, shift, rotate or 0.0)
+    settings = Settings(1.0 if psi is None else psi, noise_mode or "random", None, shift, rotate or 0.0)
     output = Output(check_subtype(subtype or "PCM_24"), bool(trim), npy)
     size = batch or (GPU_BATCH if device.type == "cuda" else 1)
     return Sweep(find_networks(network), parse_seeds(seeds), settings, class_text, output, outdir, size, device)

@@ -70,7 +70,7 @@ def test_the_wav_carries_the_recipe_beside_it(snapshot, tmp_path):
         assert json.loads(file.comment) == recipe
         assert file.title == "seed0003_psi0.70"
     assert recipe["network"]["sha256"] == tensorfile.digest(snapshot)
-    assert (recipe["seed"], recipe["psi"], recipe["class"], recipe["noise_mode"]) == (3, 0.7, None, "const")
+    assert (recipe["seed"], recipe["psi"], recipe["class"], recipe["noise_mode"]) == (3, 0.7, None, "random")
     assert recipe["network"]["kimg"] == 10
     assert str(snapshot.parent) not in json.dumps(recipe)
 
@@ -93,14 +93,16 @@ def test_noise_modes_differ_and_random_noise_belongs_to_the_seed(snapshot, tmp_p
     for mode in ("const", "random", "none"):
         call("--network", snapshot, "--outdir", tmp_path, "--seeds", "0", "--noise-mode", mode)
     call("--network", snapshot, "--outdir", tmp_path / "again", "--seeds", "7,0", "--noise-mode", "random")
-    sounds = [sound(tmp_path / f"seed0000{suffix}.wav") for suffix in ("", "_random", "_nonoise")]
+    sounds = [sound(tmp_path / f"seed0000{suffix}.wav") for suffix in ("", "_const", "_nonoise")]
     assert min(np.abs(sounds[a] - sounds[b]).max() for a, b in ((0, 1), (0, 2), (1, 2))) > 1e-3
-    assert (tmp_path / "seed0000_random.wav").read_bytes() == (tmp_path / "again/seed0000_random.wav").read_bytes()
+    assert (tmp_path / "seed0000.wav").read_bytes() == (tmp_path / "again/seed0000.wav").read_bytes()
 
 
 def test_truncation_0_is_one_sound_for_all_seeds(snapshot, tmp_path):
-    call("--network", snapshot, "--outdir", tmp_path, "--seeds", "0,1", "--trunc", "0")
-    assert np.abs(sound(tmp_path / "seed0000_psi0.00.wav") - sound(tmp_path / "seed0001_psi0.00.wav")).max() < 1e-5
+    call("--network", snapshot, "--outdir", tmp_path, "--seeds", "0,1", "--trunc", "0",
+         "--noise-mode", "const")  # fmt: skip
+    names = [tmp_path / f"seed000{seed}_psi0.00_const.wav" for seed in (0, 1)]
+    assert np.abs(sound(names[0]) - sound(names[1])).max() < 1e-5
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".json"])
@@ -108,7 +110,7 @@ def test_a_recipe_makes_the_same_bytes_again(tmp_path, suffix):
     network = save_snapshot(tmp_path / "n.safetensors", "stylegan2", ("a", "b"), scale=20.0)
     call("--network", network, "--outdir", tmp_path / "first", "--seeds", "0-4", "--batch", "3", "--trunc", "0.8",
          "--noise-mode", "random", "--class", "b", "--subtype", "PCM_16", "--trim")  # fmt: skip
-    name = "seed0001_psi0.80_c1_random"
+    name = "seed0001_psi0.80_c1"
     call("--network", network, "--outdir", tmp_path / "again", "--recipe", tmp_path / "first" / f"{name}{suffix}")
     assert [p.name for p in sorted((tmp_path / "again").iterdir())] == [f"{name}.{e}" for e in ("json", "png", "wav")]
     for path in (tmp_path / "again").iterdir():

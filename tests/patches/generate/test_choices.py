@@ -25,12 +25,15 @@ def test_file_names_tell_what_is_not_default():
     assert Settings(psi=0.7).suffix() == "_psi0.70"
     assert Settings(psi=0.705, class_index=3).suffix() == "_psi0.705_c3"
     assert Settings(noise_mode="none").suffix() == "_nonoise"
-    assert Settings(noise_mode="random").suffix() == "_random"
+    assert Settings(noise_mode="const").suffix() == "_const"
 
 
 def test_settings_that_differ_never_share_a_name():
     settings = [
-        Settings(psi=p, noise_mode=n, rotate=r) for p in (1, 0.7, 0.701) for n in ("const", "none") for r in (0, 5)
+        Settings(psi=p, noise_mode=n, rotate=r)
+        for p in (1, 0.7, 0.701)
+        for n in ("const", "random", "none")
+        for r in (0, 5)
     ]
     assert len({s.suffix() for s in settings}) == len(settings)
 
