@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from patches.transfer import channel_axes
-from stylegan3.training.rng import generator
+from stylegan3.training.samples import fakes, reals
 from stylegan3.training.trainer import Trainer
 
 PICTURES = 32
@@ -20,7 +20,9 @@ PICTURES = 32
 @torch.no_grad()
 def start_at_data_level(trainer: Trainer) -> list[str]:
     """Scale G's and G_ema's output layers so that their pictures have the data's standard deviation; say so."""
-    wanted, found = float(deviation(_reals(trainer))), float(deviation(_fakes(trainer)))
+    real = reals(trainer.setup, "output level", PICTURES, trainer.device)
+    fake = fakes(trainer.generator, trainer.setup, "output level", PICTURES)
+    wanted, found = (float(deviation(pictures)) for pictures in (real, fake))
     factor = wanted / found
     for network in (trainer.generator, trainer.mean_generator):
         weights = dict(network.named_parameters())
@@ -32,21 +34,3 @@ def start_at_data_level(trainer: Trainer) -> list[str]:
 def deviation(pictures: Tensor) -> Tensor:
     """Return the root mean square over everything. Shape: [N, C, F, T] -> []."""
     return pictures.double().square().mean().sqrt()
-
-
-def _reals(trainer: Trainer) -> Tensor:
-    setup = trainer.setup
-    rng = generator(setup.hyper.seed, "output level reals")
-    chosen = torch.randperm(len(setup.dataset), generator=rng)[:PICTURES].sort().values
-    return setup.dataset.to_model(setup.dataset.pictures(chosen.numpy()).to(trainer.device))
-
-
-def _fakes(trainer: Trainer) -> Tensor:
-    setup, network = trainer.setup, trainer.generator
-    rng = generator(setup.hyper.seed, "output level fakes")
-    z = torch.randn(PICTURES, network.spec.z_dim, generator=rng).to(trainer.device)
-    items = torch.randint(len(setup.dataset), (PICTURES,), generator=rng).numpy()
-    labels = setup.dataset.labels(items).to(trainer.device) if network.spec.c_dim else None
-    part = setup.hyper.round_size
-    parts = [slice(i, i + part) for i in range(0, PICTURES, part)]
-    return torch.cat([network(z[i], None if labels is None else labels[i]) for i in parts])

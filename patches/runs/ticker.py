@@ -4,8 +4,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from patches.runs.assemble import Assembly
@@ -15,7 +13,7 @@ from patches.runs.interrupt import Stop
 from patches.runs.reporter import Log, Reporter, sheet_notes, tick_line
 from patches.runs.states import Snapshots
 from stylegan3.training.loop import Progress
-from stylegan3.training.rng import generator
+from stylegan3.training.samples import fakes, reals
 from stylegan3.training.trainer import Trainer
 
 WATCHED = 64
@@ -93,27 +91,11 @@ def sheet_size(trainer: Trainer) -> int:
     return SMALL_SHEET if rows * columns <= LARGE else LARGE_SHEET
 
 
-@torch.no_grad()
-def real_pictures(trainer: Trainer, count: int) -> Tensor:
-    """Return pictures of the data in model space, drawn with the run's seed. Shape: [<= count, C, F, T]."""
-    data = trainer.setup.dataset
-    chosen = torch.randperm(len(data), generator=generator(trainer.setup.hyper.seed, "reals"))[:count]
-    return data.to_model(data.pictures(np.sort(chosen.numpy())).to(trainer.device))
-
-
-@torch.no_grad()
 def fixed_pictures(trainer: Trainer) -> Tensor:
     """Return what the mean generator makes of a run's fixed seeds. Shape: [sheet_size, C, F, T]."""
-    network, setup = trainer.mean_generator, trainer.setup
-    rng, count = generator(setup.hyper.seed, "sheet"), sheet_size(trainer)
-    z = torch.randn(count, network.spec.z_dim, generator=rng).to(trainer.device)
-    labels = None
-    if setup.generator.c_dim:
-        items = torch.randint(len(setup.dataset), (count,), generator=rng).numpy()
-        labels = setup.dataset.labels(items).to(trainer.device)
-    part = setup.hyper.round_size
-    pictures = [
-        network(z[i : i + part], None if labels is None else labels[i : i + part], noise="const")
-        for i in range(0, count, part)
-    ]
-    return torch.cat(pictures)
+    return fakes(trainer.mean_generator, trainer.setup, "sheet", sheet_size(trainer))
+
+
+def real_pictures(trainer: Trainer, count: int) -> Tensor:
+    """Return pictures of the data. Shape: [<= count, C, F, T] in model space."""
+    return reals(trainer.setup, "sheet", count, trainer.device)
