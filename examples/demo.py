@@ -25,7 +25,8 @@ from examples.steps import ROOT, Step, run_steps
 class Settings:
     """All that the demonstration can be tuned by.
 
-    resolution: FxT of the pictures; a canvas holds 2*F*T samples, and so does a note.
+    resolution: FxT of the pictures; a canvas holds 2*F*T samples.
+    share: of a canvas that a note fills with its tail; silence follows, as after any one-shot.
     train: options of train.py beside --outdir, --data and --resume.
     seeds: of the new sounds.
     """
@@ -34,14 +35,15 @@ class Settings:
     resolution: str = "64x64"
     sample_rate: int = 8000
     seed: int = 0
-    train: tuple[str, ...] = ("--cfg=stylegan2", "--preset=tiny", "--kimg=10", "--device=cpu", "--seed=0")
+    share: float = 0.6
+    train: tuple[str, ...] = ("--preset=demo", "--device=cpu", "--seed=0", "--time-limit=210s")
     seeds: str = "0-7"
 
     @property
     def seconds(self) -> float:
-        """Length of a note: one canvas."""
+        """Length of a note."""
         rows, frames = (int(side) for side in self.resolution.split("x"))
-        return 2 * rows * frames / self.sample_rate
+        return round(self.share * 2 * rows * frames) / self.sample_rate
 
 
 def plan(settings: Settings, out: Path) -> list[Step]:

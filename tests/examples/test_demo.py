@@ -55,4 +55,4 @@ def test_the_three_commands_at_the_end_are_ones_that_the_scripts_understand(tmp_
 
 
 def test_a_note_is_as_long_as_a_canvas():
-    assert Settings(resolution="64x32", sample_rate=8000).seconds == 2 * 64 * 32 / 8000
+    assert Settings(resolution="64x32", sample_rate=8000, share=0.5).seconds == 64 * 32 / 8000
