@@ -14,6 +14,7 @@ import os
 import secrets
 import zlib
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -26,6 +27,7 @@ from spect.errors import SoundError
 
 KIND = "sg3-spect archive"
 VERSION = 1
+SYNC_BYTES = 1 << 26
 
 
 def sorted_json(value: Any) -> str:
@@ -69,6 +71,8 @@ class ArchiveWriter:
         self.path, self.layout = Path(path), layout
         self.temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
         self._file: BinaryIO | None = None
+        self._unsynced, self._syncing = 0, ThreadPoolExecutor(1)
+        self._sync: Future[None] | None = None
 
     def __enter__(self) -> Self:
         remove_stale(self.path)
@@ -79,6 +83,7 @@ class ArchiveWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._syncing.shutdown()
         if self._file is not None:
             self.temporary.unlink(missing_ok=True)
             self._file.close()
@@ -88,6 +93,15 @@ class ArchiveWriter:
         """Write a picture from this process; see the function of this name."""
         assert self._file is not None
         return put(self._file.fileno(), self.layout, index, picture)
+
+    def begin_sync(self, count: int) -> None:
+        """Tell how many bytes were put since the last call: the disk takes them while more are made, not in the end."""
+        assert self._file is not None
+        self._unsynced += count
+        if self._unsynced >= SYNC_BYTES and (self._sync is None or self._sync.done()):
+            if self._sync is not None:
+                self._sync.result()  # where a full disk may come to light
+            self._unsynced, self._sync = 0, self._syncing.submit(os.fsync, self._file.fileno())
 
     def finish(
         self,
@@ -123,6 +137,8 @@ class ArchiveWriter:
         text = (json.dumps(body, sort_keys=True, indent=1, allow_nan=False) + "\n").encode("ascii")
         members = [(zip64.LABELS, label_bytes.getvalue()), (zip64.ITEMS, item_bytes), (zip64.SUMMARY, text)]
         self._close_zip(crcs, members)
+        if self._sync is not None:
+            self._sync.result()
         os.fsync(self._file.fileno())
         os.replace(self.temporary, self.path)
         self._file.close()

@@ -81,6 +81,7 @@ def build(
             done = _Done(layout.rows)
             for made in in_order(executor, workers, partial(make, job), plan, batch):
                 done.add(made)
+                writer.begin_sync(len(made.crcs) * layout.member_bytes)
                 progress(len(made.crcs))
             if not done.failed:
                 digest = writer.finish(

@@ -172,6 +172,20 @@ def test_a_dead_writers_file_is_removed_and_a_living_ones_kept(tmp_path: Path) -
     assert remove_stale(tmp_path / "a.zip") == [tmp_path / ".a.zip.live.tmp"]
 
 
+def test_the_disk_takes_a_large_archive_while_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced, data = [], pictures(9, 16, 16)
+    monkeypatch.setattr("spect.archive.writer.SYNC_BYTES", 2 * data[0].nbytes)
+    monkeypatch.setattr("spect.archive.writer.os.fsync", synced.append)
+    with ArchiveWriter(tmp_path / "a.zip", Layout(16, 16)) as writer:
+        crcs = []
+        for index, picture in enumerate(data):
+            crcs.append(writer.put(index, picture)[0])
+            writer.begin_sync(picture.nbytes)
+        assert synced
+        writer.finish(crcs, np.zeros(9), [{"split": "train"}] * 9, summary(16, 16))
+    Archive.open(tmp_path / "a.zip").verify()
+
+
 def test_a_picture_of_another_shape_is_refused(tmp_path: Path) -> None:
     with ArchiveWriter(tmp_path / "a.zip", Layout(16, 16)) as writer, pytest.raises(SoundError, match=r"\(16, 16, 4\)"):
         writer.put(0, np.zeros((16, 8, 4), np.float32))
