@@ -35,26 +35,31 @@ def sorted_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def put(descriptor: int, layout: Layout, index: int, picture: np.ndarray) -> tuple[int, str]:
-    """Write picture `index` at its place in an open file.
+def checksums(layout: Layout, picture: np.ndarray) -> tuple[int, str]:
+    """Give the crc32 of a picture's member and the sha256 (hex) of its values.
 
     Args:
         picture: [F, T, 4] float32, C order.
-
-    Returns:
-        crc32 of the member and sha256 (hex) of the picture's values.
     """
-    if picture.shape != (layout.rows, layout.frames, 4) or picture.dtype != np.float32:
-        raise SoundError(
-            f"picture {index} is {picture.dtype} {picture.shape}; this archive takes float32 "
-            f"{(layout.rows, layout.frames, 4)}"
-        )
-    values = np.ascontiguousarray(picture, dtype="<f4").data.cast("B")
-    crc = zlib.crc32(values, zlib.crc32(layout.header))
+    values = _values(layout, picture)
+    return zlib.crc32(values, zlib.crc32(layout.header)), hashlib.sha256(values).hexdigest()
+
+
+def put(descriptor: int, layout: Layout, index: int, picture: np.ndarray, crc: int) -> None:
+    """Write picture `index`, [F, T, 4] float32, at its place in an open file."""
+    values = _values(layout, picture)
     head = layout.local_header(index, crc) + layout.header
     _write_at(descriptor, head, layout.header_offset(index))
     _write_at(descriptor, values, layout.header_offset(index) + len(head))
-    return crc, hashlib.sha256(values).hexdigest()
+
+
+def _values(layout: Layout, picture: np.ndarray) -> memoryview:
+    if picture.shape != (layout.rows, layout.frames, 4) or picture.dtype != np.float32:
+        raise SoundError(
+            f"a picture is {picture.dtype} {picture.shape}; this archive takes float32 "
+            f"{(layout.rows, layout.frames, 4)}"
+        )
+    return np.ascontiguousarray(picture, dtype="<f4").data.cast("B")
 
 
 def _write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
@@ -90,9 +95,11 @@ class ArchiveWriter:
             self._file = None
 
     def put(self, index: int, picture: np.ndarray) -> tuple[int, str]:
-        """Write a picture from this process; see the function of this name."""
+        """Write a picture from this process; its `checksums`."""
         assert self._file is not None
-        return put(self._file.fileno(), self.layout, index, picture)
+        crc, digest = checksums(self.layout, picture)
+        put(self._file.fileno(), self.layout, index, picture, crc)
+        return crc, digest
 
     def begin_sync(self, count: int) -> None:
         """Tell how many bytes were put since the last call: the disk takes them while more are made, not in the end."""
@@ -113,7 +120,7 @@ class ArchiveWriter:
         """Append labels, items and summary, sync, and rename over the target.
 
         Args:
-            crcs: of each picture, in order, as `put` returned them.
+            crcs: of each picture, in order (`checksums`).
             labels: [n] integer classes, -1 for none.
             items: one record a picture, in order.
             summary: what dataset.json holds beside kind, version, counts and hashes.

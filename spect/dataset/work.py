@@ -13,7 +13,7 @@ import numpy as np
 
 from spect import audio
 from spect.archive.layout import Layout
-from spect.archive.writer import put
+from spect.archive.writer import checksums, put
 from spect.dataset.options import Preparation
 from spect.dataset.picture import transform
 from spect.dataset.plan import Cut, Piece
@@ -23,7 +23,7 @@ from spect.dataset.sources import Source
 from spect.dataset.statistics import Measured, measured
 from spect.errors import SoundError
 
-STAGES = ("read", "resample", "transform and statistics", "hash and write")
+STAGES = ("read", "resample", "transform and statistics", "hash", "write")
 
 
 @dataclass
@@ -88,8 +88,10 @@ def _picture(job: Job, made: Made, cut: Cut, sound: np.ndarray) -> np.ndarray:
 
 
 def _write(descriptor: int, layout: Layout, made: Made, index: int, picture: np.ndarray) -> None:
-    with _timed(made, "hash and write"):
-        crc, made.records[-1]["sha256"] = put(descriptor, layout, index, picture)
+    with _timed(made, "hash"):
+        crc, made.records[-1]["sha256"] = checksums(layout, picture)
+    with _timed(made, "write"):
+        put(descriptor, layout, index, picture, crc)
     made.crcs.append(crc)
 
 
