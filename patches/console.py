@@ -80,7 +80,7 @@ def verb(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*args, **options)
         except BrokenPipeError:
-            _silence_stdout()
+            silence_stdout()
             raise SystemExit(0) from None
         except (Exception, KeyboardInterrupt) as error:
             _leave(script_name(function), error, debug)
@@ -97,7 +97,8 @@ def _leave(name: str, error: BaseException, debug: bool) -> None:
     raise SystemExit(EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_MISTAKE) from None
 
 
-def _silence_stdout() -> None:
+def silence_stdout() -> None:
+    """Let what is still printed go nowhere, since nobody reads it any more."""
     # the reader is gone (`| head`): without this the interpreter complains once more at its exit
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

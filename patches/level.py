@@ -14,14 +14,17 @@ from patches.transfer import channel_axes
 from stylegan3.training.samples import fakes, reals
 from stylegan3.training.trainer import Trainer
 
-PICTURES = 32
+PICTURES, FEW = 32, 4  # measured over; fewer where each has more values than LARGE, and takes a CPU ten seconds
+LARGE = 256 * 256
 
 
 @torch.no_grad()
 def start_at_data_level(trainer: Trainer) -> list[str]:
     """Scale G's and G_ema's output layers so that their pictures have the data's standard deviation; say so."""
-    real = reals(trainer.setup, "output level", PICTURES, trainer.device)
-    fake = fakes(trainer.generator, trainer.setup, "output level", PICTURES)
+    _, rows, columns = trainer.setup.dataset.shape
+    count = PICTURES if rows * columns < LARGE else FEW
+    real = reals(trainer.setup, "output level", count, trainer.device)
+    fake = fakes(trainer.generator, trainer.setup, "output level", count)
     wanted, found = (float(deviation(pictures)) for pictures in (real, fake))
     factor = wanted / found
     for network in (trainer.generator, trainer.mean_generator):

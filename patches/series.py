@@ -18,7 +18,9 @@ from patches.sheets import sound_sheet
 from patches.transfer import transfer
 from patches.view import View
 from spect.archive.reader import Archive
+from stylegan3.picture_sheet import picture_sheet
 from stylegan3.recipe import Recipe
+from stylegan3.training.setup import SheetWriter
 
 Patch = Callable[[Recipe], Recipe]
 
@@ -45,7 +47,10 @@ def float32_canvases(options: SoundOptions) -> Patch:
         archive = Archive.open(path)
         return Canvases(archive, View.fit(archive, "cmyk", "linear"), conditional=options.conditional)
 
-    return lambda recipe: replace(recipe, open_data=open_data)
+    def sheet(data: Any) -> SheetWriter:
+        return picture_sheet(canvases("float32-canvases", data).view.preview)
+
+    return lambda recipe: replace(recipe, open_data=open_data, make_sheet=sheet)
 
 
 def view(options: SoundOptions) -> Patch:
@@ -109,7 +114,7 @@ SERIES: dict[str, Callable[[SoundOptions], Patch]] = {
 
 
 def apply_series(recipe: Recipe, names: Sequence[str], options: SoundOptions) -> Recipe:
-    """Apply the named patches in order.
+    """Apply the named patches, in the series' order whatever theirs is.
 
     Raises:
         UserError: no patch of that name.
@@ -119,6 +124,8 @@ def apply_series(recipe: Recipe, names: Sequence[str], options: SoundOptions) ->
             raise UserError(
                 f"--patches: no patch '{name}'; there are {', '.join(SERIES)}, or 'sound' for all, or 'none'"
             )
-        recipe = SERIES[name](options)(recipe)
-        recipe = replace(recipe, applied=(*recipe.applied, name))
+    for name in SERIES:
+        if name in names:
+            recipe = SERIES[name](options)(recipe)
+            recipe = replace(recipe, applied=(*recipe.applied, name))
     return recipe

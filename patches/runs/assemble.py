@@ -127,7 +127,7 @@ def open_data(recipe: Recipe, options: TrainOptions) -> Dataset:
     try:
         return recipe.open_data(path)
     except (SoundError, NetworkError) as error:
-        raise UserError(f"--data={options.data}: {error}") from error
+        raise UserError(f"--data={options.data}: {str(error).removeprefix(f'{path}: ')}") from error
 
 
 def specs(options: TrainOptions, data: Dataset) -> tuple[GeneratorSpec, DiscriminatorSpec]:

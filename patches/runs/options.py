@@ -5,6 +5,7 @@ Names and spelling are those of the reference's command line and of the seed pap
 but what is handed in; the values resolved go into training_options.json and come back from it unchanged.
 """
 
+import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -91,7 +92,8 @@ class TrainOptions:
             ("keep-states", self.keep_states >= 1, "must be at least 1"),
             ("metrics", self.metrics.lower() == "none", "there are no scores yet; use --metrics=none"),
         )
-        for name, good, allowed in checks:
+        endless = ((n.replace("_", "-"), False, "must be finite") for n, v in asdict(self).items() if v == math.inf)
+        for name, good, allowed in (*checks, *endless):
             if not good:
                 raise UserError(f"--{name}={getattr(self, name.replace('-', '_'))}: {allowed}")
 
@@ -161,8 +163,9 @@ def _by_configuration(resolved: Resolved) -> Resolved:
 
 
 def _missing(name: str, values: Mapping[str, Any]) -> str:
+    if name == "gamma":
+        return f"--gamma: missing; {_gamma_hint(values)}"
     hints = {
-        "gamma": _gamma_hint(values),
         "cfg": f"one of {', '.join(CONFIGURATIONS)}, or --preset",
         "data": "an archive made by dataset_tool_wav.py",
         "outdir": "a folder for the runs",

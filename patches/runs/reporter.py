@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
+from patches.console import silence_stdout
 from patches.errors import UserError
 from patches.runs.directory import ROWS
 from patches.runs.health import Health
@@ -35,8 +36,11 @@ class Log:
             raise UserError(f"{path.parent}: another process is training this run; wait for it, or stop it")
 
     def __call__(self, line: str) -> None:
-        """Say one line."""
-        self._echo(line)
+        """Say one line; where nobody reads the terminal's any more (`| head`), the training goes on all the same."""
+        try:
+            self._echo(line)
+        except BrokenPipeError:
+            silence_stdout()
         self._file.write(line + "\n")
         self._file.flush()
 

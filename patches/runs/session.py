@@ -55,9 +55,9 @@ class Session:
         run = self.resume.run if self.resume else Run.create(Path(options.outdir), options)
         with closing(Log(run.path / "log.txt", self.echo)) as log:
             said += self._cut(run, trainer.images)
+            run.write_options(self.assembly.to_dict())
             for line in (*said, f"Run: {run.path}"):
                 log(line)
-            run.write_options(self.assembly.to_dict())
             before = max((float(row["total_seconds"]) for row in run.rows()), default=0.0)
             with Reporter(run.path, trainer.images, before) as reporter:
                 state = self.resume.state if self.resume else None

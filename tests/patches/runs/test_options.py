@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which value an option gets, and why."""
+
+import json
+import math
+import re
+
+import pytest
+
+from patches import presets
+from patches.errors import UserError
+from patches.runs.options import (
+    MAY_DIFFER,
+    NAMES,
+    TrainOptions,
+    refuse_differences,
+    resolve,
+    same_run,
+    seconds_of,
+    total_kimg,
+)
+from tests.patches.runs.support import resolved
+
+GIVEN = {"outdir": "runs", "data": "x.zip"}
+
+
+def own(**changes):
+    return {**resolved(**GIVEN, kimg="10").options.to_dict(), **changes}
+
+
+@pytest.mark.parametrize(
+    ("given", "preset", "run", "value", "reason"),
+    [
+        ({}, None, None, 4, "default"),
+        ({}, "paper", None, 1, "from --preset=paper"),
+        ({"tick": 7.0}, "paper", None, 7, None),
+        ({}, "paper", {"tick": 3.0}, 3, "as the run has it"),
+        ({"tick": 3.0}, "paper", {"tick": 3.0}, 3, None),
+        ({}, None, {"tick": 3.0}, 3, "as the run has it"),
+    ],
+)
+def test_given_comes_before_the_runs_own_before_the_preset_before_the_default(given, preset, run, value, reason):
+    found = resolved(**GIVEN, **given, preset=preset, own=run and own(**run))
+    assert found.options.tick == value
+    assert found.reasons.get("tick") == reason
+
+
+def test_a_preset_fills_in_all_that_is_required_but_places():
+    for name in presets.PRESETS:
+        options = resolve({n: GIVEN.get(n) for n in NAMES}, name).options
+        for key, value in presets.settings(name).items():
+            if value is None:  # left to the configuration
+                continue
+            assert getattr(options, key) == (float(value) if key == "kimg" else value)
+    with pytest.raises(UserError, match=f"--preset=none: must be one of {', '.join(presets.PRESETS)}"):
+        resolved(**GIVEN, preset="none")
+
+
+def test_what_the_configuration_decides_is_told():
+    found = resolved(**GIVEN, cfg="stylegan3-t", map_depth=None)
+    assert (found.options.glr, found.reasons["glr"]) == (0.0025, "by --cfg=stylegan3-t")
+    assert (found.options.map_depth, found.reasons["map_depth"]) == (2, "by --cfg=stylegan3-t")
+    assert resolved(**GIVEN, cfg="stylegan2", map_depth=None).options.map_depth == 8
+    assert "glr" not in resolved(**GIVEN, glr=0.1).reasons
+
+
+def test_every_option_survives_json():
+    options = resolved(**GIVEN, time_limit=60.0).options
+    assert TrainOptions(**json.loads(json.dumps(options.to_dict()))) == options
+
+
+def test_the_time_limit_belongs_to_one_process():
+    assert resolved(**GIVEN, own=own(time_limit=60.0)).options.time_limit is None
+
+
+@pytest.mark.parametrize("name", ["outdir", "data", "cfg", "batch", "gamma"])
+def test_a_missing_option_is_named_with_what_to_give(name):
+    with pytest.raises(UserError, match=rf"^--{name}: missing; .+"):
+        resolved(**{**GIVEN, name: None})
+
+
+def test_a_missing_gamma_is_suggested_for_the_configuration_and_batch():
+    with pytest.raises(UserError, match=r"stylegan3-t .*0\.5 at 128x128, 2 at 256x256, 8 at 512x512"):
+        resolved(**GIVEN, cfg="stylegan3-t", gamma=None)
+    with pytest.raises(UserError, match=r"stylegan2 and --batch=16 .*0\.82 at 256x256"):
+        resolved(**GIVEN, batch=16, gamma=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cfg", "stylegan4"), ("gpus", 2), ("batch", 0), ("batch_gpu", 0), ("gamma", -1.0), ("aug", "yes"), ("p", 1.5),
+        ("target", 2.0), ("cbase", 0), ("cmax", 0), ("glr", 0.0), ("dlr", -1.0), ("map_depth", 0), ("mbstd_group", 0),
+        ("tick", 0.0), ("tick", 0.0001), ("snap", 0), ("workers", -1), ("freezed", -1), ("keep_states", 0),
+        ("metrics", "fid50k_full"), ("kimg", "-1"), ("kimg", "ten"), ("kimg", "+5"), ("seed", -1), ("time_limit", 0.0),
+        ("tick", math.inf), ("gamma", math.inf), ("gamma", math.nan), ("glr", math.nan), ("target", math.nan),
+    ],
+)  # fmt: skip
+def test_a_value_out_of_range_is_refused_with_what_is_allowed(name, value):
+    with pytest.raises(UserError, match=re.escape(f"--{name.replace('_', '-')}={value}: ")) as error:
+        resolved(**GIVEN, **{name: value})
+    assert "\n" not in str(error.value)
+
+
+def test_metrics_none_is_taken_as_the_paper_writes_it():
+    assert resolved(**GIVEN, metrics="None").options.metrics == "None"
+
+
+def test_a_resumed_run_refuses_other_options_all_in_one_line():
+    with pytest.raises(UserError, match=r"--batch is 8, not 16; --gamma is 1.0, not 2.0; only --kimg, --snap") as error:
+        resolved(**GIVEN, batch=16, gamma=2.0, own=own())
+    assert "--finetune" in str(error.value)
+
+
+def test_what_may_differ_is_what_the_design_names():
+    assert set(MAY_DIFFER) == {"kimg", "snap", "keep_states", "time_limit", "workers", "metrics", "data", "outdir"}
+    refuse_differences(dict.fromkeys(MAY_DIFFER, "another"), own())
+
+
+def test_runs_are_the_same_by_all_that_matters():
+    options = resolved(**GIVEN).options
+    mine = options.to_dict()
+    for name in MAY_DIFFER:
+        assert same_run(options, {**mine, name: "another"}, given=())
+    for name in set(NAMES) - set(MAY_DIFFER) - {"batch_gpu"}:
+        assert not same_run(options, {**mine, name: "another"}, given=())
+    assert same_run(options, {**mine, "batch_gpu": 4}, given=())  # chosen from what was free then
+    assert not same_run(options, {**mine, "batch_gpu": 4}, given=("batch_gpu",))
+
+
+def test_kimg_is_a_total_and_plus_adds_to_the_runs():
+    assert total_kimg("10", None) == 10
+    assert total_kimg("0.016", None) == 0.016
+    assert total_kimg("+10", own(kimg=20.0)) == 30
+    assert total_kimg("12", own(kimg=20.0)) == 12
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("5h50m", 21000), ("90s", 90), ("90", 90), ("45m", 2700), ("1.5h", 5400), ("1h1m1s", 3661)]
+)
+def test_times_are_read(text, seconds):
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "5d", "h", "5m5h", "-5"])
+def test_other_times_are_refused(text):
+    with pytest.raises(UserError, match="--time-limit"):
+        seconds_of(text)
+
+
+def test_expectations_name_what_each_preset_costs():
+    for row in presets.expectations():
+        assert set(row) == {"preset", "resolution", "memory_gb", "s_per_kimg", "measured_on"}
