@@ -42,8 +42,8 @@ PRESETS = {
         map_depth=2, glr=None, dlr=0.002, scaling="linear", aug="ada", memory_gb=16.0, s_per_kimg=18000,
     ),
     "demo": Preset(
-        cfg="stylegan2", resolution="64x64", batch=8, gamma=5, kimg="9", tick=0.5, snap=6, cbase=512, cmax=64,
-        map_depth=2, glr=0.006, dlr=0.006, scaling="compand", aug="noaug", memory_gb=0.6, s_per_kimg=15,
+        cfg="stylegan2", resolution="64x64", batch=4, gamma=3, kimg="8", tick=0.5, snap=4, cbase=512, cmax=64,
+        map_depth=2, glr=0.006, dlr=0.012, scaling="compand", aug="noaug", memory_gb=0.5, s_per_kimg=25,
     ),
     "tiny": Preset(
         cfg="stylegan2", resolution="64x64", batch=16, gamma=1, kimg="200", tick=1, snap=10, cbase=2048, cmax=64,
