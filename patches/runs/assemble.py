@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From resolved options to a setup that a trainer takes: recipe, patches, data, networks, numbers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch
 
 from patches.canvases import Canvases
 from patches.errors import UserError
-from patches.runs.memory import bytes_of_state, bytes_per_picture, choose_batch_gpu, free_memory
+from patches.runs.memory import choose_batch_gpu, estimate, free_memory
 from patches.runs.options import Resolved, TrainOptions
 from patches.series import SERIES, SoundOptions, apply_series
 from spect.errors import SoundError
@@ -96,8 +96,6 @@ def assemble(resolved: Resolved, device: torch.device) -> Assembly:
     recipe = recipe_for(options)
     data = open_data(recipe, options)
     generator, discriminator = specs(options, data)
-    if options.batch_gpu is None:
-        resolved = _with_batch_gpu(resolved, generator, discriminator, device)
     augment = recipe.make_augment(data)
     if augment is None and options.aug != "noaug" and "aug" in resolved.reasons:
         resolved = resolved.with_choice("aug", "noaug", "plain pictures have no augmentation here but --mirror")
@@ -109,6 +107,10 @@ def assemble(resolved: Resolved, device: torch.device) -> Assembly:
         sheet=recipe.make_sheet(data),
         augment=augment,
     )
+    if options.batch_gpu is None:
+        chosen, reason = choose_batch_gpu(options.batch, options.mbstd_group, estimate(setup), free_memory(device))
+        resolved = resolved.with_choice("batch_gpu", chosen, reason)
+        setup = replace(setup, hyper=hyperparameters(resolved.options))
     return Assembly(setup, resolved, recipe, str(data.digest))
 
 
@@ -138,20 +140,6 @@ def specs(options: TrainOptions, data: Dataset) -> tuple[GeneratorSpec, Discrimi
         generator_spec(options.cfg, data.shape, map_depth=options.map_depth, **widths),
         discriminator_spec(data.shape, group=group, **widths),
     )
-
-
-def _with_batch_gpu(
-    resolved: Resolved, generator: GeneratorSpec, discriminator: DiscriminatorSpec, device: torch.device
-) -> Resolved:
-    options = resolved.options
-    chosen, reason = choose_batch_gpu(
-        options.batch,
-        options.mbstd_group,
-        bytes_per_picture(generator, discriminator),
-        bytes_of_state(generator, discriminator),
-        free_memory(device),
-    )
-    return resolved.with_choice("batch_gpu", chosen, reason)
 
 
 def hyperparameters(options: TrainOptions) -> Hyperparameters:
