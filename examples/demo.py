@@ -106,6 +106,8 @@ def main(arguments: list[str] | None = None) -> None:
     out = out.relative_to(ROOT) if out.is_relative_to(ROOT) else out
     os.chdir(ROOT)
 
+    # More threads don't pay for so small a network, and where other programs run they cost: the waiting ones spin.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     settings = Settings()
     taken = run_steps(plan(settings, out), out, fresh=given.fresh)
     setup = os.environ.get("SETUP_SECONDS")
