@@ -23,7 +23,7 @@ from stylegan3.training.setup import Setup
 from stylegan3.training.stats import Stats
 
 META = torch.device("meta")
-BEYOND_TENSORS = {"stylegan2": 1.65, "stylegan3-t": 1.25, "stylegan3-r": 1.25}
+BEYOND_TENSORS = {"stylegan2": 1.65, "stylegan3-t": 1.25, "stylegan3-r": 1.1}
 """Peak over living tensors: scratch of convolutions, gaps of the allocator. Measured by bench/memory.py on the CPU."""
 LIBRARIES = 32 * 2**20
 """What the first iteration makes the libraries load and keep. Measured likewise."""
