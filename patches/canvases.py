@@ -63,6 +63,11 @@ class Canvases:
         """SHA-256 of the archive's summary, which holds those of its contents."""
         return self.archive.digest
 
+    @property
+    def unlabelled(self) -> int:
+        """How many items have no class, where classes are learned."""
+        return int((np.asarray(self.archive.labels)[self.indices] < 0).sum()) if self.classes else 0
+
     def pictures(self, indices: np.ndarray) -> Tensor:
         """Copy canvases as stored. Shape: int64 [n] -> float32 [n, C, F, T] on the CPU."""
         return torch.from_numpy(self.archive.canvases(self.indices[indices]))

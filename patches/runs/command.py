@@ -97,6 +97,8 @@ def train(arguments: Mapping[str, Any], echo: Callable[[str], None]) -> None:
             return
         if device.type == "cuda":
             torch.backends.cudnn.benchmark = not options.nobench
+            # float32 means float32: TF32 keeps 10 bits, as few as fp16. Reduced precision will be an option of its own.
+            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         with progress("training", round(options.kimg * 1000), "pictures", done=done) as advance:
             Session(assembly, device, echo, stop, source, begin_with, _steps(advance, done)).run()
 
@@ -138,7 +140,13 @@ def check_data(source: Resume, assembly: Assembly) -> None:
     Raises:
         UserError: it is other data, and how it differs.
     """
-    was, now = _data_facts(source.run.options()), _data_facts(assembly.to_dict())
+    try:
+        was = _data_facts(source.run.options())
+    except KeyError as error:
+        raise UserError(
+            f"--resume: {source.run.path}/training_options.json lacks {error}: it is of another version"
+        ) from error
+    now = _data_facts(assembly.to_dict())
     if was["hash"] == now["hash"]:
         return
     differ = [f"{name} {now[name]}, not {was[name]}" for name in now if now[name] != was[name]]
@@ -175,12 +183,17 @@ def say(assembly: Assembly, source: Resume | None, device: torch.device, echo: C
     shape = "x".join(str(size) for size in setup.dataset.shape)
     echo(f"Data: {len(setup.dataset)} pictures of {shape}, {setup.dataset.c_dim} classes; device: {device}")
     if assembly.canvases:
-        view = assembly.canvases.view
+        view, bare = assembly.canvases.view, assembly.canvases.unlabelled
+        if bare:
+            echo(f"  {bare} of them have no class; they are learned under none, which gen_audio can't ask for")
         seconds = view.samples / view.sample_rate
         echo(f"View: {view.name}, {view.scaling.name} scaling; {seconds:.2f} s of sound at {view.sample_rate} Hz each")
     echo(f"Patches: {', '.join(assembly.recipe.applied) or 'none'}")
     if source is not None:
         echo(f"Going on from {source.state or source.run.path}")
+        newer = sorted(path.name for path in source.run.newer_than(source.state))
+        if newer:
+            echo(f"  {len(newer)} newer files will be removed, that part is trained again: {', '.join(newer[:6])}")
     elif options["finetune"]:
         echo(f"Fine-tuning: a new run that begins with the weights of {options['finetune']}")
 

@@ -46,13 +46,20 @@ class Run:
         Raises:
             UserError: the folder can't be made or written.
         """
-        number = max((int(run.path.name[:5]) for run in runs(outdir)), default=-1) + 1
-        path = outdir / f"{number:05d}-{description(options)}"
-        try:
-            path.mkdir(parents=True)
-        except OSError as error:
-            raise UserError(f"--outdir={outdir}: can't be written ({error.strerror}); give another folder") from error
-        return cls(path)
+        while True:
+            number = max((int(run.path.name[:5]) for run in runs(outdir)), default=-1) + 1
+            path = outdir / f"{number:05d}-{description(options)}"
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                if path.is_dir():
+                    continue  # another run began at this moment: the next number
+                raise UserError(f"--outdir={outdir}: is a file; give a folder") from None
+            except OSError as error:
+                raise UserError(
+                    f"--outdir={outdir}: can't be written ({error.strerror}); give another folder"
+                ) from error
+            return cls(path)
 
     def options(self) -> dict[str, Any]:
         """Return what training_options.json says.
@@ -99,13 +106,17 @@ class Run:
         Args:
             state: None: the run begins again.
         """
-        number = -1.0 if state is None else _number_of(state)
-        newer = [path for kind in (STATE, NETWORK, FAKES) for n, path in self._numbered(kind) if n > number]
+        newer = self.newer_than(state)
         for path in newer:
             path.unlink()
         self._cut_rows(images)
         remove_partials(self.path)
         return sorted(path.name for path in newer)
+
+    def newer_than(self, state: Path | None) -> list[Path]:
+        """Return the snapshots, states and sheets that are newer than a state; None: all."""
+        number = -1.0 if state is None else _number_of(state)
+        return [path for kind in (STATE, NETWORK, FAKES) for n, path in self._numbered(kind) if n > number]
 
     def _cut_rows(self, images: int) -> None:
         path = self.path / ROWS

@@ -7,13 +7,13 @@ import sys
 import time
 from types import FrameType, TracebackType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the ssh session to a rented machine is closed
 SPARE_SHARE, SPARE_SECONDS = 0.02, 30.0
 """Of a time limit, kept back beside what is measured (the libraries' loading isn't); at most so many seconds."""
 
 
 class Stop:
-    """Catches SIGINT and SIGTERM while it is entered.
+    """Catches SIGINT, SIGTERM and SIGHUP while it is entered.
 
     Before `arm` there is nothing to save and a signal ends the program at once. From then on the first one is kept
     until it is asked for (call the object after each iteration), and only a second one ends at once.

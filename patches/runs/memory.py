@@ -131,10 +131,17 @@ def free_memory(device: torch.device) -> float:
         return 8.0 * GB
     rows = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
     free = float(rows["MemAvailable"].split()[0]) * 1024
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if limit.exists() and used.exists() and limit.read_text().strip() != "max":
-        free = min(free, float(limit.read_text()) - float(used.read_text()))
-    return free
+    return min(free, _free_of_cgroup(Path("/sys/fs/cgroup")))
+
+
+def _free_of_cgroup(folder: Path) -> float:
+    """Return what a control group still gives: pages of read files count as free, since the kernel drops them."""
+    limit, used, details = folder / "memory.max", folder / "memory.current", folder / "memory.stat"
+    if not (limit.exists() and used.exists() and details.exists()) or limit.read_text().strip() == "max":
+        return float("inf")
+    rows = dict(line.split() for line in details.read_text(encoding="ascii").splitlines())
+    cached = float(rows.get("inactive_file", 0)) + float(rows.get("active_file", 0))
+    return float(limit.read_text()) - float(used.read_text()) + cached
 
 
 def choose_batch_gpu(batch: int, group: int, needed: Estimate, free: float) -> tuple[int, str]:

@@ -85,7 +85,9 @@ class Session:
         if self.resume is None:
             return []
         cut = run.cut_after(images, self.resume.state)
-        return [f"  newer files are removed and come again: {', '.join(cut[:6])}{' ...' * (len(cut) > 6)}"] * bool(cut)
+        return [
+            f"  newer files are removed, that part is trained again: {', '.join(cut[:6])}{' ...' * (len(cut) > 6)}"
+        ] * bool(cut)
 
     def _train(self, trainer: Trainer, ticker: Ticker) -> None:
         options = self.assembly.resolved.options

@@ -41,6 +41,7 @@ class Ticker:
     def __post_init__(self) -> None:
         options, data = self.assembly.resolved.options, self.assembly.canvases
         self.snapshots = Snapshots(self.run, self.assembly.header(), options.keep_states, self.last)
+        self._images = self.trainer.images
         self._watch = Watch(real_pictures(self.trainer, WATCHED), data.view.sound if data else None)
 
     def begin(self) -> None:
@@ -57,7 +58,9 @@ class Ticker:
         row = self.reporter.row(progress, health, self.trainer.ada.p, self.trainer.device)
         self.reporter.write(row)
         self.log(tick_line(row, options.kimg, health.warnings()))
-        if progress.done or (progress.tick or 0) % options.snap == 0:
+        before, self._images = self._images, progress.images
+        per_snapshot = round(options.tick * 1000) * options.snap
+        if progress.done or progress.images // per_snapshot > before // per_snapshot:
             self._snapshot(pictures)
         self.stop.worked()
 

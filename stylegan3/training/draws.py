@@ -80,11 +80,9 @@ class Draws:
         return self._stack("crossover", draw)
 
     def augmentation(self, augment: Augment, p: float, purpose: str) -> dict[str, Tensor]:
-        """Draw the augmentation's parameters. Shape: {name: [N, ...]}."""
+        """Draw the augmentation's parameters, on the CPU as `Augment` takes them. Shape: {name: [N, ...]}."""
         parts = [augment.draw(self.hyper.group_size, p, self._rng(group, purpose)) for group in self.groups]
-        return {
-            name: torch.stack([part[name] for part in parts], dim=1).flatten(0, 1).to(self.device) for name in parts[0]
-        }
+        return {name: torch.stack([part[name] for part in parts], dim=1).flatten(0, 1) for name in parts[0]}
 
 
 def make_pictures(

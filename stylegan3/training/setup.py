@@ -48,7 +48,7 @@ class Augment(Protocol):
         """Draw the parameters for n pictures, each change with probability p; first axis n."""
 
     def __call__(self, pictures: Tensor, draws: dict[str, Tensor]) -> Tensor:
-        """Apply them, differentiably. Shape: [N, C, F, T] in model space, the same out."""
+        """Apply them (they stay on the CPU), differentiably. Shape: [N, C, F, T] in model space, the same out."""
 
 
 SheetWriter = Callable[[Path, str, Tensor], dict[str, Any]]

@@ -99,3 +99,11 @@ def test_a_generator_is_its_key_alone():
     a, b, c = (torch.rand(3, generator=generator(*key)) for key in ((1, "x", 2), (1, "x", 2), (1, "x2")))
     assert torch.equal(a, b)
     assert not torch.equal(a, c)
+
+
+def test_an_augmentations_parameters_stay_on_the_cpu_whatever_the_device():
+    """They are looked at item by item: on a device that would wait for it, or fail where devices mix."""
+    draws = Draws(hyper(8), "D main", 0, range(2), torch.device("meta"))
+    values = draws.augmentation(Louder(), 1.0, "augment reals")
+    assert values
+    assert all(value.device == CPU and len(value) == 8 for value in values.values())
