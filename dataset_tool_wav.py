@@ -218,4 +218,4 @@ def _previews(dest: Path, folder: Path, items: int, executor: Any, workers: int)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, click.ClickException, click.Abort)

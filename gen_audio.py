@@ -9,6 +9,15 @@ Examples:
   python gen_audio.py --network RUN --outdir again --recipe out/seed0003.wav    # the same sound again
 """
 
+import os
+import signal
+import sys
+
+if __name__ == "__main__":  # while the libraries load there is nothing to tidy: leave quietly, at once
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(128 + number))
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # nohup and `&` ignore Ctrl-C
+        signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + number))
+
 import time
 from pathlib import Path
 from typing import Any
@@ -70,4 +79,9 @@ def main(device: str, outdir: Path, network: tuple[str, ...], more: tuple[str, .
 
 
 if __name__ == "__main__":
-    run(main)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(
+        signal.SIGTERM, lambda number, frame: sys.exit(128 + number)
+    )  # as process 1 too, nothing half written
+    run(main, click.ClickException, click.Abort)

@@ -71,4 +71,4 @@ def main(**given: Any) -> None:
 
 
 if __name__ == "__main__":
-    console.run(main)
+    console.run(main, click.ClickException, click.Abort)

@@ -7,7 +7,7 @@
     def main(...): ...
 
     if __name__ == "__main__":
-        run(main)
+        run(main, click.ClickException, click.Abort)
 
 Exit codes: 0 done, 2 a mistake of the user's (or of his disk), 130 interrupted; anything else is a bug's traceback.
 """
@@ -16,11 +16,12 @@ import errno
 import functools
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 import torch
 
@@ -103,18 +104,26 @@ def silence_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def run(command: Any) -> None:
-    """Run a click command so that its own complaints (an unknown option, a missing one) take one line too."""
-    import click
+class Complaint(Protocol):
+    """What a command line library raises at an unknown option or a missing one, as click.ClickException is."""
 
+    def format_message(self) -> str: ...
+
+
+def run(command: Any, complaint: type[Exception], abort: type[Exception]) -> None:
+    """Run a script's click command so that click's own complaints take one line too.
+
+    Args:
+        complaint: click.ClickException, a `Complaint`.
+        abort: click.Abort. Both are handed in, since click is the scripts' alone.
+    """
     try:
         code = command.main(standalone_mode=False)
-    except click.exceptions.Exit as leave:
-        code = leave.exit_code
-    except click.ClickException as error:
-        print(f"{script_name(command.callback)}: {_flat(error.format_message())} (see --help)", file=sys.stderr)
+    except complaint as error:
+        told = cast(Complaint, error).format_message()
+        print(f"{script_name(command.callback)}: {_flat(told)} (see --help)", file=sys.stderr)
         code = EXIT_MISTAKE
-    except (click.Abort, KeyboardInterrupt):
+    except (abort, KeyboardInterrupt):
         print(f"{script_name(command.callback)}: interrupted", file=sys.stderr)
         code = EXIT_INTERRUPTED
     sys.exit(code if isinstance(code, int) else 0)
@@ -169,10 +178,9 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise UserError(f"--device={name}: unknown; allowed are auto, cpu, cuda and cuda:N") from None
+    if not re.fullmatch(r"cpu|cuda(:(0|[1-9]\d?))?", name):  # torch knows more kinds, which nobody tried here
+        raise UserError(f"--device={name}: unknown; allowed are auto, cpu, cuda and cuda:N")
+    device = torch.device(name)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"--device={name}: this torch sees no CUDA device; use --device=cpu or auto")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import errno
+import re
+from pathlib import Path
 
 import click
 import pytest
@@ -82,7 +84,7 @@ def test_clicks_own_complaints_take_one_line(capsys, monkeypatch):
 
     monkeypatch.setattr("sys.argv", ["x"])
     with pytest.raises(SystemExit) as leave:
-        run(main)
+        run(main, click.ClickException, click.Abort)
     assert leave.value.code == 2
     error = capsys.readouterr().err
     assert "--outdir" in error
@@ -96,7 +98,34 @@ def test_progress_without_a_terminal_prints_nothing(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("name", ["tpu9", "cuda:99"])
+def test_help_and_what_a_command_returns_end_well(capsys, monkeypatch):
+    @click.command()
+    def main():
+        return 3
+
+    for arguments, code in ((["x", "--help"], 0), (["x"], 3)):
+        monkeypatch.setattr("sys.argv", arguments)
+        with pytest.raises(SystemExit) as leave:
+            run(main, click.ClickException, click.Abort)
+        assert leave.value.code == code
+    assert "Usage" in capsys.readouterr().out
+
+
+def test_click_is_the_scripts_alone():
+    root = Path(__file__).parents[2]
+    files = [file for room in ("spect", "stylegan3", "patches") for file in (root / room).rglob("*.py")]
+    assert len(files) > 50
+    assert [file.name for file in files if re.search(r"^\s*(import|from) click\b", file.read_text(), flags=re.M)] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["tpu9", "cuda:99", "cuda:", "cuda:-1", "cuda:x", "cpu:0", "meta", "mps", "xpu", "", "CPU"]
+)
 def test_an_unknown_device_is_refused(name):
-    with pytest.raises(UserError, match="--device"):
+    with pytest.raises(UserError, match=r"--device=.*: "):
         choose_device(name)
+
+
+def test_the_cpu_is_always_there():
+    assert choose_device("cpu").type == "cpu"
+    assert choose_device("auto").type in ("cpu", "cuda")

@@ -2,6 +2,10 @@
 import errno
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -339,3 +343,33 @@ def test_trimmed_sounds_end_where_they_fade(snapshot, tmp_path):
     assert np.abs(trimmed[:, -1]).max() > 1e-3 * np.abs(trimmed).max()
     edit = json.loads((tmp_path / "seed0000.json").read_text())["edits"][-1]
     assert edit == {"edit": "trim_tail", "floor_db": -60.0, "samples": trimmed.shape[1]}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_at_once_with_nothing_half_written(snapshot, tmp_path, number, code):
+    command = [sys.executable, gen_audio.__file__, "--network", snapshot, "--outdir", tmp_path, "--seeds", "0-99999"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("seed*.json")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(number)
+        _, complaint = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert complaint == ("gen_audio.py: interrupted\n" if number == signal.SIGINT else "")
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith("seed")] == []
+    for path in tmp_path.glob("*.wav"):
+        assert sound(path).shape == (2, SAMPLES)
+    for path in tmp_path.glob("*.json"):
+        json.loads(path.read_text())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_the_libraries_load_ends_it_without_a_word(tmp_path, number, code):
+    (tmp_path / "click.py").write_text(f"import os\nos.kill(os.getpid(), {int(number)})\n")  # found before the real one
+    ended = subprocess.run(
+        [sys.executable, gen_audio.__file__, "--help"],
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", "")
