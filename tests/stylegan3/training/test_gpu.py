@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training on a CUDA device: every phase and augmentation runs there, and a state goes over and back."""
+
+import pytest
+import torch
+
+from stylegan3.training.data import batches
+from stylegan3.training.trainer import Trainer
+from tests.stylegan3.training.support import KINDS, setup
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_iterations_on_the_device_end_near_the_cpus(kind: str) -> None:
+    arrangement = setup(kind, aug="fixed", aug_p=0.5)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    on_cpu, on_device = Trainer(arrangement), Trainer(arrangement, "cuda")
+    on_device.load_state(on_cpu.state())
+    source = batches(arrangement.dataset, arrangement.hyper.batch, arrangement.hyper.seed, 0, workers=2)
+    for _ in range(5):  # R1 at the first, path length at the first and the fifth
+        batch = next(source)
+        on_cpu.step(*batch)
+        on_device.step(*batch)
+    source.close()
+    state = on_device.state()
+    assert all(bool(torch.isfinite(value).all()) for value in state.values())
+    again = Trainer(arrangement)
+    again.load_state({name: value.cpu() for name, value in state.items()})
+    assert again.images == on_cpu.images
+    assert abs(float(again.path_length_mean) - float(on_cpu.path_length_mean)) <= 0.5 * abs(
+        float(on_cpu.path_length_mean)
+    )
