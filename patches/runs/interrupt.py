@@ -28,7 +28,8 @@ class Stop:
         self._other = 0.0
 
     def __enter__(self) -> "Stop":
-        self._former = {number: signal.signal(number, self._caught) for number in SIGNALS}
+        heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup's stay so
+        self._former = {number: signal.signal(number, self._caught) for number in heard}
         return self
 
     def __exit__(

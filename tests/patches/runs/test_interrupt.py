@@ -24,7 +24,7 @@ def clock(monkeypatch) -> Clock:
     return made
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_armed_stop_keeps_the_first_signal_and_ends_with_the_second(number, capfd):
     with Stop() as stop:
         stop.arm()
@@ -45,6 +45,19 @@ def test_handlers_are_given_back():
     with Stop():
         assert signal.getsignal(signal.SIGTERM) not in before
     assert [signal.getsignal(number) for number in interrupt.SIGNALS] == before
+
+
+def test_a_signal_that_was_ignored_stays_so():
+    """nohup ignores SIGHUP, so that a run outlives its terminal."""
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Stop() as stop:
+            stop.arm()
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert stop() is None
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, former)
 
 
 def iterate(stop: Stop, clock: Clock, seconds: float) -> str | None:
