@@ -17,6 +17,7 @@ from functools import cached_property
 
 import numpy as np
 
+KIND, VERSION = "sg3-spect archive", 1  # what dataset.json says it is
 ALIGNMENT = 64  # bytes; a cache line, and what numpy.save aligns its own data to
 FIRST = 128  # where the data of member 0 start
 PER_FOLDER = 1000

@@ -17,8 +17,7 @@ import numpy as np
 
 from spect.archive import layout as zip64
 from spect.archive.foreign import describe
-from spect.archive.layout import Layout
-from spect.archive.writer import KIND, VERSION
+from spect.archive.layout import KIND, VERSION, Layout
 from spect.errors import SoundError
 
 _HOLDOUT = b'"split":"holdout"'  # in sorted JSON without spaces; quotes inside names are escaped

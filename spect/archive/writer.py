@@ -24,9 +24,8 @@ import numpy as np
 from spect.archive import layout as zip64
 from spect.archive.layout import Layout
 from spect.errors import SoundError
+from spect.files import sync_folder
 
-KIND = "sg3-spect archive"
-VERSION = 1
 SYNC_BYTES = 1 << 26
 
 
@@ -132,8 +131,8 @@ class ArchiveWriter:
         label_bytes, item_bytes = io.BytesIO(), "".join(sorted_json(item) + "\n" for item in items).encode("ascii")
         np.save(label_bytes, np.asarray(labels, dtype="<i8"), allow_pickle=False)
         body = {
-            "kind": KIND,
-            "version": VERSION,
+            "kind": zip64.KIND,
+            "version": zip64.VERSION,
             "items": len(crcs),
             "sha256": {
                 zip64.ITEMS: hashlib.sha256(item_bytes).hexdigest(),
@@ -169,15 +168,6 @@ class ArchiveWriter:
         directory = b"".join(entries)
         end = zip64.end_records(len(entries), at, len(directory))
         _write_at(self._file.fileno(), directory + end, at)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in this folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def remove_stale(path: Path) -> list[Path]:

@@ -210,6 +210,15 @@ def test_a_flipped_bit_is_found_by_verify(tmp_path: Path) -> None:
         Archive.open(tmp_path / "a.zip").verify()
 
 
+def test_reading_needs_no_file_locks(tmp_path: Path) -> None:
+    write(tmp_path / "a.zip", pictures(2, 16, 16))
+    read = "import sys; sys.modules['fcntl'] = None; from spect.archive.reader import Archive; "
+    read += "print(len(Archive.open(sys.argv[1]).canvases([0, 1])))"
+    command = [sys.executable, "-c", read, str(tmp_path / "a.zip")]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("2\n", "")
+
+
 def test_a_newer_version_is_refused_by_number(tmp_path: Path) -> None:
     write(tmp_path / "a.zip", pictures(1, 16, 16), version=9)
     with pytest.raises(SoundError, match="version 9; this program reads up to 1"):
@@ -227,10 +236,24 @@ def _foreign(folder: Path, what: str) -> Path:
         with zipfile.ZipFile(folder / "a.zip") as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
             for name in old.namelist():
                 new.writestr(name, old.read(name))
+    elif what.startswith("paper"):
+        with zipfile.ZipFile(path, "w") as archive:
+            for index in range(2):
+                with archive.open(f"00000/spect{index:08d}.npy", "w") as file:
+                    np.save(file, np.zeros((32, 16, 4 if what == "paper" else 3), np.float32), allow_pickle=False)
+            if what == "paper":
+                archive.writestr("dataset.json", json.dumps({"labels": None}))
     elif what in ("wavs", "pictures", "neither"):
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr({"wavs": "a/x.wav", "pictures": "00000/img00000000.png", "neither": "x.txt"}[what], b"x")
             archive.writestr("dataset.json", json.dumps({"labels": None}))
+    elif what == "locked":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x.npy", b"x")
+        content = bytearray(path.read_bytes())
+        for mark, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+            content[content.index(mark) + flags] |= 1  # encrypted, it says
+        path.write_bytes(content)
     return path
 
 
@@ -245,7 +268,10 @@ def _foreign(folder: Path, what: str) -> Path:
         ("packed again", "another program has packed again"),
         ("wavs", "a zip of sound files, not yet an archive"),
         ("pictures", "--patches=none"),
+        ("paper", r"float32 pictures of 32x16x4, as the paper's own tool writes them.*build it anew.*--dc=dropped"),
+        ("paper, 3 channels", "a zip without sounds in it"),
         ("neither", "a zip without sounds in it"),
+        ("locked", "can't be unpacked .*encrypted"),
     ],
 )
 def test_what_is_no_archive_is_told_what_it_is(tmp_path: Path, what: str, said: str) -> None:
