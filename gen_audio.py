@@ -81,7 +81,6 @@ def main(device: str, outdir: Path, network: tuple[str, ...], more: tuple[str, .
 if __name__ == "__main__":
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(
-        signal.SIGTERM, lambda number, frame: sys.exit(128 + number)
-    )  # as process 1 too, nothing half written
+    # Process 1, as in a container, ends at SIGTERM only where it says so; files half written are removed on the way.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     run(main, click.ClickException, click.Abort)

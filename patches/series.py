@@ -18,6 +18,7 @@ from patches.sheets import sound_sheet
 from patches.transfer import transfer
 from patches.view import View
 from spect.archive.reader import Archive
+from spect.preview import save_png
 from stylegan3.picture_sheet import picture_sheet
 from stylegan3.recipe import Recipe
 from stylegan3.training.setup import SheetWriter
@@ -48,7 +49,7 @@ def float32_canvases(options: SoundOptions) -> Patch:
         return Canvases(archive, View.fit(archive, "cmyk", "linear"), conditional=options.conditional)
 
     def sheet(data: Any) -> SheetWriter:
-        return picture_sheet(canvases("float32-canvases", data).view.preview)
+        return picture_sheet(canvases("float32-canvases", data).view.preview, save_png)
 
     return lambda recipe: replace(recipe, open_data=open_data, make_sheet=sheet)
 

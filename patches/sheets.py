@@ -17,12 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from patches.loudness import CEILING_DB, amplitude, decibels
 from patches.view import View
 from spect.preview import grid, save_png
 from spect.wavfile import write_wav
 
 GAP_SECONDS = 0.25
-LOWERED_PEAK_DB = -0.1  # of full scale
 ROUNDING = 1e-4  # a peak over 1 by less is float32 rounding of a full-scale sound: lowered to 1, which nobody hears
 SEPARATE = ("reals",)
 
@@ -93,9 +93,9 @@ def fit_to_full_scale(sounds: Tensor) -> tuple[Tensor, float, int]:
     peak = float(sounds.abs().max())
     if peak <= 1:
         return sounds, 0.0, int((~finite).sum())
-    ceiling = 1.0 if peak <= 1 + ROUNDING else 10 ** (LOWERED_PEAK_DB / 20)
+    ceiling = 1.0 if peak <= 1 + ROUNDING else amplitude(CEILING_DB)
     lowered = (sounds * (ceiling / peak)).clamp(-1, 1)  # the product may round to just above 1
-    return lowered, 20 * math.log10(ceiling / peak), int((~finite).sum())
+    return lowered, decibels(ceiling / peak), int((~finite).sum())
 
 
 def in_a_row(sounds: Tensor, gap: int) -> Tensor:

@@ -7,19 +7,21 @@ from typing import Any
 
 from torch import Tensor
 
+Save = Callable[[Path, Tensor], None]
+"""Writes a png whole or not at all: (path, uint8 [H, W, 3])."""
 
-def picture_sheet(preview: Callable[[Tensor], Tensor]) -> Callable[[Path, str, Tensor], dict[str, Any]]:
+
+def picture_sheet(preview: Callable[[Tensor], Tensor], save: Save) -> Callable[[Path, str, Tensor], dict[str, Any]]:
     """Return a writer of `folder/name.png`: about square, row by row.
 
     Args:
+        save: what writes the file.
         preview: model space [N, C, F, T] -> uint8 [N, F, T, 3].
     """
 
     def write(folder: Path, name: str, pictures: Tensor) -> dict[str, Any]:
-        from PIL import Image
-
-        sheet = grid(preview(pictures)).cpu().numpy()
-        Image.fromarray(sheet).save(folder / f"{name}.png")
+        sheet = grid(preview(pictures)).cpu()
+        save(folder / f"{name}.png", sheet)
         return {"picture": sheet}
 
     return write

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stylegan3.errors import NetworkError
 from stylegan3.networks import Discriminator, Generator
-from stylegan3.picture_sheet import picture_sheet
+from stylegan3.picture_sheet import Save, picture_sheet
 from stylegan3.pictures import PictureArchive
 from stylegan3.training.setup import Augment, Dataset, SheetWriter
 from stylegan3.training.trainer import Trainer
@@ -80,10 +80,10 @@ class Recipe:
     applied: tuple[str, ...] = ()
 
 
-def picture_recipe(*, mirror: bool = False, conditional: bool = False) -> Recipe:
-    """Return the recipe for 8-bit picture archives: no augmentation but mirroring, sheets as png."""
+def picture_recipe(save_png: Save, *, mirror: bool = False, conditional: bool = False) -> Recipe:
+    """Return the recipe for 8-bit picture archives: no augmentation but mirroring, sheets as png by `save_png`."""
     return Recipe(
         open_data=lambda path: PictureArchive(path, mirror=mirror, conditional=conditional),
         make_augment=lambda dataset: None,
-        make_sheet=lambda dataset: picture_sheet(dataset.preview),
+        make_sheet=lambda dataset: picture_sheet(dataset.preview, save_png),
     )

@@ -13,9 +13,10 @@ import numpy as np
 
 from patches.generate.choices import Output, Settings
 from patches.generate.network import Network
-from patches.generate.recipe import dump, program_version, write_recipe
+from patches.generate.recipe import dump, write_recipe
 from patches.generate.synthesis import Batch
 from patches.loudness import Levels, lower_peak, measure, trim_tail
+from patches.version import PROGRAM
 from spect.files import whole_file
 from spect.preview import save_png
 from spect.wavfile import write_wav
@@ -66,7 +67,7 @@ def _with(stem: Path, suffix: str) -> Path:
 
 
 def _tags(name: str, recipe: dict[str, Any]) -> dict[str, str]:
-    return {"title": name, "software": f"sg3-spect {program_version()}", "comment": dump(recipe)}
+    return {"title": name, "software": PROGRAM, "comment": dump(recipe)}
 
 
 def _write_pictures(stem: Path, batch: Batch, position: int, output: Output) -> None:

@@ -14,12 +14,10 @@ from torch import Tensor
 from patches.errors import UserError
 from patches.generate.choices import Settings, choose_class
 from patches.runs import tensorfile
+from patches.runs.directory import NETWORK, STATE
+from patches.runs.states import VERSION
 from patches.view import View
 from stylegan3.networks import Generator, GeneratorSpec, build_generator
-
-VERSION = 1  # of the snapshot header that this program reads
-SNAPSHOT = "network-snapshot-"
-STATE = "training-state-"
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def _newest(folder: Path) -> Path:
     """Return the last snapshot of a run, or of the run written last where the folder holds runs."""
     for depth in ("", "*/", "*/*/"):
         runs: dict[Path, list[Path]] = {}
-        for snapshot in folder.glob(f"{depth}{SNAPSHOT}*.safetensors"):
+        for snapshot in folder.glob(f"{depth}{NETWORK}*.safetensors"):
             runs.setdefault(snapshot.parent, []).append(snapshot)
         last = [max(snapshots, key=_natural) for snapshots in runs.values()]
         if last:
@@ -112,8 +110,8 @@ def _beside_pickle(path: Path) -> Path:
 
 
 def _is_a_state(path: Path) -> UserError:
-    beside = path.with_name(path.name.replace(STATE, SNAPSHOT))
-    hint = f"give {beside}" if beside.is_file() else f"give the {SNAPSHOT}*.safetensors of its run"
+    beside = path.with_name(path.name.replace(STATE, NETWORK))
+    hint = f"give {beside}" if beside.is_file() else f"give the {NETWORK}*.safetensors of its run"
     return UserError(f"--network={path}: a training state, not a network; {hint}")
 
 

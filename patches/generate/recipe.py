@@ -5,9 +5,7 @@
 bits, so that the same bits need the same batch. Without date, path, or machine: the same sound has the same recipe.
 """
 
-import importlib.metadata
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 
 import torch
 
+from patches import version
 from patches.errors import UserError
 from patches.generate.choices import MAXIMUM_SEED, Output, Settings, check_subtype
 from patches.generate.network import Network
@@ -22,7 +21,7 @@ from patches.loudness import TRIM_FLOOR_DB
 from spect.errors import SoundError
 from spect.wavfile import read_info
 
-FORMAT = "sg3-spect sound"
+FORMAT = f"{version.NAME} sound"
 VERSION = 1
 MAXIMUM_BATCH = 4096
 
@@ -65,7 +64,7 @@ def write_recipe(
         "sample_rate": network.view.sample_rate,
         "batch": list(batch),
         "computed": computed_on(network.device),
-        "versions": {"sg3-spect": program_version()},
+        "versions": {version.NAME: version.VERSION},
     }
 
 
@@ -83,14 +82,6 @@ def computed_on(device: torch.device) -> dict[str, Any]:
     if device.type == "cuda":
         return {"device": torch.cuda.get_device_name(device), "torch": torch.__version__}
     return {"device": device.type, "threads": torch.get_num_threads(), "torch": torch.__version__}
-
-
-def program_version() -> str:
-    """Return this program's version: the source tree's, else the installed one."""
-    project = Path(__file__).parents[2] / "pyproject.toml"
-    if project.is_file():
-        return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
-    return importlib.metadata.version("sg3-spect")
 
 
 def dump(recipe: Mapping[str, Any], indent: int | None = None) -> str:

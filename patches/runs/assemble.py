@@ -12,14 +12,14 @@ from patches.errors import UserError
 from patches.runs.memory import choose_batch_gpu, estimate, free_memory
 from patches.runs.options import Resolved, TrainOptions
 from patches.series import SERIES, SoundOptions, apply_series
+from patches.version import PROGRAM
 from spect.errors import SoundError
+from spect.preview import save_png
 from stylegan3.configs import CONFIGURATIONS, discriminator_spec, generator_spec
 from stylegan3.errors import NetworkError
 from stylegan3.networks import DiscriminatorSpec, GeneratorSpec
 from stylegan3.recipe import Recipe, picture_recipe
 from stylegan3.training.setup import Dataset, Hyperparameters, Setup
-
-PROGRAM = "sg3-spect 0.1.0"
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def recipe_for(options: TrainOptions) -> Recipe:
         UserError: mirroring asked for with sounds, or no such patch.
     """
     if options.patches.lower() == "none":
-        return picture_recipe(mirror=options.mirror, conditional=options.cond)
+        return picture_recipe(save_png, mirror=options.mirror, conditional=options.cond)
     if options.mirror:
         raise UserError(
             "--mirror=1: the picture's x axis is time, and a sound played backwards is another sound; leave it out "
@@ -82,7 +82,7 @@ def recipe_for(options: TrainOptions) -> Recipe:
     names = tuple(SERIES) if options.patches.lower() == "sound" else tuple(options.patches.split(","))
     augs = tuple(name for name in options.augs.split(",") if name)
     sound = SoundOptions(options.view, options.scaling, augs, options.cond)
-    return apply_series(picture_recipe(), names, sound)
+    return apply_series(picture_recipe(save_png), names, sound)
 
 
 def assemble(resolved: Resolved, device: torch.device) -> Assembly:

@@ -14,11 +14,11 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from stylegan3.networks.layers import SLOPE, SQRT2, Dense, fill_normal, parameter
+from stylegan3.networks.layers import SLOPE, Dense, fill_normal, parameter
 from stylegan3.networks.moments import Moments
 from stylegan3.networks.plan import LayerNumbers, layer_numbers
 from stylegan3.networks.specs import GeneratorSpec
-from stylegan3.ops.bias_act import bias_act
+from stylegan3.ops.bias_act import SQRT2, bias_act
 from stylegan3.ops.filtered_lrelu import filtered_lrelu
 from stylegan3.ops.modulation import modulated_conv2d
 

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-SQRT2 = 2.0**0.5
+from stylegan3.ops.bias_act import SQRT2
+
 SLOPE = 0.2  # of every leaky relu
 FIR = (0.125, 0.375, 0.375, 0.125)  # [1, 3, 3, 1] / 8, StyleGAN2's resampling filter
 

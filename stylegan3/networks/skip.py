@@ -16,9 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan3.errors import NetworkError
-from stylegan3.networks.layers import FIR, SLOPE, SQRT2, Dense, channels_last, fill_normal, laid_out, parameter
+from stylegan3.networks.layers import FIR, SLOPE, Dense, channels_last, fill_normal, laid_out, parameter
 from stylegan3.networks.moments import Moments
 from stylegan3.networks.specs import GeneratorSpec, start_grid
+from stylegan3.ops.bias_act import SQRT2
 from stylegan3.ops.modulation import demodulation
 from stylegan3.ops.upfirdn import upfirdn2d
 

@@ -10,6 +10,7 @@ import torch
 from patches.canvases import Canvases
 from patches.errors import UserError
 from patches.series import SERIES, SoundOptions, apply_series
+from spect.preview import save_png
 from stylegan3.recipe import picture_recipe
 from tests.patches.runs.support import archive, unlabelled
 
@@ -17,11 +18,11 @@ __all__ = ["archive", "unlabelled"]
 
 
 def apply(*names: str, **options):
-    return apply_series(picture_recipe(), names, SoundOptions(**options))
+    return apply_series(picture_recipe(save_png), names, SoundOptions(**options))
 
 
 def test_no_patch_changes_nothing():
-    before = picture_recipe()
+    before = picture_recipe(save_png)
     assert apply_series(before, (), SoundOptions()) is before
 
 
@@ -37,7 +38,7 @@ def test_no_patch_changes_nothing():
     ],
 )
 def test_a_patch_changes_its_own_part_alone(patch, changes):
-    before, after = picture_recipe(), apply(patch)
+    before, after = picture_recipe(save_png), apply(patch)
     same = {"transplant", "prepare"}
     fresh = {"open_data", "make_augment", "make_sheet"}  # picture_recipe makes these anew: compare their origin
     for part in same - changes:

@@ -168,15 +168,6 @@ def test_a_snapshots_header_tells_all_that_generation_needs(run):
     assert (state["kind"], state["pruned"], state["version"]) == ("training-state", False, 1)
 
 
-def test_the_program_names_its_version_as_the_project_does():
-    import tomllib
-
-    from patches.runs.assemble import PROGRAM
-
-    project = tomllib.loads((Path(train.__file__).parent / "pyproject.toml").read_text())["project"]
-    assert f"{project['name']} {project['version']}" == PROGRAM
-
-
 def test_a_snapshot_makes_sounds_with_nothing_else(run, tmp_path):
     network = run / "network-snapshot-000000.120.safetensors"
     alone = tmp_path / "alone.safetensors"
