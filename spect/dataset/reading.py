@@ -5,6 +5,7 @@
 """
 
 import os
+from math import log10
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +13,10 @@ import numpy as np
 import soundfile
 
 from spect import audio
+from spect.errors import SoundError
+
+ABSURD = 1000.0  # peak, +60 dBFS: float files may exceed full scale, but none by so much that holds sound
+INTEGERS = (16, 24, 32)  # bits that float files are found to hold unscaled
 
 
 def sixteen_bit(opened: Path | BinaryIO, start: int, frames: int) -> tuple[np.ndarray, int] | None:
@@ -37,12 +42,30 @@ def read(opened: Path | BinaryIO, start: int, frames: int, *, downmix: bool) -> 
     """Read a part of a sound, float32 [1 or 2, frames], and its rate: `spect.audio.read`, quickly where it may be.
 
     Raises:
-        SoundError: as `spect.audio.read`.
+        SoundError: as `spect.audio.read`, and at absurd levels.
     """
     quick = sixteen_bit(opened, start, frames)
     if quick is None:
-        return audio.read(opened, downmix=downmix, start=start, frames=frames)
+        sound, rate = audio.read(opened, downmix=downmix, start=start, frames=frames)
+        check_level(max(float(sound.max()), -float(sound.min())))
+        return sound, rate
     data, rate = quick
     sound = np.empty(data.shape[::-1], np.float32)
     np.multiply(data.T, np.float32(1 / 32768), out=sound)
     return sound, rate
+
+
+def check_level(peak: float) -> None:
+    """Refuse a sound beyond ABSURD.
+
+    Raises:
+        SoundError: what its values look like, and what to do.
+    """
+    if peak <= ABSURD:
+        return
+    bits = next((bits for bits in INTEGERS if peak <= 2 ** (bits - 1)), None)
+    if bits is None:
+        likely = "no sound that is stored as float reaches so far; write it again, between -1 and 1"
+    else:
+        likely = f"looks like {bits}-bit integers saved as float; divide them by {2 ** (bits - 1)}"
+    raise SoundError(f"peak {peak:.6g}, {20 * log10(peak):+.0f} dBFS: {likely}")

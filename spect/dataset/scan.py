@@ -12,7 +12,7 @@ import numpy as np
 
 from spect.audio import SoundInfo, probe, read
 from spect.dataset.options import TRIM_DB
-from spect.dataset.reading import sixteen_bit
+from spect.dataset.reading import check_level, sixteen_bit
 from spect.dataset.sources import Source
 from spect.errors import SoundError
 
@@ -85,6 +85,7 @@ def _examine(opened: Path | BinaryIO, name: str, downmix: bool, trim: bool) -> F
         peak, frames = max(peak, block_peak), frames + sound.shape[1]
         if sound.shape[1] < wanted:  # an mp3's length is known to a frame only
             break
+    check_level(peak)
     if trim and peak >= SILENT:
         onset = _onset(opened, sound if frames == sound.shape[1] else None, peak, downmix)
     return Facts(name, None, rate, info.channels, frames, peak, onset, clipped)

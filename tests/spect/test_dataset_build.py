@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Sequence
@@ -286,6 +287,43 @@ def test_six_channels_go_in_when_mixed_down(tmp_path: Path) -> None:
     _bad(tmp_path, "six")
     assert examine(Source(tmp_path, "folder"), "x.wav", downmix=True).reason is None
     assert examine(Source(tmp_path, "folder"), "x.wav", downmix=True).channels == 6
+
+
+@pytest.mark.parametrize(
+    ("peak", "said"),
+    [
+        (32767.0, r"^peak 32767, \+90 dBFS: looks like 16-bit integers saved as float; divide them by 32768$"),
+        (8e6, "looks like 24-bit integers .* by 8388608"),
+        (2.0**31, "looks like 32-bit integers .* by 2147483648"),
+        (1e20, r"\+400 dBFS: no sound .* write it again, between -1 and 1"),
+    ],
+)
+@pytest.mark.parametrize("trim", [False, True])
+def test_absurd_levels_are_refused_with_what_they_look_like(tmp_path: Path, peak: float, said: str, trim: bool) -> None:
+    data = tone()
+    data[100] = -1
+    soundfile.write(tmp_path / "x.wav", peak * data, RATE, subtype="FLOAT")
+    reason = examine(Source(tmp_path, "folder"), "x.wav", trim=trim).reason
+    assert reason is not None
+    assert re.search(said, reason)
+
+
+def test_one_absurd_file_stops_no_build_not_even_when_it_comes_after_the_scan(sounds: Path, tmp_path: Path) -> None:
+    soundfile.write(sounds / "a" / "ints.wav", np.full(1024, 20000.0), RATE, subtype="FLOAT")
+    assert made(sounds, tmp_path / "a.zip").items == 6
+    listing = find(sounds)
+    facts = [one for name in listing.names if (one := examine(listing.source, name)).reason is None]
+    soundfile.write(sounds / "a" / "0.wav", np.full((300, 1), 1e30), RATE, subtype="FLOAT")
+    built = build(listing.source, facts, NONE, PLAIN, tmp_path / "a.zip")
+    assert [(name, "+600 dBFS" in reason) for name, reason in built.failed] == [("a/0.wav", True)]
+    assert np.isfinite(Archive.open(tmp_path / "a.zip").statistics["row_rms"]).all()
+
+
+def test_a_float_file_a_little_over_full_scale_goes_in_as_it_is(tmp_path: Path) -> None:
+    store(tmp_path / "s" / "hot.wav", 1024, level=900.0)
+    made(tmp_path / "s", tmp_path / "a.zip")
+    error = decoded(Archive.open(tmp_path / "a.zip"), 0) - source_sound(tmp_path / "s", "hot.wav")
+    assert np.abs(error).max() < 1e-6 * 900 * 8
 
 
 @pytest.mark.parametrize(

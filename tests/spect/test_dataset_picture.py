@@ -67,6 +67,22 @@ def test_statistics_are_the_same_in_any_order() -> None:
     assert forward.to_dict() == backward.to_dict()
 
 
+def test_the_loudest_sounds_are_summed_exactly() -> None:
+    statistics, powers = Statistics(4), [2.0**44] * 1000 + [2.0**-20]  # +60 dBFS in frames of 4096, and next to nothing
+    for power in powers:
+        statistics.add(measured(np.full(5, power), np.full(5, power)))
+    assert statistics.to_dict()["row_rms"] == pytest.approx([2.0**22] * 4, rel=1e-3)
+    upper, lower = statistics._powers[:, 0].tolist()
+    assert upper * 2**40 + lower == 1000 * 2**64 + 1
+
+
+def test_infinite_powers_stay_finite_figures() -> None:
+    statistics = Statistics(2)
+    statistics.add(measured(np.full(3, np.inf), np.full(3, np.inf)))
+    found = statistics.to_dict()
+    assert np.isfinite([*found["row_rms"], *found["row_maximum_p99"], found["dc_rms"], found["dc_maximum_p99"]]).all()
+
+
 def test_empty_rows_measure_zero() -> None:
     statistics = Statistics(16)
     _, largest, mean = transform(np.zeros((2, 100), np.float32), Cmyk(rows=16, frames=8))
