@@ -2,6 +2,7 @@
 """Classes of files: from the folders they lie in, or from a csv or json of file and class."""
 
 import csv
+import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -79,7 +80,11 @@ def _csv(path: Path) -> dict[str, str]:
     except UnicodeDecodeError:
         raise SoundError(f"--labels: {path} is not UTF-8 text; save it as UTF-8") from None
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
-    rows = [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(cell.strip() for cell in row)]
+    try:
+        table = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise SoundError(f"--labels: {path} is not a csv ({error})") from None
+    rows = [row for row in table if any(cell.strip() for cell in row)]
     head = [cell.strip().lower() for cell in rows[0]] if rows else []
     file_at, class_at = _column(head, ("file", "filename", "path", "name")), _column(head, ("class", "label"))
     if file_at is None or class_at is None:

@@ -55,6 +55,7 @@ def test_whole_numbers_are_sorted_by_value() -> None:
         "\ufeffclass;file\nsoft;hat/a.wav\nhard;loose.wav\n",
         "path\tlicence\tlabel\nhat\\a.wav\tCC0\tsoft\n./loose.wav\tCC0\thard\n",
         "file,class\na.wav,soft\nloose.wav,hard\nb.wav,\n",
+        'note,file,class\n"two\nlines",hat/a.wav,soft\n\x0b\u2028,loose.wav,hard\n',
         json.dumps({"hat/a.wav": "soft", "loose.wav": "hard", "kick/b.wav": None}),
         json.dumps([["a.wav", "soft"], ["loose.wav", "hard"]]),
         json.dumps([{"file": "hat/a.wav", "class": "soft"}, {"file": "loose.wav", "class": "hard"}]),
@@ -226,6 +227,23 @@ def test_the_list_of_skipped_files_serves_all_archives_of_a_folder(tmp_path: Pat
 
 
 def test_a_list_of_somebody_elses_is_replaced_only_when_there_is_something_to_say(tmp_path: Path) -> None:
-    (tmp_path / "skipped.csv").write_text("mine\n")
-    write_skipped(tmp_path / "a.zip", [])
-    assert (tmp_path / "skipped.csv").read_text() == "mine\n"
+    for name in ("skipped.csv", "a.skipped.csv"):
+        mine, own = tmp_path / name, tmp_path / {"skipped.csv": "a.skipped.csv"}.get(name, "a.2.skipped.csv")
+        for content in (b"mine\n", b"file,reason,archive\nx.wav,too dull\n", b"\xff\xfe", b"", b'"' + 200_000 * b"x"):
+            mine.write_bytes(content)
+            assert write_skipped(tmp_path / "a.zip", []) is None
+            assert write_skipped(tmp_path / "a.zip", [("x.wav", "zero length")]) == own
+            assert mine.read_bytes() == content
+            assert own.read_text() == "file,reason,archive\nx.wav,zero length,a.zip\n"
+            assert write_skipped(tmp_path / "a.zip", []) is None
+            assert not own.exists()
+
+
+def test_names_with_line_breaks_stay_one_row_each(tmp_path: Path) -> None:
+    names = ["a\nb.wav", "c\rd.wav", 'e,"f".wav', "g\u2028h.wav", "i\x0bj.wav", "k\x85l.wav"]
+    for dest in ("one.zip", "two.zip", "tw\udce9.zip", "one.zip", "tw\udce9.zip"):  # each reads what stands there
+        write_skipped(tmp_path / dest, [(name, "zero length") for name in names])
+    with (tmp_path / "skipped.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3 * len(names)
+    assert [row["file"] for row in rows if row["archive"] == "one.zip"] == sorted([*names[:1], "c\\rd.wav", *names[2:]])
