@@ -15,10 +15,11 @@ BLOCK_BYTES = 1 << 19  # of one channel's samples
 
 
 def transform(sound: np.ndarray, shape: Cmyk) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Transform a sound, at most a canvas long, with DC packed.
+    """Transform a sound, at most a canvas long.
 
     Returns:
-        The picture, and of each bin's power |X|^2 the largest (of frames, mid and side) and the mean.
+        The picture, and of each bin's power |X|^2 the largest (of frames, mid and side) and the mean; those of DC are
+        0 where it is dropped.
 
     Shape: [1 or 2, <= L] float32 -> [F, T, 4] float32, [F + 1], [F + 1] from DC to Nyquist.
     """
@@ -37,6 +38,8 @@ def transform(sound: np.ndarray, shape: Cmyk) -> tuple[np.ndarray, np.ndarray, n
         spectrum = torch.fft.rfft(framed).numpy()  # [1 or 2, frames, F + 1]
         for channel, bins in enumerate(spectrum.view(np.uint64)):  # 8 bytes moved as one: twice as fast
             words[:, start:stop, channel] = bins[:, :0:-1].T
+        if shape.dc == "dropped":
+            spectrum[:, :, 0] = 0
         values[0, start:stop, 1 : 2 * channels : 2] = spectrum[:, :, 0].real.T
         power = np.square(spectrum.real)
         power += np.square(spectrum.imag)

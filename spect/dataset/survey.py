@@ -8,7 +8,6 @@ from math import ceil
 from os.path import splitext
 
 from spect.archive.layout import Layout
-from spect.cmyk import Cmyk
 from spect.dataset.options import Preparation
 from spect.dataset.plan import cuts_of, length_of
 from spect.dataset.scan import Facts
@@ -67,7 +66,7 @@ def fit(files: Sequence[Facts], preparation: Preparation) -> Fit:
 
 def with_shape(preparation: Preparation, rows: int, frames: int, rate: int) -> Preparation:
     """Give the same preparation for another canvas; the stride stays the same part of it."""
-    shape = Cmyk(sample_rate=rate, rows=rows, frames=frames)
+    shape = replace(preparation.representation, sample_rate=rate, rows=rows, frames=frames)
     stride = max(1, round(preparation.stride * shape.samples / preparation.representation.samples))
     fade = min(preparation.fade_out_ms, 1000 * shape.samples / rate)
     return replace(preparation, representation=shape, stride=stride, fade_out_ms=fade)

@@ -34,6 +34,21 @@ def test_the_picture_is_cmyks_in_the_order_of_files(channels: int, rows: int, fr
     assert np.allclose(transform(sound, shape)[0], expected, rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_dropped_dc_is_in_neither_picture_nor_statistics(channels: int) -> None:
+    shape = Cmyk(rows=16, frames=20, dc="dropped")
+    sound = noise(4, channels, 600)
+    picture, largest, mean = transform(sound, shape)
+    expected = to_file_layout(shape.encode(padded(sound, shape)).numpy())
+    assert np.allclose(picture, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
+    assert not picture[0, :, 1::2].any()
+    statistics = Statistics(16)
+    statistics.add(measured(largest, mean))
+    found = statistics.to_dict()
+    assert found["dc_maximum_p99"] == found["dc_rms"] == 0
+    assert min(found["row_maximum_p99"]) > 0
+
+
 def test_powers_are_those_of_each_bin_with_dc_and_nyquist_apart() -> None:
     shape = Cmyk(rows=32, frames=20)
     sound = noise(1, 2, shape.samples)
