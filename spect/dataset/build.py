@@ -15,7 +15,7 @@ from spect.archive.layout import Layout
 from spect.archive.writer import ArchiveWriter
 from spect.dataset.labels import Labels
 from spect.dataset.options import Preparation
-from spect.dataset.plan import Piece, pieces
+from spect.dataset.plan import Piece, check_holdout, pieces
 from spect.dataset.pool import batch_size, in_order
 from spect.dataset.scan import Facts, examine
 from spect.dataset.sources import Source
@@ -66,7 +66,7 @@ def build(
         progress: called with the number of canvases done since the last call (negative: begun again).
 
     Raises:
-        SoundError: nothing is left to build.
+        SoundError: nothing is left to build, or to train on.
     """
     layout = Layout(preparation.representation.rows, preparation.representation.frames)
     failed: list[tuple[str, str]] = []
@@ -74,6 +74,7 @@ def build(
         left = [facts for facts in files if facts.name not in {name for name, _ in failed}]
         if not left:
             raise SoundError("--source: no file is left that can go in")
+        check_holdout(left, holdout)
         plan = list(pieces(left, preparation, labels.numbers, holdout))
         batch = batch_size(len(plan), workers, layout.data_bytes)
         with ArchiveWriter(dest, layout) as writer:

@@ -7,12 +7,13 @@ early, so that the pieces of a resampled file fit together as if it had been res
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, gcd
 
 from spect.dataset.options import Preparation
 from spect.dataset.scan import Facts
+from spect.errors import SoundError
 
 CANVASES_A_PIECE = 8
 MARGIN = 4096  # frames at the lower of the two rates; soxr's longest filter is some hundred
@@ -78,6 +79,19 @@ def held_out(name: str, share: float) -> bool:
     """Tell by a file's name alone whether it is set apart, so that it is in every archive made of these files."""
     number = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:8], "big")
     return number < share * 2**64
+
+
+def check_holdout(files: Sequence[Facts], share: float) -> None:
+    """Refuse a share that leaves nothing to train on.
+
+    Raises:
+        SoundError: every file is held out.
+    """
+    if files and all(held_out(facts.name, share) for facts in files):
+        raise SoundError(
+            f"--holdout={share:g}: takes {len(files)} of {len(files)} files, by the hash of their names, so that none "
+            "is left to train on; give a smaller share, or more files"
+        )
 
 
 def pieces(

@@ -67,7 +67,8 @@ def intended(
         ("archive", f"{dest}, {counted(got.canvases, 'canvas')}, {size(got.archive_bytes)}{replaced}"),
         (
             "canvas",
-            f"{shape.rows}x{shape.frames}, {preparation.seconds:.2f} s of stereo at {shape.sample_rate} Hz{usual}",
+            f"{shape.rows}x{shape.frames}, {preparation.seconds:.2f} s of stereo at {shape.sample_rate} Hz{usual}"
+            + (", without each frame's mean: the paper's own variant" if shape.dc == "dropped" else ""),
         ),
         ("cut", _cut(found.good, preparation, got)),
         ("resampling", _resampling(found.good, preparation)),
@@ -140,9 +141,8 @@ def _holdout(files: Sequence[Facts], share: float) -> str:
     if not share:
         return ""
     held = sum(held_out(facts.name, share) for facts in files)
-    if held in (0, len(files)):
-        which = "none" if not held else "every one"
-        return f"{which} of {len(files)} files falls to it by the hash of its name: too few for --holdout={share:g}"
+    if not held:
+        return f"none of {len(files)} files falls to it by the hash of its name: too few for --holdout={share:g}"
     return f"{held} of {len(files)} files set apart for scores, by the hash of their names"
 
 

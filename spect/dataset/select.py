@@ -19,7 +19,6 @@ class Selection:
         unreadable: sounds of kinds that aren't read.
         others: how many files of other kinds lie there, by suffix.
         left_out: how many sounds --include and --max-files left out.
-        unlabelled: how many sounds have no class though there are labels.
     """
 
     source: Source
@@ -28,7 +27,6 @@ class Selection:
     unreadable: tuple[str, ...]
     others: dict[str, int]
     left_out: int
-    unlabelled: int
 
 
 def select(path: Path, labels: str, include: str | None, max_files: int | None) -> Selection:
@@ -49,9 +47,8 @@ def select(path: Path, labels: str, include: str | None, max_files: int | None) 
     if max_files is not None and len(names) > max_files:
         names = [names[number * len(names) // max_files] for number in range(max_files)]
         unreadable = []
-    unlabelled = sum(name not in known.numbers for name in names) if known.classes else 0
     left_out = len(listing.names) - len(names)
-    return Selection(listing.source, tuple(names), known, tuple(unreadable), listing.others, left_out, unlabelled)
+    return Selection(listing.source, tuple(names), known, tuple(unreadable), listing.others, left_out)
 
 
 def _wanted(include: str, known: Labels) -> set[str]:

@@ -39,7 +39,7 @@ class Source:
         if self.kind == "file":
             return self.path
         try:
-            data = io.BytesIO(_zip(self.path).read(name))
+            data = io.BytesIO(_unpacked(self.path, name))
         except (
             zipfile.BadZipFile,
             zipfile.LargeZipFile,
@@ -123,6 +123,12 @@ def _members(path: Path) -> Iterator[str]:
 
 def _hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
+
+
+@lru_cache(maxsize=1)
+def _unpacked(path: Path, name: str) -> bytes:
+    """Unpack a member; the last one is kept, since a long sound is read in many pieces one after the other."""
+    return _zip(path).read(name)
 
 
 @lru_cache(maxsize=1)

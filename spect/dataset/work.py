@@ -16,9 +16,9 @@ from spect.archive.layout import Layout
 from spect.archive.writer import checksums, put
 from spect.dataset.options import Preparation
 from spect.dataset.picture import transform
-from spect.dataset.plan import Cut, Piece
+from spect.dataset.plan import Cut, Piece, length_of
 from spect.dataset.reading import read
-from spect.dataset.scan import reason_of
+from spect.dataset.scan import SILENT, reason_of
 from spect.dataset.sources import Source
 from spect.dataset.statistics import Measured, measured
 from spect.errors import SoundError
@@ -80,7 +80,7 @@ def _sound(job: Job, piece: Piece, made: Made) -> np.ndarray:
 
 def _picture(job: Job, made: Made, cut: Cut, sound: np.ndarray) -> np.ndarray:
     with _timed(made, "transform and statistics"):
-        prepared, done = prepare(sound, made.piece, job.preparation)
+        prepared, done = prepare(sound, made.piece, cut, job.preparation)
         picture, largest, mean = transform(prepared, job.preparation.representation)
         made.measured.append(measured(largest, mean))
     made.records.append(_record(made.piece, cut, done))
@@ -95,15 +95,14 @@ def _write(descriptor: int, layout: Layout, made: Made, index: int, picture: np.
     made.crcs.append(crc)
 
 
-def prepare(sound: np.ndarray, piece: Piece, preparation: Preparation) -> tuple[np.ndarray, dict[str, Any]]:
+def prepare(sound: np.ndarray, piece: Piece, cut: Cut, preparation: Preparation) -> tuple[np.ndarray, dict[str, Any]]:
     """Give a sound the level and the fade that were asked for, and tell what was done.
 
     Shape: [1 or 2, L] -> same.
     """
     done: dict[str, Any] = {}
     if preparation.peak_db is not None:
-        # the slices of a file keep their levels among each other: one gain for all of them, from the scan
-        peak = piece.facts.peak if preparation.slice else float(np.abs(sound).max())
+        peak = _peak(sound, piece, cut, preparation)
         gain = 10 ** (preparation.peak_db / 20) / peak if peak > 0 else 1.0
         sound = sound * np.float32(gain)
         done["gain_db"] = round(20 * float(np.log10(gain)), 3)
@@ -114,6 +113,17 @@ def prepare(sound: np.ndarray, piece: Piece, preparation: Preparation) -> tuple[
         sound = np.concatenate([sound[:, : length - fade], sound[:, length - fade :] * ramp.astype(np.float32)], axis=1)
         done["fade_out_samples"] = fade
     return sound, done
+
+
+def _peak(sound: np.ndarray, piece: Piece, cut: Cut, preparation: Preparation) -> float:
+    """Give the peak that --peak brings to its level: the whole file's.
+
+    A file that goes in whole is measured as it is now, resampled. Of one that is cut, the scan's figure: its canvases
+    keep their levels among each other, and a near-silent one isn't raised to full scale.
+    """
+    whole = not preparation.slice and cut.length == length_of(piece.facts, preparation)
+    own = float(np.abs(sound).max()) if whole else 0.0
+    return own if own >= SILENT else piece.facts.peak
 
 
 def _record(piece: Piece, cut: Cut, done: dict[str, Any]) -> dict[str, Any]:

@@ -147,6 +147,65 @@ def test_slices_of_a_file_keep_their_levels_among_each_other(tmp_path: Path) -> 
     assert max(np.abs(decoded(archive, index)).max() for index in range(3)) == pytest.approx(1, rel=1e-4)
 
 
+def test_a_canvas_of_the_quiet_start_of_a_file_is_not_raised_to_full_scale(tmp_path: Path) -> None:
+    data = np.concatenate([1e-5 * tone(1024), tone(1024)])
+    (tmp_path / "s").mkdir()
+    soundfile.write(tmp_path / "s" / "late.wav", data, RATE, subtype="FLOAT")
+    made(tmp_path / "s", tmp_path / "a.zip", replace(PLAIN, peak_db=0.0))
+    archive = Archive.open(tmp_path / "a.zip")
+    assert archive.item(0)["gain_db"] == pytest.approx(6.02, abs=0.01)
+    assert np.abs(decoded(archive, 0)).max() == pytest.approx(1e-5, rel=0.01)
+
+
+@pytest.mark.parametrize(("hertz", "gain_db"), [(1500, 6.0), (10000, 6.0)])
+def test_a_whole_file_has_its_peak_after_resampling_unless_nothing_is_left(
+    tmp_path: Path, hertz: float, gain_db: float
+) -> None:
+    sound = 0.5 * np.sin(2 * np.pi * hertz / 32000 * np.arange(3000)) * np.hanning(3000)
+    (tmp_path / "s").mkdir()
+    soundfile.write(tmp_path / "s" / "x.wav", sound, 32000, subtype="FLOAT")  # 10 kHz is beyond 8 kHz's reach
+    made(tmp_path / "s", tmp_path / "a.zip", replace(PLAIN, peak_db=0.0))
+    archive = Archive.open(tmp_path / "a.zip")
+    peak = np.abs(decoded(archive, 0)).max()
+    assert archive.item(0)["gain_db"] == pytest.approx(gain_db, abs=0.3)
+    assert peak == pytest.approx(1, rel=1e-4) if hertz < 4000 else peak < 1e-3
+
+
+def test_dropped_dc_is_what_summary_pictures_and_statistics_say(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    soundfile.write(tmp_path / "s" / "x.wav", tone(1024) + 0.25, RATE, subtype="FLOAT")
+    digests = [made(tmp_path / "s", tmp_path / f"{dc}.zip", Preparation(replace(SHAPE, dc=dc))).digest
+               for dc in ("packed", "dropped")]  # fmt: skip
+    archives = [Archive.open(tmp_path / f"{dc}.zip") for dc in ("packed", "dropped")]
+    assert digests[0] != digests[1]
+    assert [archive.representation.dc for archive in archives] == ["packed", "dropped"]
+    assert [archive.statistics["dc_maximum_p99"] > 1 for archive in archives] == [True, False]
+    means = [decoded(archive, 0).reshape(2, 32, 32).mean(axis=-1) for archive in archives]
+    assert np.abs(means[0] - 0.25).mean() < 0.1
+    assert np.abs(means[1]).max() < 1e-6
+
+
+def test_a_build_of_held_out_files_alone_is_refused(sounds: Path, tmp_path: Path) -> None:
+    for name in find(sounds).names:
+        if not held_out(name, 0.5):
+            (sounds / name).unlink()
+    with pytest.raises(SoundError, match=r"--holdout=0\.5: takes"):
+        made(sounds, tmp_path / "a.zip", holdout=0.5)
+    assert not list(tmp_path.glob("*.zip"))
+
+
+def test_a_long_sound_in_a_zip_is_unpacked_once_for_the_scan_and_the_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(tmp_path / "s" / "a.wav", 40 * 1024)
+    store(tmp_path / "s" / "b.wav", 30 * 1024)
+    shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "s")
+    unpacked, read = [], zipfile.ZipFile.read
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda self, name: unpacked.append(name) or read(self, name))
+    built = made(tmp_path / "packed.zip", tmp_path / "a.zip", replace(SLICED, stride=1024))
+    assert (built.items, unpacked) == (70, ["a.wav", "b.wav"] * 2)
+
+
 def test_a_mono_sound_has_no_side(tmp_path: Path) -> None:
     store(tmp_path / "s" / "mono.wav", 1024, channels=1)
     made(tmp_path / "s", tmp_path / "a.zip")

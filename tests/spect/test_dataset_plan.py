@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from spect.audio import resample
 from spect.cmyk import Cmyk
 from spect.dataset.options import Preparation, parse_resolution, trainable
-from spect.dataset.plan import CANVASES_A_PIECE, cuts_of, held_out, pieces, resampled
+from spect.dataset.plan import CANVASES_A_PIECE, check_holdout, cuts_of, held_out, pieces, resampled
 from spect.dataset.scan import Facts
 from spect.errors import SoundError
 
@@ -80,6 +80,16 @@ def test_the_holdout_depends_on_the_name_alone_and_grows_with_its_share() -> Non
     assert 150 < len(tenth) < 250
     assert not any(held_out(name, 0.0) for name in names)
     assert held_out("kit/caf\udce9.wav", 0.5) in (True, False)  # a name that isn't UTF-8
+
+
+def test_a_holdout_of_every_file_is_refused() -> None:
+    files = [Facts(name, None, 44100, 1, 512, 1.0) for name in "abcdefgh"]
+    held = [facts for facts in files if held_out(facts.name, 0.5)]
+    assert 0 < len(held) < len(files)
+    check_holdout(files, 0.5)
+    check_holdout(held, 0.0)
+    with pytest.raises(SoundError, match=rf"--holdout=0\.5: takes {len(held)} of {len(held)} files"):
+        check_holdout(held, 0.5)
 
 
 @pytest.mark.parametrize(
