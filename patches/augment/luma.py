@@ -19,6 +19,7 @@ Row 0 holds real numbers (Nyquist, DC) and takes no part in mixing Re and Im.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -55,11 +56,16 @@ def mix_channels(canvas: Tensor, matrix: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class PaperLuma:
-    """The paper's rotation by any angle."""
+class LumaRotation:
+    """One of the two rotations, by any angle.
 
-    name: ClassVar[str] = "luma-paper"
-    parameter: ClassVar[str] = "luma_paper_rad"
+    Args:
+        matrices: angles [n] -> [n, 4, 4].
+    """
+
+    name: str
+    parameter: str
+    matrices: Callable[[Tensor], Tensor]
     identity: ClassVar[float] = 0.0
 
     def draw(self, uniform: Tensor, shape: Shape) -> Tensor:
@@ -67,20 +73,10 @@ class PaperLuma:
         return between(uniform, -math.pi, math.pi)
 
     def __call__(self, canvas: Tensor, values: Tensor) -> Tensor:
-        return mix_channels(canvas, paper_rotation(values))
+        return mix_channels(canvas, self.matrices(values))
 
 
-@dataclass(frozen=True)
-class KeptLuma:
-    """The rotation that keeps both luma axes, by any angle."""
-
-    name: ClassVar[str] = "luma-kept"
-    parameter: ClassVar[str] = "luma_kept_rad"
-    identity: ClassVar[float] = 0.0
-
-    def draw(self, uniform: Tensor, shape: Shape) -> Tensor:
-        """Uniform on the circle."""
-        return between(uniform, -math.pi, math.pi)
-
-    def __call__(self, canvas: Tensor, values: Tensor) -> Tensor:
-        return mix_channels(canvas, luma_keeping_rotation(values))
+LUMA_ROTATIONS = (
+    LumaRotation("luma-paper", "luma_paper_rad", paper_rotation),
+    LumaRotation("luma-kept", "luma_kept_rad", luma_keeping_rotation),
+)

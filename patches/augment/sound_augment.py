@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from patches.augment.level import Gain, Polarity
-from patches.augment.luma import KeptLuma, PaperLuma
+from patches.augment.luma import LUMA_ROTATIONS
 from patches.augment.phase import Phase
 from patches.augment.shift import Shift
 from patches.augment.stereo import Pan, Swap, Width
@@ -22,9 +22,9 @@ from patches.errors import UserError
 from patches.view import View
 
 TRANSFORMS: dict[str, Transform] = {
-    t.name: t for t in (Shift(), Polarity(), Gain(), Width(), Swap(), Pan(), Phase(), PaperLuma(), KeptLuma())
+    t.name: t for t in (Shift(), Polarity(), Gain(), Width(), Swap(), Pan(), Phase(), *LUMA_ROTATIONS)
 }
-ON_REQUEST = ("luma-paper", "luma-kept")  # no operations on sound; any view of four channels can carry them
+ON_REQUEST = tuple(t.name for t in LUMA_ROTATIONS)  # no operations on sound; any view of four channels can carry them
 
 
 class SoundAugment:

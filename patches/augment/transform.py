@@ -6,7 +6,7 @@ Canvases are [n, 4, F, T] (Re M, Im M, Re S, Im S; row 0 the highest frequency),
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from torch import Tensor
 
@@ -16,9 +16,20 @@ Shape = tuple[int, int, int]
 class Transform(Protocol):
     """One operation on sound, done on its canvas."""
 
-    name: ClassVar[str]  # as the user spells it
-    parameter: ClassVar[str]  # the drawn value, with its unit
-    identity: ClassVar[float]  # the value that changes nothing
+    @property
+    def name(self) -> str:
+        """As the user spells it."""
+        ...
+
+    @property
+    def parameter(self) -> str:
+        """The drawn value, with its unit."""
+        ...
+
+    @property
+    def identity(self) -> float:
+        """The value that changes nothing."""
+        ...
 
     def draw(self, uniform: Tensor, shape: Shape) -> Tensor:
         """Turn numbers of [0, 1) into parameters for canvases of a shape (C, F, T). Shape: [n] -> [n]."""

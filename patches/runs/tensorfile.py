@@ -127,11 +127,6 @@ def _header(path: Path, file: Any) -> dict[str, Any]:
     return header
 
 
-def flatten(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors with `prefix.` before each name."""
-    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
-
-
 def is_finite(tensors: Mapping[str, Tensor]) -> bool:
     """Whether every floating value is finite."""
     return all(bool(torch.isfinite(t).all()) for t in tensors.values() if t.is_floating_point())

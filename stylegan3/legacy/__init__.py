@@ -7,14 +7,12 @@ names (`standins`) whose *meaning as data* is written out here; any other name i
 `snapshot` walks the result to flat state dicts, which `convert` turns into our networks.
 """
 
-from stylegan3.legacy.convert import as_discriminator, as_generator, read_discriminator, read_generator
+from stylegan3.legacy.convert import as_discriminator, as_generator
 from stylegan3.legacy.snapshot import ReferenceNetwork, read_snapshot
 
 __all__ = [
     "ReferenceNetwork",
     "as_discriminator",
     "as_generator",
-    "read_discriminator",
-    "read_generator",
     "read_snapshot",
 ]

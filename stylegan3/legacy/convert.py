@@ -2,7 +2,6 @@
 """Networks of a reference snapshot as networks of ours."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -15,20 +14,10 @@ from stylegan3.importer import (
     generator_from_reference,
     generator_spec,
 )
-from stylegan3.legacy.snapshot import ReferenceNetwork, read_snapshot
+from stylegan3.legacy.snapshot import ReferenceNetwork
 from stylegan3.networks import Discriminator, Generator
 
 Made = TypeVar("Made")
-
-
-def read_generator(path: Path, name: str = "G_ema") -> Generator:
-    """Read the generator `name` of a reference snapshot as a network of ours."""
-    return _read(path, name, as_generator)
-
-
-def read_discriminator(path: Path, name: str = "D") -> Discriminator:
-    """Read the discriminator of a reference snapshot as a network of ours."""
-    return _read(path, name, as_discriminator)
 
 
 def as_generator(network: ReferenceNetwork) -> Generator:
@@ -45,7 +34,7 @@ def as_generator(network: ReferenceNetwork) -> Generator:
         _hold_against(network, empty)
         return generator_from_reference(network.config, network.state)
 
-    return _one_line(make)
+    return _one_line(network, make)
 
 
 def as_discriminator(network: ReferenceNetwork) -> Discriminator:
@@ -57,17 +46,7 @@ def as_discriminator(network: ReferenceNetwork) -> Discriminator:
         _hold_against(network, empty)
         return discriminator_from_reference(network.config, network.state)
 
-    return _one_line(make)
-
-
-def _read(path: Path, name: str, make: Callable[[ReferenceNetwork], Made]) -> Made:
-    networks = read_snapshot(path)
-    if name not in networks:
-        raise NetworkError(f"{path}: has no network {name}; it has {', '.join(networks)}")
-    try:
-        return make(networks[name])
-    except NetworkError as error:
-        raise NetworkError(f"{path}: {name}: {error}") from error
+    return _one_line(network, make)
 
 
 def _hold_against(network: ReferenceNetwork, empty: nn.Module) -> None:
@@ -78,12 +57,13 @@ def _hold_against(network: ReferenceNetwork, empty: nn.Module) -> None:
         raise NetworkError(f"{network.class_name}: its arguments ask for {wanted} values, the file holds {given}")
 
 
-def _one_line(make: Callable[[], Made]) -> Made:
-    """Arguments of a wrong type are the file's fault, told as such."""
+def _one_line(network: ReferenceNetwork, make: Callable[[], Made]) -> Made:
+    """Say whose fault it is; arguments of a wrong type are the file's too."""
+    place = f"{network.place}: " if network.place else ""
     try:
         return make()
-    except NetworkError:
-        raise
+    except NetworkError as error:
+        raise NetworkError(f"{place}{error}") from error
     except (TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:100]
-        raise NetworkError(f"the arguments of a network are damaged ({reason})") from error
+        raise NetworkError(f"{place}the arguments of a network are damaged ({reason})") from error

@@ -30,12 +30,14 @@ class ReferenceNetwork:
         class_name: the reference's class ("Generator", "Discriminator").
         args, kwargs: what its constructor was given (plain Python values).
         state: tensors by the reference's names, parameters and buffers together.
+        place: the file and the network's name in it, for what is said of it.
     """
 
     class_name: str
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     state: dict[str, torch.Tensor]
+    place: str = ""
 
     @property
     def config(self) -> dict[str, Any]:
@@ -62,7 +64,7 @@ def read_snapshot(path: Path) -> dict[str, ReferenceNetwork]:
     if not modules:
         raise NetworkError(f"{path}: holds none of the networks {', '.join(NETWORKS)}: not a StyleGAN snapshot")
     try:
-        return {name: _network(module) for name, module in modules.items()}
+        return {name: _network(module, f"{path}: {name}") for name, module in modules.items()}
     except (NetworkError, TypeError) as error:
         raise NetworkError(f"{path}: {error}") from error
 
@@ -100,14 +102,14 @@ def _run(path: Path, mapped: mmap.mmap) -> Value:
         ) from error
 
 
-def _network(module: PersistentModule) -> ReferenceNetwork:
+def _network(module: PersistentModule, place: str) -> ReferenceNetwork:
     args = _plain(module.state.get("_init_args", ()))
     kwargs = _plain(module.state.get("_init_kwargs", {}))
     if not isinstance(args, (tuple, list)) or not isinstance(kwargs, dict):
         raise NetworkError(f"{module.class_name} has no _init_kwargs: not a module of the reference")
     state: dict[str, torch.Tensor] = {}
     _collect(module, "", state, set(), 0)
-    return ReferenceNetwork(module.class_name, tuple(args), kwargs, state)
+    return ReferenceNetwork(module.class_name, tuple(args), kwargs, state, place)
 
 
 def _collect(module: Value, prefix: str, into: dict[str, torch.Tensor], seen: set[int], depth: int) -> None:

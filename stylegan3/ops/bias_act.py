@@ -24,16 +24,17 @@ class Activation(NamedTuple):
     gain: float
 
 
+# The networks use linear and lrelu; the others stand for the recorded cases that this operation is held against.
 ACTIVATIONS: dict[str, Activation] = {
-    "linear": Activation(lambda x, a: x, 0.0, 1.0),
-    "relu": Activation(lambda x, a: F.relu(x), 0.0, SQRT2),
-    "lrelu": Activation(lambda x, a: F.leaky_relu(x, a), 0.2, SQRT2),
-    "tanh": Activation(lambda x, a: torch.tanh(x), 0.0, 1.0),
-    "sigmoid": Activation(lambda x, a: torch.sigmoid(x), 0.0, 1.0),
     "elu": Activation(lambda x, a: F.elu(x), 0.0, 1.0),
+    "linear": Activation(lambda x, a: x, 0.0, 1.0),
+    "lrelu": Activation(lambda x, a: F.leaky_relu(x, a), 0.2, SQRT2),
+    "relu": Activation(lambda x, a: F.relu(x), 0.0, SQRT2),
     "selu": Activation(lambda x, a: F.selu(x), 0.0, 1.0),
+    "sigmoid": Activation(lambda x, a: torch.sigmoid(x), 0.0, 1.0),
     "softplus": Activation(lambda x, a: F.softplus(x), 0.0, 1.0),
     "swish": Activation(lambda x, a: F.silu(x), 0.0, SQRT2),
+    "tanh": Activation(lambda x, a: torch.tanh(x), 0.0, 1.0),
 }
 
 
@@ -61,7 +62,7 @@ def bias_act(
         NetworkError: for an unknown activation.
     """
     if act not in ACTIVATIONS:
-        raise NetworkError(f"activation {act!r}: allowed are {', '.join(sorted(ACTIVATIONS))}")
+        raise NetworkError(f"activation {act!r}: allowed are {', '.join(ACTIVATIONS)}")
     function, own_alpha, own_gain = ACTIVATIONS[act]
     alpha, gain = own_alpha if alpha is None else alpha, own_gain if gain is None else gain
     shape = [-1 if i == dim % x.ndim else 1 for i in range(x.ndim)]

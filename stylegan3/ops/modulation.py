@@ -30,7 +30,6 @@ def modulated_conv2d(
     styles: Tensor,
     *,
     padding: int = 0,
-    up: int = 1,
     demodulate: bool = True,
     gain: Tensor | float = 1.0,
     impl: Impl = "fast",
@@ -38,30 +37,26 @@ def modulated_conv2d(
     """Convolve pictures with their own modulated kernels.
 
     Args:
-        padding: zeros on each side (up 1 only).
-        up: 1, or 2 for the transposed convolution of stride 2, whose output is 2H + k - 2 high and is filtered after.
+        padding: zeros on each side.
         gain: a factor on the result, a number or one value.
         impl: 'fast' scales activations; 'reference' builds each picture's kernel (grouped convolution).
 
     Shape: x [N, I, H, W], weight [O, I, k, k], styles [N, I] -> [N, O, H', W'].
     """
     if impl == "reference":
-        return _one_kernel_each(x, weight, styles, padding, up, demodulate, gain)
-    y = x * styles[:, :, None, None]
-    y = F.conv2d(y, weight, padding=padding) if up == 1 else F.conv_transpose2d(y, weight.transpose(0, 1), stride=up)
+        return _one_kernel_each(x, weight, styles, padding, demodulate, gain)
+    y = F.conv2d(x * styles[:, :, None, None], weight, padding=padding)
     if demodulate:
         return y * (demodulation(weight, styles) * gain)[:, :, None, None]
     return y * gain
 
 
 def _one_kernel_each(
-    x: Tensor, weight: Tensor, styles: Tensor, padding: int, up: int, demodulate: bool, gain: Tensor | float
+    x: Tensor, weight: Tensor, styles: Tensor, padding: int, demodulate: bool, gain: Tensor | float
 ) -> Tensor:
     """Follow the paper: build N kernels, then convolve picture by picture."""
     kernels = weight[None] * styles[:, None, :, None, None]
     if demodulate:
         kernels = kernels * torch.rsqrt(kernels.square().sum(dim=(2, 3, 4), keepdim=True) + EPSILON)
     pairs = zip(x.split(1), kernels * gain, strict=True)
-    if up == 1:
-        return torch.cat([F.conv2d(picture, kernel, padding=padding) for picture, kernel in pairs])
-    return torch.cat([F.conv_transpose2d(picture, kernel.transpose(0, 1), stride=up) for picture, kernel in pairs])
+    return torch.cat([F.conv2d(picture, kernel, padding=padding) for picture, kernel in pairs])

@@ -150,7 +150,7 @@ def test_gradients_of_bias_act_are_right_to_second_order(act: str) -> None:
     assert gradgradcheck(apply, (x, b))
 
 
-MODULATED: list[dict[str, Any]] = [{"padding": 1}, {"padding": 2, "demodulate": False, "gain": 0.7}, {"up": 2}]
+MODULATED: list[dict[str, Any]] = [{"padding": 1}, {"padding": 2, "demodulate": False, "gain": 0.7}, {}]
 
 
 @pytest.mark.parametrize("settings", MODULATED)

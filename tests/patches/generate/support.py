@@ -54,7 +54,6 @@ def save_snapshot(
         if name.endswith((".strength", "noise_strength")):
             tensors[name] = torch.full_like(tensors[name], 0.3)
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensorfile.save(
-        path, tensorfile.flatten("G_ema", tensors), header_of(spec, scale, **{"classes": list(classes), **more})
-    )
+    named = {f"G_ema.{name}": tensor for name, tensor in tensors.items()}
+    tensorfile.save(path, named, header_of(spec, scale, **{"classes": list(classes), **more}))
     return path

@@ -83,7 +83,8 @@ def test_equal_content_gives_equal_bytes_in_any_order_and_process(tmp_path):
 
 def test_a_part_is_loaded_by_prefix_or_by_wish(tmp_path):
     path = tmp_path / "x.safetensors"
-    tensorfile.save(path, tensorfile.flatten("G", tensors()) | tensorfile.flatten("D", tensors()), HEADER)
+    both = {f"{prefix}.{name}": tensor for prefix in "GD" for name, tensor in tensors().items()}
+    tensorfile.save(path, both, HEADER)
     assert tensorfile.load(path, "D.")[0].keys() == tensors().keys()
     assert tensorfile.load(path, wanted=lambda name: name == "G.p")[0].keys() == {"G.p"}
 
