@@ -51,6 +51,6 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove_partials(folder: Path) -> None:
-    """Remove what killed writers left in a folder; only for one that nobody else writes to."""
-    for partial in folder.glob(f".*{PARTIAL}"):
+    """Remove what killed writers left in a folder and below it; only where nobody else writes."""
+    for partial in folder.rglob(f".*{PARTIAL}"):
         partial.unlink(missing_ok=True)

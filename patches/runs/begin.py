@@ -4,12 +4,14 @@
 Fine-tuning is a new run that starts at 0; what was and wasn't transferred is told by name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from patches.canvases import Canvases
 from patches.errors import UserError
 from patches.runs import tensorfile
 from patches.runs.directory import NETWORK, STATE, Run
@@ -44,6 +46,7 @@ def beginning(source: str, recipe: Recipe) -> Callable[[Trainer], list[str]]:
         for name, result in carried.items():
             trainer.load_network(name, result.state)
         lines = [f"Fine-tuning a new run from {path} (not a continuation: optimisers and counters start at 0)"]
+        lines += [] if path.suffix == ".pkl" else other_view(path, trainer)
         lines += [f"  {line}" for name, result in carried.items() for line in result.lines(name)]
         return lines + [f"  {name}: not in the file, starts fresh" for name in targets if name not in carried]
 
@@ -69,14 +72,34 @@ def read_own(path: Path) -> dict[str, Network]:
     Raises:
         UserError: the file is none of these.
     """
+    file, header = _own(path)
+    present = NETWORKS if header["kind"] == "training-state" else ("G_ema",)
+    return _both_generators({name: _source(header, name, tensorfile.load(file, f"{name}.")[0]) for name in present})
+
+
+def other_view(path: Path, trainer: Trainer) -> list[str]:
+    """Say where the source's networks see pictures of another kind than this run's: their weights mean less then."""
+    data, theirs = trainer.setup.dataset, _own(path)[1].get("view")
+    mine = data.view.to_dict() if isinstance(data, Canvases) else None
+    told = [_kind(view) for view in (theirs, mine)]
+    return [f"  note: the source learned {told[0]}, this run learns {told[1]}"] if told[0] != told[1] else []
+
+
+def _kind(view: Mapping[str, Any] | None) -> str:
+    if view is None:
+        return "plain pictures"
+    seen = view["representation"]
+    return f"the view {seen['name']} with {view['scaling']['name']} scaling at {seen['sample_rate']} Hz"
+
+
+def _own(path: Path) -> tuple[Path, dict[str, Any]]:
     file = newest(Run(path)).state if path.is_dir() else _state_beside(path)
     if file is None:
         raise UserError(f"--finetune={path}: this run has no state yet; give another one")
     header = tensorfile.read_header(file)
     if "generator" not in header:
         raise UserError(f"--finetune={file}: holds no network; give a run, a state, a snapshot or a .pkl")
-    present = NETWORKS if header["kind"] == "training-state" else ("G_ema",)
-    return _both_generators({name: _source(header, name, tensorfile.load(file, f"{name}.")[0]) for name in present})
+    return file, header
 
 
 def _both_generators(networks: dict[str, Network]) -> dict[str, Network]:

@@ -11,11 +11,12 @@ import torch
 from patches.console import choose_device, progress
 from patches.errors import UserError
 from patches.runs import resume as resuming
+from patches.runs.amounts import seconds_of
 from patches.runs.assemble import Assembly, assemble
 from patches.runs.begin import beginning
 from patches.runs.directory import check_writable
 from patches.runs.interrupt import Stop
-from patches.runs.options import NAMES, Resolved, resolve, seconds_of
+from patches.runs.options import NAMES, Resolved, resolve
 from patches.runs.resume import Resume
 from patches.runs.session import Session
 

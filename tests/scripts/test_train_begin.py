@@ -46,6 +46,7 @@ def test_finetuning_is_a_new_run_that_begins_with_the_weights(source, archive, t
         assert all(torch.equal(mine[key], theirs[key]) for key in theirs)
     assert tensorfile.read_header(run / "training-state-000000.safetensors")["images"] == 0
     assert "Output level" not in told
+    assert "note: " not in told
 
 
 def test_a_snapshot_alone_gives_g_both_its_places_and_leaves_d_fresh(source, archive, tmp_path):
@@ -79,6 +80,14 @@ def test_a_network_of_another_kind_is_refused(source, archive, tmp_path):
     told = call(code=2, outdir=tmp_path / "out", data=archive, finetune=source, cfg="stylegan3-t", map_depth=2)
     assert "the source is stylegan2, this run stylegan3-t" in told
     assert not (tmp_path / "out").exists()
+
+
+def test_a_source_that_saw_another_view_is_told(source, archive, tmp_path):
+    told = call(outdir=tmp_path / "out", data=archive, finetune=source, scaling="linear")
+    assert (
+        "note: the source learned the view cmyk with compand scaling at 8000 Hz, "
+        "this run learns the view cmyk with linear scaling at 8000 Hz"
+    ) in told
 
 
 # A snapshot of the reference

@@ -185,7 +185,7 @@ def test_a_folder_a_state_and_a_snapshot_continue_in_the_same_folder(stopped):
         told = call("--dry-run", resume=stopped / name, **{**NOTHING, "kimg": 1})
         assert f"Going on from {stopped}/training-state-000000.0{images}.safetensors" in told
     told = call(resume=stopped / "network-snapshot-000000.032.safetensors", **{**NOTHING, "kimg": "0.056"})
-    assert "newer files are removed, that part is trained again: fakes000000.048.png, fakes000000.048.wav, network-snapshot" in told
+    assert "newer files are removed, that part is trained again: fakes000000.048.png, fakes000000.048.wav, " in told
     assert [row["images"] for row in rows(stopped)] == [8, 16, 24, 32, 40, 48, 56]
     assert len(list(stopped.parent.iterdir())) == 1
 

@@ -9,6 +9,7 @@ import pytest
 
 from patches import presets
 from patches.errors import UserError
+from patches.runs.amounts import seconds_of, total_kimg
 from patches.runs.options import (
     MAY_DIFFER,
     NAMES,
@@ -16,8 +17,6 @@ from patches.runs.options import (
     refuse_differences,
     resolve,
     same_run,
-    seconds_of,
-    total_kimg,
 )
 from tests.patches.runs.support import resolved
 
