@@ -53,6 +53,7 @@ def plan(settings: Settings, out: Path) -> list[Step]:
         "count": settings.count,
         "resolution": settings.resolution,
         "sample_rate": settings.sample_rate,
+        "seconds": settings.seconds,
         "seed": settings.seed,
     }
     network = notes | {"train": settings.train}
@@ -85,9 +86,9 @@ The training, with snapshots to look at and listen to: {out / "training"}
 {table}
 
 What to expect: a small network had a few minutes with {settings.count} notes of {settings.seconds:.1f} s each.
-It can learn how loud, bright, wide and long the notes are, and how they begin and fade.
-It can't sound clean yet: pitches blur and mix, and the edges of frames buzz.
-Good results take a GPU, a thousand sounds or more, and hours.
+It has about learned how loud, bright, wide and long the notes are, and how they begin and fade.
+It has not learned tones: pitches blur into noise-like texture, and the edges of frames buzz.
+More sounds of one kind (a thousand or more), a GPU and hours are the way on from here.
 
 Your own sounds, in three commands:
   .venv/bin/python dataset_tool_wav.py --source=my_sounds --dest=datasets/mine.zip --resolution={settings.resolution} --sample-rate={settings.sample_rate}

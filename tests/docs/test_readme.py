@@ -80,6 +80,43 @@ def test_every_flag_named_in_the_text_exists():
     assert sorted(set(re.findall(r"--[a-z][a-z-]*[a-z]", TEXT)) - known) == []
 
 
+def inline_commands() -> list[list[str]]:
+    """What stands in the running text as `script.py --option=value`, as [script, arguments...]."""
+    found = [shlex.split(code) for code in re.findall(r"`([a-z_]+\.py --[^`]+)`", TEXT)]
+    return [words for words in found if words[0] in SCRIPTS]
+
+
+@pytest.mark.parametrize("command", inline_commands(), ids=lambda command: " ".join(command[:2]))
+def test_every_option_in_the_running_text_is_one_of_its_script_and_takes_that_value(command):
+    name, *arguments = command
+    context = script(name).make_context(name, list(arguments), resilient_parsing=True)
+    assert not context.args
+    assert {word.split("=")[0] for word in arguments} <= options(name)
+
+
+def test_there_are_options_of_every_script_in_the_running_text():
+    assert {command[0] for command in inline_commands()} == set(SCRIPTS)
+
+
+def test_every_benchmark_and_module_named_exists():
+    named = set(re.findall(r"bench/\w+\.py", TEXT))
+    assert named == {f"bench/{path.name}" for path in (ROOT / "bench").glob("*.py")}
+    modules = re.findall(r"`python -m ([\w.]+)", TEXT)
+    assert "spect.similarity" in modules
+    assert [module for module in modules if importlib.util.find_spec(module) is None] == []
+
+
+def test_that_no_nvidia_code_is_in_here_stands_on_the_first_screen():
+    assert "No NVIDIA code" in "".join(TEXT.splitlines()[:14])
+
+
+def test_every_link_within_the_page_leads_to_a_heading():
+    headings = [re.sub(r"[^\w -]", "", line.lstrip("# ")).lower().replace(" ", "-") for line in TEXT.splitlines()]
+    links = re.findall(r"\]\(#([^)]+)\)", TEXT)
+    assert links
+    assert [link for link in links if link not in headings] == []
+
+
 def test_every_preset_is_named_with_its_resolution():
     from patches.presets import PRESETS
 

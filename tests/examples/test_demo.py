@@ -4,6 +4,7 @@
 import importlib.util
 import re
 import shlex
+from dataclasses import fields, replace
 from pathlib import Path
 
 from examples.check_demo import check_files, read_sounds
@@ -54,5 +55,19 @@ def test_the_three_commands_at_the_end_are_ones_that_the_scripts_understand(tmp_
         assert not module.main.make_context(name, arguments).args
 
 
-def test_a_note_is_as_long_as_a_canvas():
+def test_a_note_fills_its_share_of_a_canvas():
     assert Settings(resolution="64x32", sample_rate=8000, share=0.5).seconds == 64 * 32 / 8000
+
+
+def test_whatever_is_changed_starts_the_steps_over_that_depend_on_it(tmp_path: Path):
+    before = [step.settings for step in plan(Settings(), tmp_path)]
+    changed = {
+        "count": 99, "resolution": "64x128", "sample_rate": 16000, "seed": 1, "share": 0.5,
+        "train": ("--preset=tiny",), "seeds": "0-3",
+    }  # fmt: skip
+    assert changed.keys() == {field.name for field in fields(Settings)}
+    first = {"train": 2, "seeds": 3}
+    for name, value in changed.items():
+        after = [step.settings for step in plan(replace(Settings(), **{name: value}), tmp_path)]
+        over = [a != b for a, b in zip(before, after, strict=True)]
+        assert over == [index >= first.get(name, 0) for index in range(4)], name

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from patches.augment import ON_REQUEST, TRANSFORMS
 from patches.scaling import SCALINGS
+from patches.series import SERIES
 from patches.view import KINDS
 
 FOLDER = Path(__file__).parents[2] / "patches"
@@ -21,8 +22,7 @@ def rows(heading: str) -> list[list[str]]:
 
 def test_every_patch_stands_in_the_order_of_its_application_with_a_file_that_is_there():
     table = rows("# The patch series")
-    names = ["float32-canvases", "view", "sound-augmentation", "sound-previews", "channel-transfer"]
-    assert [row[3].strip("`") for row in table] == names
+    assert [row[3].strip("`") for row in table] == list(SERIES)
     for row in table:
         for file in row[4].split(", "):
             assert (FOLDER / file.strip("`")).exists()
