@@ -16,6 +16,7 @@ from spect.dataset.scan import Facts
 from spect.errors import SoundError
 
 CANVASES_A_PIECE = 8
+MOST_HELD = 0.9  # share of the files
 MARGIN = 4096  # frames at the lower of the two rates; soxr's longest filter is some hundred
 
 
@@ -87,6 +88,8 @@ def check_holdout(files: Sequence[Facts], share: float) -> None:
     Raises:
         SoundError: every file is held out.
     """
+    if not 0 <= share <= MOST_HELD:
+        raise SoundError(f"--holdout: got {share:g}; allowed are 0 to {MOST_HELD:g}, such as 0.1")
     if files and all(held_out(facts.name, share) for facts in files):
         raise SoundError(
             f"--holdout={share:g}: takes {len(files)} of {len(files)} files, by the hash of their names, so that none "

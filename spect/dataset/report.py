@@ -187,17 +187,23 @@ def _proposal(files: Sequence[Facts], preparation: Preparation, proposed: Prepar
 
 
 def finished(
-    dest: Path, built: Built, bad: Sequence[tuple[str, str]], files: int, previews: Path | None, seconds: float
+    dest: Path,
+    built: Built,
+    bad: Sequence[tuple[str, str]],
+    listed: Path | None,
+    files: int,
+    previews: Path | None,
+    seconds: float,
 ) -> list[str]:
-    """Say what was done, and what comes next."""
+    """Say what was done. `listed` is the list of the bad."""
     good = files - len(bad)
     made = f"{counted(built.items, 'canvas')} of {counted(good, 'file')}"
     lines = ["", f"{dest}: {made}, {size(dest.stat().st_size)}, in {length(seconds)}"]
     if built.holdout:
         lines.append(f"  {built.holdout} of them are held out for scores")
-    if bad:
+    if bad and listed:
         count = f"{len(bad)} of {counted(files, 'file')} {'is' if len(bad) == 1 else 'are'}"
-        lines.append(f"--source: {count} unreadable (listed in skipped.csv); the other {good} go in.")
+        lines.append(f"--source: {count} unreadable (listed in {listed.name}); the other {good} go in.")
     if built.failed:
         lines.append(f"  {len(built.failed)} of these changed while the archive was built")
     if previews:

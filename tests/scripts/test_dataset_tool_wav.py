@@ -13,8 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 
+import dataset_tool_wav
+from patches.presets import PRESETS
 from spect.archive.reader import Archive
+from spect.cmyk import Cmyk
+from spect.dataset.options import Preparation
+from spect.dataset.survey import with_shape
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "dataset_tool_wav.py"
@@ -86,6 +92,40 @@ def test_the_second_run_replaces_the_first_and_says_so(sounds: Path, tmp_path: P
     assert Archive.open(tmp_path / "a.zip").digest == digest
 
 
+def test_a_list_of_the_users_own_stays_and_ours_is_named_by_the_archive(sounds: Path, tmp_path: Path) -> None:
+    (tmp_path / "skipped.csv").write_text("mine\n")
+    soundfile.write(sounds / "kick" / "ints.wav", np.full(500, 32767.0), 8000, subtype="FLOAT")
+    out, _ = run("--source", sounds, "--dest", tmp_path / "a.zip", *SMALL)
+    assert "2 of 5 files are unreadable (listed in a.skipped.csv); the other 3 go in." in out
+    assert "kick/ints.wav: peak 32767, +90 dBFS: looks like 16-bit integers saved as float" in out
+    assert (tmp_path / "skipped.csv").read_text() == "mine\n"
+    with (tmp_path / "a.skipped.csv").open(newline="") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == ["kick/ints.wav", "kick/notes.wav"]
+
+
+def test_the_papers_variant_is_said_recorded_and_kept_by_proposals(sounds: Path, tmp_path: Path) -> None:
+    out, _ = run("--source", sounds, "--dest", tmp_path / "a.zip", "--dc=dropped", *SMALL)
+    assert "without each frame's mean: the paper's own variant" in out
+    archive = Archive.open(tmp_path / "a.zip")
+    assert archive.summary["representation"]["dc"] == archive.representation.dc == "dropped"
+    assert archive.statistics["dc_maximum_p99"] == 0
+    shape = Preparation(Cmyk(dc="dropped"))
+    assert with_shape(shape, 64, 64, 8000).representation == Cmyk(8000, 64, 64, "dropped")
+
+
+@pytest.mark.parametrize(("side", "preset"), [(64, "tiny"), (512, "paper"), (32, None)])
+def test_the_next_command_trains_this_shape_with_a_preset_for_ones_own_sounds(
+    sounds: Path, tmp_path: Path, side: int, preset: str | None
+) -> None:
+    arguments = [f"--source={sounds}", f"--dest={tmp_path / 'a.zip'}", f"--resolution={side}x{side}", "--workers=1"]
+    done = CliRunner().invoke(dataset_tool_wav.main, arguments)
+    assert done.exit_code == 0
+    named = [line.split("--preset=")[1] for line in done.output.splitlines() if line.startswith("  next:")]
+    assert named == [preset] * (preset is not None)
+    if preset is not None:
+        assert PRESETS[preset].resolution == f"{side}x{side}"
+
+
 def test_every_preparation_at_once(sounds: Path, tmp_path: Path) -> None:
     store(sounds / "snare" / "long.wav", 1.0)
     options = [
@@ -116,6 +156,9 @@ def test_every_preparation_at_once(sounds: Path, tmp_path: Path) -> None:
         (["--source={sounds}", "--dest={tmp}/a.zip", "--resolution=big"], "--resolution: got 'big'; allowed is FxT"),
         (["--source={sounds}", "--dest={tmp}/a.zip", "--stride=1"], "only slices have a stride; add --slice"),
         (["--source={sounds}", "--dest={tmp}/a.zip", "--labels=folders", "--include=tom"], "there are kick, snare"),
+        (["--source={sounds}", "--dest={tmp}/a.zip", "--slice", "--stride=nan"], "--stride: got nan seconds"),
+        (["--source={sounds}/kick/1.wav", "--dest={tmp}/a.zip", "--holdout=0.9"], "takes 1 of 1 files"),
+        (["--source={sounds}", "--dest={tmp}/a.zip", "--holdout=nan"], "--holdout: got nan; allowed are 0 to 0.9"),
         (["--source={sounds}", "--dest={tmp}/a.zip", "--frobnicate"], "--frobnicate"),
         (["--source={sounds}/kick/notes.wav", "--dest={tmp}/a.zip", "--workers=1"], "none of the 1 files can go in"),
     ],

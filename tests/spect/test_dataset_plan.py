@@ -88,6 +88,8 @@ def test_a_holdout_of_every_file_is_refused() -> None:
     assert 0 < len(held) < len(files)
     check_holdout(files, 0.5)
     check_holdout(held, 0.0)
+    with pytest.raises(SoundError, match="--holdout: got nan"):
+        check_holdout(files, float("nan"))
     with pytest.raises(SoundError, match=rf"--holdout=0\.5: takes {len(held)} of {len(held)} files"):
         check_holdout(held, 0.5)
 

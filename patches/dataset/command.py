@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What dataset_tool_wav.py does with its options: scan, say what was found and what will be done, and build."""
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from patches.console import progress
+from patches.presets import expectations
+from spect.cmyk import Cmyk
+from spect.dataset import report
+from spect.dataset.build import Built, build, scan
+from spect.dataset.options import Preparation, parse_resolution
+from spect.dataset.plan import check_holdout
+from spect.dataset.pool import cores, processes
+from spect.dataset.previews import write_previews
+from spect.dataset.select import Selection, check_dest, select
+from spect.dataset.skipped import write_skipped
+from spect.dataset.survey import Survey, fit, propose, survey
+from spect.errors import SoundError
+
+PAPER = ("512x512", 44100)
+FEW = 16  # files, for which starting another process takes longer than reading them
+DEMO = "demo"  # the preset of `make demo`, for its notes and a few minutes: no advice for anyone's own sounds
+
+Echo = Callable[[Sequence[str]], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a command line asks for.
+
+    Args:
+        given: options by name, None where not given.
+    """
+
+    source: Path
+    dest: Path
+    preparation: Preparation
+    given: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> "Request":
+        """Read the arguments of the script.
+
+        Raises:
+            SoundError: options that are impossible, alone or together.
+        """
+        return cls(arguments["source"], arguments["dest"], preparation_of(arguments), arguments)
+
+    def workers(self, files: int) -> int:
+        """Give the number of processes: as asked for, or as many as cores and files give work."""
+        if self.given["workers"]:
+            return int(self.given["workers"])
+        return cores() if self.preparation.slice else max(1, min(cores(), -(-files // FEW)))
+
+
+def preparation_of(arguments: Mapping[str, Any]) -> Preparation:
+    """Resolve how sounds become canvases.
+
+    Raises:
+        SoundError: options that are impossible, alone or together.
+    """
+    rows, frames = parse_resolution(arguments["resolution"] or PAPER[0])
+    shape = Cmyk(arguments["sample_rate"] or PAPER[1], rows, frames, arguments["dc"])
+    stride = arguments["stride"]
+    if stride is not None and not arguments["slicing"]:
+        raise SoundError(f"--stride={stride:g}: only slices have a stride; add --slice")
+    if stride is not None and not isfinite(stride):
+        raise SoundError(f"--stride: got {stride} seconds; allowed is any positive length")
+    return Preparation(
+        representation=shape,
+        resampler=arguments["resampler"],
+        slice=arguments["slicing"],
+        stride=shape.samples if stride is None else round(stride * shape.sample_rate),
+        trim_start=arguments["trim_start"],
+        peak_db=arguments["peak_db"],
+        fade_out_ms=arguments["fade_out_ms"],
+        downmix=arguments["downmix"],
+    )
+
+
+def make_archive(arguments: Mapping[str, Any], echo: Echo) -> None:
+    """Make an archive as the options say.
+
+    Args:
+        echo: prints lines.
+
+    Raises:
+        SoundError: one line about what is wrong.
+    """
+    started, request = time.monotonic(), Request.of(arguments)
+    given = request.given
+    check_dest(request.source, request.dest)
+    chosen = select(request.source, given["labels"], given["include"], given["max_files"])
+    workers = request.workers(len(chosen.names))
+    with processes(workers) as executor:
+        found = _scan(chosen, request.preparation, executor, workers)
+        _tell(request, chosen, found, workers, echo)
+        if given["dry_run"]:
+            echo(["", "--dry-run: nothing was written."])
+            return
+        built = _build(request, chosen, found, executor, workers)
+        bad = sorted([*found.bad, *built.failed])
+        listed = write_skipped(request.dest, bad)
+        if given["previews"]:
+            _previews(request.dest, given["previews"], built.items, executor, workers)
+    seconds = time.monotonic() - started
+    echo(report.finished(request.dest, built, bad, listed, found.files, given["previews"], seconds))
+    advised = [preset for preset in expectations() if preset["preset"] != DEMO]
+    echo(report.next_step(request.dest, request.preparation, advised))
+
+
+def _scan(chosen: Selection, preparation: Preparation, executor: Executor | None, workers: int) -> Survey:
+    facts, how = [], {"downmix": preparation.downmix, "trim": preparation.trim_start}
+    with progress("scan", len(chosen.names), "files") as advance:
+        for one in scan(chosen.source, chosen.names, executor, workers, **how):
+            facts.append(one)
+            advance(1)
+    return survey(facts, chosen.unreadable, preparation)
+
+
+def _tell(request: Request, chosen: Selection, found: Survey, workers: int, echo: Echo) -> None:
+    """Say what was found, what will be done and what it will cost; refuse where nothing can be done."""
+    preparation, given = request.preparation, request.given
+    echo(report.scanned(chosen, found, preparation))
+    if not found.good:
+        _give_up(found, request.dest, given["dry_run"])
+    check_holdout(found.good, given["holdout"])
+    labels = chosen.labels.keep(facts.name for facts in found.good)
+    echo(report.intended(found, labels, preparation, request.dest, given, workers))
+    echo(report.expected(found.good, preparation, propose(found.good, preparation), expectations()))
+    check_dest(request.source, request.dest, fit(found.good, preparation).archive_bytes)
+
+
+def _give_up(found: Survey, dest: Path, dry: bool) -> None:
+    listed = None if dry or not dest.parent.is_dir() else write_skipped(dest, found.bad)
+    where = f" (listed in {listed})" if listed else ""
+    raise SoundError(
+        f"--source: none of the {found.files} files can go in{where}; the first: {found.bad[0][0]}: {found.bad[0][1]}"
+    )
+
+
+def _build(request: Request, chosen: Selection, found: Survey, executor: Executor | None, workers: int) -> Built:
+    folder, preparation = request.dest.parent, request.preparation
+    labels = chosen.labels.keep(facts.name for facts in found.good)
+    new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with progress("build", fit(found.good, preparation).canvases, "canvases") as advance:
+            return build(
+                chosen.source, found.good, labels, preparation, request.dest,
+                holdout=request.given["holdout"], executor=executor, workers=workers, progress=advance,
+            )  # fmt: skip
+    except BaseException:
+        if new:  # an interrupted run leaves nothing behind
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _previews(dest: Path, folder: Path, items: int, executor: Executor | None, workers: int) -> None:
+    with progress("previews", items, "pictures") as advance:
+        for _ in write_previews(dest, folder, executor, workers):
+            advance(1)
