@@ -14,7 +14,7 @@ from patches.transfer import channel_axes
 from stylegan3.training.samples import fakes, reals
 from stylegan3.training.trainer import Trainer
 
-PICTURES, FEW = 32, 4  # measured over; fewer where each has more values than LARGE, and takes a CPU ten seconds
+PICTURES, FEW = 32, 4  # measured over; fewer of the network's where each takes a CPU ten seconds
 LARGE = 256 * 256
 
 
@@ -23,7 +23,7 @@ def start_at_data_level(trainer: Trainer) -> list[str]:
     """Scale G's and G_ema's output layers so that their pictures have the data's standard deviation; say so."""
     _, rows, columns = trainer.setup.dataset.shape
     count = PICTURES if rows * columns < LARGE else FEW
-    real = reals(trainer.setup, "output level", count, trainer.device)
+    real = reals(trainer.setup, "output level", PICTURES, trainer.device)
     fake = fakes(trainer.generator, trainer.setup, "output level", count)
     wanted, found = (float(deviation(pictures)) for pictures in (real, fake))
     factor = wanted / found
