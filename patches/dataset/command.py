@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from patches.console import progress
-from patches.presets import expectations
+from patches.presets import advised, expectations
 from spect.cmyk import Cmyk
 from spect.dataset import report
 from spect.dataset.build import Built, build, scan
@@ -26,7 +26,6 @@ from spect.errors import SoundError
 
 PAPER = ("512x512", 44100)
 FEW = 16  # files, for which starting another process takes longer than reading them
-DEMO = "demo"  # the preset of `make demo`, for its notes and a few minutes: no advice for anyone's own sounds
 
 Echo = Callable[[Sequence[str]], None]
 
@@ -112,8 +111,7 @@ def make_archive(arguments: Mapping[str, Any], echo: Echo) -> None:
             _previews(request.dest, given["previews"], built.items, executor, workers)
     seconds = time.monotonic() - started
     echo(report.finished(request.dest, built, bad, listed, found.files, given["previews"], seconds))
-    advised = [preset for preset in expectations() if preset["preset"] != DEMO]
-    echo(report.next_step(request.dest, request.preparation, advised))
+    echo(report.next_step(request.dest, request.preparation, advised()))
 
 
 def _scan(chosen: Selection, preparation: Preparation, executor: Executor | None, workers: int) -> Survey:
