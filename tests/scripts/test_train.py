@@ -37,7 +37,16 @@ PAPER = (
     "--outdir=trained_networks/europa_net2 --gpus=1 --batch=8 --gamma=8 --data=datasets/europa.zip "
     "--cfg=stylegan3-t --kimg=10 --tick=1 --snap=1 --metrics=None"
 )
-NARROW = {"cfg": None, "kimg": None, "batch": None, "gamma": None, "cbase": 64, "cmax": 8, "map_depth": None}
+NARROW = {
+    "cfg": None,
+    "batch_gpu": None,
+    "kimg": None,
+    "batch": None,
+    "gamma": None,
+    "cbase": 64,
+    "cmax": 8,
+    "map_depth": None,
+}
 
 
 NUMBERS = ("000000", "000000.080", "000000.120")
@@ -56,7 +65,7 @@ def europa(tmp_path, archive, monkeypatch) -> Path:
 def run(tmp_path_factory, archive) -> Path:
     """A run of three ticks, a snapshot every second one, conditional."""
     outdir = tmp_path_factory.mktemp("out")
-    told = call(outdir=outdir, data=archive, cond=1, kimg=0.12, tick=0.04, snap=2, desc="my notes")
+    told = call(outdir=outdir, data=archive, batch_gpu=None, cond=1, kimg=0.12, tick=0.04, snap=2, desc="my notes")
     run = only_run(outdir)
     (run / "told").write_text(told)
     return run
@@ -294,7 +303,7 @@ def test_the_papers_command_runs_on_narrow_networks(europa):
 
 @pytest.mark.parametrize("name", ["paper", "tiny", "quick"])
 def test_a_preset_needs_places_alone(tmp_path, archive, name):
-    nothing = dict.fromkeys(("cfg", "kimg", "batch", "gamma", "cbase", "cmax", "map_depth"))
+    nothing = dict.fromkeys(("cfg", "kimg", "batch", "gamma", "cbase", "cmax", "batch_gpu", "map_depth"))
     told = call("--dry-run", preset=name, outdir=tmp_path / "out", data=archive, **nothing)
     assert f"(from --preset={name})" in told
 

@@ -18,7 +18,7 @@ from tests.stylegan3.test_legacy import write
 __all__ = ["archive", "larger", "write"]
 
 REFERENCE = Path(__file__).parents[1] / "data" / "reference"
-NOTHING = dict.fromkeys(("cfg", "batch", "gamma", "cbase", "cmax", "map_depth", "kimg", "device"))
+NOTHING = dict.fromkeys(("cfg", "batch", "gamma", "cbase", "cmax", "batch_gpu", "map_depth", "kimg", "device"))
 WIDTHS = {"cbase": 512, "cmax": 24}  # of the reference's small networks
 
 

@@ -103,7 +103,10 @@ def test_a_signal_saves_says_how_to_go_on_and_ends_well(uninterrupted, archive, 
     assert f"python train.py --resume=out/{run.name}" in told
     between = [path for path in run.glob("training-state-*") if tensorfile.read_header(path)["between"]]
     assert len(between) <= 1  # none where the signal came right at a snapshot
-    call(resume=run, **dict.fromkeys(("cfg", "batch", "gamma", "cbase", "cmax", "map_depth", "kimg", "device")))
+    call(
+        resume=run,
+        **dict.fromkeys(("cfg", "batch", "gamma", "cbase", "cmax", "batch_gpu", "map_depth", "kimg", "device")),
+    )
     assert_equal_runs(uninterrupted, run)
 
 
@@ -176,7 +179,7 @@ def stopped(tmp_path, archive) -> Path:
     return only_run(outdir)
 
 
-NOTHING = dict.fromkeys(("cfg", "batch", "gamma", "cbase", "cmax", "map_depth", "kimg", "device"))
+NOTHING = dict.fromkeys(("cfg", "batch", "gamma", "cbase", "cmax", "batch_gpu", "map_depth", "kimg", "device"))
 
 
 def test_a_folder_a_state_and_a_snapshot_continue_in_the_same_folder(stopped):
