@@ -3,10 +3,11 @@
 
     python bench/kills.py --kills 200 [--folder DIR] [--seed N]
 
-A run with a snapshot at every iteration is started again and again with `--resume=auto` and killed at a random moment;
-after each kill every file that has its name is read whole. Kills that fell into the writing of a snapshot are counted
-by the half-written neighbour that they leave, or by a network whose state wasn't there yet; only these count towards
---kills. In the end the run is let through and its last network compared with that of a run that was never killed.
+A run with a snapshot at every iteration is started again and again with `--resume=auto` and killed at a random moment.
+After each kill every file that has its name and was written since the last is read whole, at the end all of them. Kills
+that fell into the writing of a snapshot are known by the half-written neighbour that they leave, or by a network whose
+state wasn't there yet; only these count towards --kills. In the end the run is let through and its last network
+compared with that of a run that was never killed.
 Processes are forked off one that has loaded the libraries, so that a kill takes a second.
 """
 
@@ -14,6 +15,7 @@ import argparse
 import os
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -35,6 +37,7 @@ from patches.runs.command import train  # noqa: E402
 from patches.runs.directory import Run  # noqa: E402
 
 BATCH, RATE, SIDE = 4, 8000, 16
+LONGEST = 0.15  # seconds from a tick's line, after which the snapshot is written, to the kill
 
 
 def make_archive(folder: Path) -> Path:
@@ -46,11 +49,8 @@ def make_archive(folder: Path) -> Path:
         soundfile.write(folder / "sounds" / f"{i}.wav", np.clip(burst, -1, 1), RATE)
     dest = folder / "bursts.zip"
     command = [sys.executable, str(ROOT / "dataset_tool_wav.py"), f"--source={folder / 'sounds'}", f"--dest={dest}"]
-    status = os.spawnv(
-        os.P_WAIT, sys.executable, [*command, f"--resolution={SIDE}x{SIDE}", f"--sample-rate={RATE}", "--workers=1"]
-    )
-    if status:
-        raise SystemExit("the archive could not be built")
+    command += [f"--resolution={SIDE}x{SIDE}", f"--sample-rate={RATE}", "--workers=1"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return dest
 
 
@@ -104,17 +104,18 @@ def kill_once(parameters: dict[str, object], delay: Callable[[], float]) -> None
     os.close(told)
 
 
-def examine(run: Run, before: int) -> tuple[str, int]:
-    """Read every file whole; return what the kill interrupted and the pictures of the newest state."""
+def examine(run: Run, before: int, since: float) -> tuple[str, int]:
+    """Read every file written `since` whole; return what the kill interrupted and the pictures of the newest state."""
     partial = [path.name.split(".")[1].rstrip("-0123456789") for path in run.path.glob(".*.part")]
-    for path in run.path.glob("*.safetensors"):
+    changed = [path for path in run.path.rglob("*.*") if path.stat().st_mtime >= since]
+    for path in [path for path in changed if path.match("[!.]*.safetensors")]:
         tensors, header = tensorfile.load(path)  # raises where it is broken
         if not tensorfile.is_finite(tensors) or not header["kind"]:
             raise SystemExit(f"{path} is broken")
-    for path in [*run.path.glob("*.wav"), *run.path.glob("reals/*.wav")]:
+    for path in [path for path in changed if path.match("[!.]*.wav")]:
         soundfile.read(path)
     states, networks = run.states(), list(run.path.glob("network-snapshot-*.safetensors"))
-    images = max((int(tensorfile.read_header(path)["images"]) for path in states), default=0)
+    images = int(tensorfile.read_header(states[-1])["images"]) if states else 0
     if images < before:
         raise SystemExit(f"the newest state fell from {before} to {images} pictures")
     if partial:
@@ -132,19 +133,23 @@ def main() -> None:
     torch.set_num_threads(1)
     generator = random.Random(given.seed)
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
-        folder, found, hits, images, longest = Path(name), Counter[str](), 0, 0, 0.25
+        folder, found, hits, images = Path(name), Counter[str](), 0, 0
         archive = make_archive(folder)
         endless = arguments(archive, folder / "killed", kimg=1000)
         began = time.monotonic()
         while hits < given.kills:
-            kill_once(endless, lambda: generator.uniform(0, longest))
+            since = time.time() - 1  # a file system's clock may lag
+            kill_once(endless, lambda: generator.uniform(0, LONGEST))
             (run,) = [Run(path) for path in (folder / "killed").iterdir()]
-            what, images = examine(run, images)
+            what, images = examine(run, images, since)
             found[what] += 1
             hits += what != "elsewhere"
+            if found.total() % 20 == 0:
+                print(f"{found.total()} kills, {hits} while a snapshot was written", flush=True)
         kimg = (images + 10 * BATCH) / 1000
         for outdir in ("killed", "whole"):
             finish(arguments(archive, folder / outdir, kimg))
+        examine(run, images, since=0.0)
         last = [max((folder / o).glob("*/network-*"), key=lambda p: p.stat().st_mtime) for o in ("killed", "whole")]
         same = tensorfile.digest(last[0]) == tensorfile.digest(last[1])
         seconds = time.monotonic() - began

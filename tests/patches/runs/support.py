@@ -29,6 +29,7 @@ TINY = {
     "map_depth": 1,
     "device": "cpu",
     "kimg": 0.008,
+    "batch_gpu": 8,
 }
 SECOND_CLASS = "pluck"
 
