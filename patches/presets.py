@@ -39,19 +39,19 @@ class Preset:
 PRESETS = {
     "paper": Preset(
         cfg="stylegan3-t", resolution="512x512", batch=8, gamma=8, kimg="10", tick=1, snap=1, cbase=32768, cmax=512,
-        map_depth=2, glr=None, dlr=0.002, scaling="linear", aug="ada", memory_gb=16.0, s_per_kimg=18000,
+        map_depth=2, glr=None, dlr=0.002, scaling="linear", aug="ada", memory_gb=13.2, s_per_kimg=44000,
     ),
     "demo": Preset(
         cfg="stylegan2", resolution="64x64", batch=4, gamma=3, kimg="8", tick=0.5, snap=4, cbase=512, cmax=64,
-        map_depth=2, glr=0.006, dlr=0.012, scaling="compand", aug="noaug", memory_gb=0.5, s_per_kimg=25,
+        map_depth=2, glr=0.006, dlr=0.012, scaling="compand", aug="noaug", memory_gb=0.4, s_per_kimg=20,
     ),
     "tiny": Preset(
         cfg="stylegan2", resolution="64x64", batch=16, gamma=1, kimg="200", tick=1, snap=10, cbase=2048, cmax=64,
-        map_depth=2, glr=None, dlr=0.002, scaling="compand", aug="ada", memory_gb=1.0, s_per_kimg=15,
+        map_depth=2, glr=None, dlr=0.002, scaling="compand", aug="ada", memory_gb=0.7, s_per_kimg=45,
     ),
     "quick": Preset(
         cfg="stylegan2", resolution="128x128", batch=16, gamma=1, kimg="1000", tick=4, snap=10, cbase=8192, cmax=256,
-        map_depth=2, glr=None, dlr=0.002, scaling="compand", aug="ada", memory_gb=3.0, s_per_kimg=200,
+        map_depth=2, glr=None, dlr=0.002, scaling="compand", aug="ada", memory_gb=2.5, s_per_kimg=680,
     ),
 }  # fmt: skip
 
