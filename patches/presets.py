@@ -47,11 +47,11 @@ PRESETS = {
     ),
     "tiny": Preset(
         cfg="stylegan2", resolution="64x64", batch=16, gamma=1, kimg="200", tick=1, snap=10, cbase=2048, cmax=64,
-        map_depth=2, glr=None, dlr=0.002, scaling="compand", aug="ada", memory_gb=0.7, s_per_kimg=45,
+        map_depth=2, glr=None, dlr=0.002, scaling="compand", aug="ada", memory_gb=0.7, s_per_kimg=30,
     ),
     "quick": Preset(
         cfg="stylegan2", resolution="128x128", batch=16, gamma=1, kimg="1000", tick=4, snap=10, cbase=8192, cmax=256,
-        map_depth=2, glr=None, dlr=0.002, scaling="compand", aug="ada", memory_gb=2.5, s_per_kimg=680,
+        map_depth=2, glr=None, dlr=0.002, scaling="compand", aug="ada", memory_gb=2.5, s_per_kimg=450,
     ),
 }  # fmt: skip
 
