@@ -39,7 +39,7 @@ class Preset:
 PRESETS = {
     "paper": Preset(
         cfg="stylegan3-t", resolution="512x512", batch=8, gamma=8, kimg="10", tick=1, snap=1, cbase=32768, cmax=512,
-        map_depth=2, glr=None, dlr=0.002, scaling="linear", aug="ada", memory_gb=13.2, s_per_kimg=44000,
+        map_depth=2, glr=None, dlr=0.002, scaling="linear", aug="ada", memory_gb=13.2, s_per_kimg=29500,
     ),
     "demo": Preset(
         cfg="stylegan2", resolution="64x64", batch=4, gamma=3, kimg="8", tick=0.5, snap=4, cbase=512, cmax=64,
