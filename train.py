@@ -11,6 +11,7 @@ try:
     from patches import console
     from patches.presets import PRESETS
     from patches.runs.command import train
+    from patches.views import KINDS
 except KeyboardInterrupt:  # Ctrl-C while the libraries load
     sys.exit(130)
 
@@ -49,8 +50,9 @@ except KeyboardInterrupt:  # Ctrl-C while the libraries load
 @click.option("--nobench", help="Don't let cuDNN time its algorithms.", type=bool, metavar="BOOL")
 @click.option("--workers", help="Batches read ahead.  [default: 3]", type=int)
 @click.option("--device", help="auto, cpu, cuda, cuda:1.  [default: auto]")
-@click.option("--view", help="The picture to learn: cmyk.  [default: cmyk]")
-@click.option("--scaling", help="compand or linear (the paper's).  [default: compand]")
+@click.option("--view", help=f"The picture to learn: auto, {', '.join(sorted(KINDS))}.  [default: auto]")
+@click.option("--view-args", help="Parameters of the view, such as window=1024,hop=256.", metavar="K=V,...")
+@click.option("--scaling", help="compand, linear (the paper's), standard, standard-one, unit.  [default: the view's]")
 @click.option("--patches", help="sound, none, or names from patches/README.md.  [default: sound]")
 @click.option("--keep-states", help="States that keep their optimisers.  [default: 3]", type=int)
 @click.option("--time-limit", help="Leave cleanly before this time is over, such as 5h50m.")

@@ -23,7 +23,7 @@ from torch import Tensor
 from patches.generate.choices import Settings as Choices
 from patches.generate.network import find_networks, open_network
 from patches.generate.synthesis import batches, model_space
-from patches.view import View
+from patches.views import View
 from spect import audio
 from spect.archive.reader import Archive
 from spect.measures import levels, log_mel_statistics, waveform_features

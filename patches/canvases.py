@@ -2,7 +2,7 @@
 """The dataset of a sound GAN: canvases of an archive, read by memory map, float32 of four channels from disk to device.
 
 Takes the place of an 8-bit RGB picture dataset (stylegan3/'s Dataset protocol). No statistic of the data is touched
-here: scaling happens in `to_model`, batched, on the training device.
+here: the view is computed in `to_model`, batched, on the training device.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from patches.errors import UserError
-from patches.view import View
+from patches.views import View
 from spect.archive.reader import Archive
 
 
@@ -69,7 +69,7 @@ class Canvases:
         return int((np.asarray(self.archive.labels)[self.indices] < 0).sum()) if self.classes else 0
 
     def pictures(self, indices: np.ndarray) -> Tensor:
-        """Copy canvases as stored. Shape: int64 [n] -> float32 [n, C, F, T] on the CPU."""
+        """Copy canvases as stored. Shape: int64 [n] -> float32 [n, 4, F', T'] on the CPU."""
         return torch.from_numpy(self.archive.canvases(self.indices[indices]))
 
     def labels(self, indices: np.ndarray) -> Tensor:
@@ -80,5 +80,5 @@ class Canvases:
         return torch.from_numpy((classes[:, None] == np.arange(self.c_dim)).astype(np.float32))
 
     def to_model(self, pictures: Tensor) -> Tensor:
-        """Go to model space on the pictures' device. Shape: [n, C, F, T] -> same."""
-        return self.view.to_model(pictures)
+        """Go to model space on the pictures' device. Shape: [n, 4, F', T'] as stored -> [n, C, F, T]."""
+        return self.view.picture(self.archive.representation, pictures)

@@ -29,6 +29,7 @@ class Preset:
     map_depth: int | None
     glr: float | None
     dlr: float
+    view: str
     scaling: str
     aug: str
     memory_gb: float
@@ -39,19 +40,23 @@ class Preset:
 PRESETS = {
     "paper": Preset(
         cfg="stylegan3-t", resolution="512x512", batch=8, gamma=8, kimg="10", tick=1, snap=1, cbase=32768, cmax=512,
-        map_depth=2, glr=None, dlr=0.002, scaling="linear", aug="ada", memory_gb=13.2, s_per_kimg=29500,
+        map_depth=2, glr=None, dlr=0.002,
+        view="cmyk", scaling="linear", aug="ada", memory_gb=13.2, s_per_kimg=29500,
     ),
     "demo": Preset(
         cfg="stylegan2", resolution="64x64", batch=4, gamma=3, kimg="8", tick=0.5, snap=4, cbase=512, cmax=64,
-        map_depth=2, glr=0.006, dlr=0.012, scaling="compand", aug="noaug", memory_gb=0.4, s_per_kimg=20,
+        map_depth=2, glr=0.006, dlr=0.012,
+        view="auto", scaling="auto", aug="noaug", memory_gb=0.4, s_per_kimg=20,
     ),
     "tiny": Preset(
         cfg="stylegan2", resolution="64x64", batch=16, gamma=1, kimg="200", tick=1, snap=10, cbase=2048, cmax=64,
-        map_depth=2, glr=None, dlr=0.002, scaling="compand", aug="ada", memory_gb=0.7, s_per_kimg=30,
+        map_depth=2, glr=None, dlr=0.002,
+        view="auto", scaling="auto", aug="ada", memory_gb=0.7, s_per_kimg=30,
     ),
     "quick": Preset(
         cfg="stylegan2", resolution="128x128", batch=16, gamma=1, kimg="1000", tick=4, snap=10, cbase=8192, cmax=256,
-        map_depth=2, glr=None, dlr=0.002, scaling="compand", aug="ada", memory_gb=2.5, s_per_kimg=450,
+        map_depth=2, glr=None, dlr=0.002,
+        view="auto", scaling="auto", aug="ada", memory_gb=2.5, s_per_kimg=450,
     ),
 }  # fmt: skip
 
@@ -85,7 +90,7 @@ def advised() -> list[dict[str, Any]]:
     """Return `expectations` as they are good for sounds of one's own.
 
     The demo's preset is for minutes only; the paper's own linear scaling learns next to nothing (patches/README.md), so
-    that its preset is advised with the default scaling.
+    that its preset is advised with companding.
     """
     rows = [row for row in expectations() if row["preset"] != "demo"]
     linear = {name for name, preset in PRESETS.items() if preset.scaling == "linear"}

@@ -31,6 +31,8 @@ from patches.errors import UserError
 FLOOR = 1e-4  # of the largest scale: the rounding noise of empty rows must not become full scale
 # |u|^2 under which |u| counts as 0: c is linear there to 5e-9, and no derivative of the root overflows.
 TINY_POWER = 1e-20
+SIGMAS = 3.0
+STILL = 0.01  # of the largest deviation: rows that never move must not become full scale
 SERIES_BELOW = 0.01  # both series are then right to 1e-15
 
 
@@ -83,33 +85,37 @@ class Compand:
         rows: s_f, the modulus that becomes 1, per row, row 0 first; kept as float32 values.
         dc: the same for the imaginary slot of row 0 where that holds DC; None: row 0 is complex like the others.
         eps: where the curve turns from linear to logarithmic, relative to s_f.
+        pairs: channels are complex values (Re, Im), one modulus each; otherwise real numbers, each by itself.
     """
 
     rows: tuple[float, ...]
     dc: float | None = None
     eps: float = 0.01
+    pairs: bool = True
     name: ClassVar[str] = "compand"
 
     def __post_init__(self) -> None:
         numbers = [*self.rows, self.eps, *([] if self.dc is None else [self.dc])]
         if not self.rows or not all(math.isfinite(v) and v > 0 for v in numbers):
             raise UserError("compand: scales and eps must be finite and > 0, one scale a row")
+        if self.dc is not None and not self.pairs:
+            raise UserError("compand: a DC slot is there only where channels are complex pairs")
         object.__setattr__(self, "rows", tuple(float(np.float32(v)) for v in self.rows))
         object.__setattr__(self, "dc", None if self.dc is None else float(np.float32(self.dc)))
 
     @classmethod
-    def fit(cls, scales: Scales) -> Compand:
+    def fit(cls, scales: Scales, *, pairs: bool = True) -> Compand:
         """Take each row's own scale."""
-        return cls(scales.rows, scales.dc)
+        return cls(scales.rows, scales.dc, pairs=pairs)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Compand:
         """Read `to_dict`'s form back, exactly."""
-        return cls(tuple(values["rows"]), values["dc"], values["eps"])
+        return cls(tuple(values["rows"]), values["dc"], values["eps"], values.get("pairs", True))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the parameters as JSON types, exactly."""
-        return {"name": self.name, "rows": list(self.rows), "dc": self.dc, "eps": self.eps}
+        return {"name": self.name, "rows": list(self.rows), "dc": self.dc, "eps": self.eps, "pairs": self.pairs}
 
     def to_model(self, canvas: Tensor) -> Tensor:
         """Compress. Shape: [..., C, F, T] -> same, about unit range."""
@@ -132,21 +138,22 @@ class Compand:
 
     @cached_property
     def _scale(self) -> Tensor:
-        """Shape: [2, F, 1], Re's and Im's."""
-        scale = torch.tensor([self.rows, self.rows], dtype=torch.float32)[..., None]
+        """Shape: [2, F, 1], Re's and Im's; [1, F, 1] for real numbers."""
+        scale = torch.tensor([self.rows] * (2 if self.pairs else 1), dtype=torch.float32)[..., None]
         if self.dc is not None:
             scale[1, 0] = self.dc
         return scale
 
     def _pairs(self, picture: Tensor) -> Tensor:
-        """Shape: [..., C, F, T] -> [..., C/2, 2, F, T], float32 at least."""
-        if picture.ndim < 3 or picture.shape[-3] % 2 or picture.shape[-2] != len(self.rows):
+        """Shape: [..., C, F, T] -> [..., C/2, 2, F, T], or [..., C, 1, F, T] for real numbers; float32 at least."""
+        parts = 2 if self.pairs else 1
+        if picture.ndim < 3 or picture.shape[-3] % parts or picture.shape[-2] != len(self.rows):
             raise UserError(
                 f"compand: got a picture of shape {list(picture.shape)}; "
-                f"allowed: [..., C, {len(self.rows)}, T] with C even"
+                f"allowed: [..., C, {len(self.rows)}, T]{' with C even' * self.pairs}"
             )
         wide = picture if picture.dtype == torch.float64 else picture.float()
-        return wide.unflatten(-3, (-1, 2))
+        return wide.unflatten(-3, (-1, parts))
 
     def _modulus(self, pairs: Tensor) -> Tensor:
         """Take |Re + i Im|, in row 0 |Re| and |Im| apart where they are Nyquist and DC; derivative 0 at 0."""
@@ -209,7 +216,106 @@ class Linear:
         return picture * self.factor
 
 
-SCALINGS: dict[str, type[Compand] | type[Linear]] = {kind.name: kind for kind in (Compand, Linear)}
+@dataclass(frozen=True)
+class Standard:
+    """Mean and deviation of the data, for logarithmic magnitudes: y = (x - mean) / (3 deviation), clipped to [-1, 1].
+
+    Clipped in both directions: a value that never occurs is no level to decode.
+
+    Args:
+        mean, deviation: by channel and row, C x F, row 0 first; kept as float32 values.
+        sigmas: how many deviations become 1 (facts: SpecGAN's and ElectroGAN's 3).
+    """
+
+    mean: tuple[tuple[float, ...], ...]
+    deviation: tuple[tuple[float, ...], ...]
+    sigmas: float = SIGMAS
+    name: ClassVar[str] = "standard"
+
+    def __post_init__(self) -> None:
+        for label in ("mean", "deviation"):
+            rows = tuple(tuple(float(np.float32(v)) for v in row) for row in getattr(self, label))
+            object.__setattr__(self, label, rows)
+        values = [v for rows in (self.mean, self.deviation) for row in rows for v in row]
+        if not all(math.isfinite(v) for v in values) or not all(v > 0 for row in self.deviation for v in row):
+            raise UserError("standard: means and deviations must be finite, deviations above 0")
+
+    @classmethod
+    def fit(cls, mean: Tensor, deviation: Tensor, unit: Sequence[int] = ()) -> Standard:
+        """Take the data's numbers; a row that hardly moves counts as moving a hundredth of the one that moves most.
+
+        Args:
+            unit: channels that lie in [-1, 1] by nature: they pass unchanged.
+
+        Shape: [C, F], [C, F].
+
+        Raises:
+            UserError: nothing moves at all: every sound is silent.
+        """
+        mean, deviation = mean.double().clone(), deviation.double().clone()
+        others = [channel for channel in range(len(mean)) if channel not in unit]
+        largest = deviation[others].max()
+        if not float(largest) > 0:
+            raise UserError("every sound for training is silent: there is no level to scale by; choose other sounds")
+        deviation = deviation.clamp_min(STILL * float(largest))
+        mean[list(unit)], deviation[list(unit)] = 0.0, 1 / SIGMAS
+        return cls(_nested(mean), _nested(deviation))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Standard:
+        """Read `to_dict`'s form back, exactly."""
+        return cls(_nested(values["mean"]), _nested(values["deviation"]), values["sigmas"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the parameters as JSON types, exactly."""
+        mean, deviation = ([list(row) for row in rows] for rows in (self.mean, self.deviation))
+        return {"name": self.name, "mean": mean, "deviation": deviation, "sigmas": self.sigmas}
+
+    def to_model(self, canvas: Tensor) -> Tensor:
+        """Standardise. Shape: [..., C, F, T] -> same, in [-1, 1]."""
+        mean, spread = (values.to(canvas) for values in self._numbers)
+        return ((canvas - mean) / spread).clamp(-1, 1)
+
+    def from_model(self, picture: Tensor) -> Tensor:
+        """Undo `to_model` on [-1, 1]; what lies beyond is taken for -1 or 1. Shape: [..., C, F, T] -> same."""
+        wide = picture if picture.dtype == torch.float64 else picture.float()
+        mean, spread = (values.to(wide) for values in self._numbers)
+        return wide.clamp(-1, 1) * spread + mean
+
+    @cached_property
+    def _numbers(self) -> tuple[Tensor, Tensor]:
+        """Mean, and the distance that becomes 1. Shape: [C, F, 1] each."""
+        mean, deviation = (torch.tensor(v, dtype=torch.float32)[..., None] for v in (self.mean, self.deviation))
+        return mean, deviation * self.sigmas
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Nothing to scale: values lie in [-1, 1] by nature, as a waveform's do."""
+
+    name: ClassVar[str] = "unit"
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Unit:
+        """Read `to_dict`'s form back."""
+        return cls()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the name."""
+        return {"name": self.name}
+
+    def to_model(self, canvas: Tensor) -> Tensor:
+        """Return it as it is. Shape: [..., C, F, T] -> same."""
+        return canvas
+
+    def from_model(self, picture: Tensor) -> Tensor:
+        """Return it as it is. Shape: [..., C, F, T] -> same."""
+        return picture
+
+
+SCALINGS: dict[str, type[Compand] | type[Linear] | type[Standard] | type[Unit]] = {
+    kind.name: kind for kind in (Compand, Linear, Standard, Unit)
+}
 
 
 def scaling_from_dict(values: Mapping[str, Any]) -> Scaling:
@@ -221,6 +327,10 @@ def scaling_from_dict(values: Mapping[str, Any]) -> Scaling:
     if values.get("name") not in SCALINGS:
         raise UserError(f"scaling: got {values.get('name')!r}; allowed: {', '.join(SCALINGS)}")
     return SCALINGS[values["name"]].from_dict(values)
+
+
+def _nested(values: Any) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(float(v) for v in row) for row in values)
 
 
 def _log1p_over(x: Tensor) -> Tensor:

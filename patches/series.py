@@ -5,8 +5,8 @@ Each patch is a function recipe -> recipe that answers one assumption which a pi
 compose in order and leave no trace but their names in `recipe.applied`, which training_options.json lists.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from patches.errors import UserError
 from patches.level import start_at_data_level
 from patches.sheets import sound_sheet
 from patches.transfer import transfer
-from patches.view import View
+from patches.views import View
 from spect.archive.reader import Archive
 from spect.preview import save_png
 from stylegan3.picture_sheet import picture_sheet
@@ -31,12 +31,14 @@ class SoundOptions:
     """What a person chooses about the sound side of a training.
 
     Args:
+        view_arguments: parameters of the view's representation, as text.
         augmentations: names for the augmentation; empty for all that the view bears.
         conditional: learn the archive's labels.
     """
 
     view: str = "cmyk"
     scaling: str = "compand"
+    view_arguments: Mapping[str, str] = field(default_factory=dict)
     augmentations: tuple[str, ...] = ()
     conditional: bool = False
 
@@ -60,7 +62,7 @@ def view(options: SoundOptions) -> Patch:
     def patch(recipe: Recipe) -> Recipe:
         def open_data(path: Path) -> Canvases:
             data = canvases("view", recipe.open_data(path))
-            fitted = View.fit(data.archive, options.view, options.scaling)
+            fitted = View.fit(data.archive, options.view, options.scaling, options.view_arguments)
             return Canvases(data.archive, fitted, data.indices, conditional=options.conditional)
 
         return replace(recipe, open_data=open_data)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from patches.loudness import CEILING_DB, amplitude, decibels
-from patches.view import View
+from patches.views import View
 from spect.preview import grid, save_png
 from spect.wavfile import write_wav
 

@@ -12,8 +12,9 @@ W real numbers carry W samples: the round trip is exact but for float32 rounding
 dc='dropped' is the paper's own: that slot is 0 when written, and ignored when read.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -86,8 +87,8 @@ class Cmyk:
         parts = torch.stack([spectrum.real[..., 1:], imaginary], dim=-3)  # [..., 2, 2, T, F]
         return parts.flip(-1).transpose(-1, -2).flatten(-4, -3).contiguous()
 
-    def decode(self, canvas: torch.Tensor) -> torch.Tensor:
-        """Turn canvases into stereo sounds; differentiable.
+    def decode(self, canvas: torch.Tensor, *, seeds: Sequence[int] | None = None) -> torch.Tensor:
+        """Turn canvases into stereo sounds; differentiable. Nothing is drawn.
 
         Shape: [..., 4, F, T] -> [..., 2, L].
 
@@ -107,6 +108,16 @@ class Cmyk:
         )
         mid, side = torch.fft.irfft(spectrum, n=self.window).flatten(-2).unbind(-2)
         return torch.stack([mid + side, mid - side], dim=-2)
+
+    @classmethod
+    def suited(cls, sample_rate: int, samples: int, rows: int, frames: int, **arguments: Any) -> Self:
+        """Cut sounds into as many whole frames as they fill; rows are the archive's.
+
+        Raises:
+            SoundError: not one frame.
+        """
+        chosen = {"rows": rows, **arguments}
+        return cls(sample_rate, **{"frames": samples // (2 * chosen["rows"]), **chosen})
 
     def to_dict(self) -> dict[str, Any]:
         """Return name and parameters, for JSON."""

@@ -8,48 +8,38 @@ model space -> canvas -> transforms -> model space. Flips and turns of time or f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from patches.augment.level import Gain, Polarity
-from patches.augment.luma import LUMA_ROTATIONS
-from patches.augment.phase import Phase
-from patches.augment.shift import Shift
-from patches.augment.stereo import Pan, Swap, Width
-from patches.augment.transform import Transform
 from patches.errors import UserError
-from patches.view import View
 
-TRANSFORMS: dict[str, Transform] = {
-    t.name: t for t in (Shift(), Polarity(), Gain(), Width(), Swap(), Pan(), Phase(), *LUMA_ROTATIONS)
-}
-ON_REQUEST = tuple(t.name for t in LUMA_ROTATIONS)  # no operations on sound; any view of four channels can carry them
+if TYPE_CHECKING:
+    from patches.views.view import View
 
 
 class SoundAugment:
-    """The transforms of a view, applied in a fixed order (TRANSFORMS').
+    """The transforms of a view, applied in the view's order.
 
     Args:
         view: what the network sees.
-        names: transforms to use; None: all that the view bears.
+        names: transforms to use, also of those that it bears on request only; None: all others.
 
     Raises:
-        UserError: an unknown name, or one that this view doesn't bear.
+        UserError: a name that this view doesn't bear.
     """
 
     def __init__(self, view: View, names: Sequence[str] | None = None) -> None:
+        known = {transform.name: transform for transform in (*view.transforms, *view.on_request)}
         chosen = view.augmentations if names is None else tuple(names)
-        allowed = (*view.augmentations, *ON_REQUEST)
         for name in chosen:
-            if name not in TRANSFORMS:
-                raise UserError(f"augmentation: got {name!r}; allowed: {', '.join(allowed)}")
-            if name not in allowed:
+            if name not in known:
                 raise UserError(
-                    f"augmentation: the view {view.name} does not bear {name!r}; allowed: {', '.join(allowed)}"
+                    f"augmentation: the view {view.name} does not bear {name!r}; allowed: {', '.join(known) or 'none'}"
                 )
         self.view = view
-        self.transforms = tuple(t for t in TRANSFORMS.values() if t.name in chosen)
+        self.transforms = tuple(t for t in known.values() if t.name in chosen)
 
     @property
     def names(self) -> tuple[str, ...]:

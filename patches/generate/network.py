@@ -16,7 +16,7 @@ from patches.generate.choices import Settings, choose_class
 from patches.runs import tensorfile
 from patches.runs.directory import NETWORK, STATE
 from patches.runs.states import VERSION
-from patches.view import View
+from patches.views import View
 from stylegan3.networks import Generator, GeneratorSpec, build_generator
 
 

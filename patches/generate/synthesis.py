@@ -49,7 +49,7 @@ def synthesize(network: Network, seeds: tuple[int, ...], settings: Settings) -> 
         return Batch(
             seeds=seeds,
             canvases=network.view.from_model(y).cpu().numpy(),
-            sounds=network.view.sound(y).float().cpu().numpy(),
+            sounds=network.view.sound(y, seeds).float().cpu().numpy(),
             pictures=network.view.preview(y).cpu().numpy(),
         )
 

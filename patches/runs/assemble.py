@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """From resolved options to a setup that a trainer takes: recipe, patches, data, networks, numbers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -13,13 +14,18 @@ from patches.runs.memory import choose_batch_gpu, estimate, free_memory
 from patches.runs.options import Resolved, TrainOptions
 from patches.series import SERIES, SoundOptions, apply_series
 from patches.version import PROGRAM
+from patches.views import choose, kind_of, parse_arguments
+from spect.archive.reader import Archive
 from spect.errors import SoundError
 from spect.preview import save_png
+from spect.representation import trainable
 from stylegan3.configs import CONFIGURATIONS, discriminator_spec, generator_spec
 from stylegan3.errors import NetworkError
 from stylegan3.networks import DiscriminatorSpec, GeneratorSpec
 from stylegan3.recipe import Recipe, picture_recipe
 from stylegan3.training.setup import Dataset, Hyperparameters, Setup
+
+Opened = TypeVar("Opened")
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ def recipe_for(options: TrainOptions) -> Recipe:
         )
     names = tuple(SERIES) if options.patches.lower() == "sound" else tuple(options.patches.split(","))
     augs = tuple(name for name in options.augs.split(",") if name)
-    sound = SoundOptions(options.view, options.scaling, augs, options.cond)
+    sound = SoundOptions(options.view, options.scaling, parse_arguments(options.view_args), augs, options.cond)
     return apply_series(picture_recipe(save_png), names, sound)
 
 
@@ -93,8 +99,11 @@ def assemble(resolved: Resolved, device: torch.device) -> Assembly:
     """
     options = resolved.options
     hyperparameters(options)  # refuses what doesn't fit before anything is opened
+    resolved = with_view(resolved)
+    options = resolved.options
     recipe = recipe_for(options)
     data = open_data(recipe, options)
+    check_learnable(options.view, data)
     generator, discriminator = specs(options, data)
     augment = recipe.make_augment(data)
     if augment is None and options.aug != "noaug" and "aug" in resolved.reasons:
@@ -114,6 +123,40 @@ def assemble(resolved: Resolved, device: torch.device) -> Assembly:
     return Assembly(setup, resolved, recipe, str(data.digest))
 
 
+def with_view(resolved: Resolved) -> Resolved:
+    """Choose the view and its scaling where that was left to us and the data are sounds.
+
+    Raises:
+        UserError, SoundError: the archive's sounds don't fit the view.
+    """
+    options = resolved.options
+    if options.patches.lower() == "none" or not Path(options.data).is_file():
+        return resolved  # plain pictures have no view; what is no file is told when it is opened
+    if options.view == "auto":
+        scaling = None if options.scaling == "auto" else options.scaling
+        archive = opened(options, Archive.open)
+        name, reason = choose(archive.representation, scaling, parse_arguments(options.view_args))
+        resolved = resolved.with_choice("view", name, reason)
+    name = resolved.options.view
+    if options.scaling == "auto":
+        resolved = resolved.with_choice("scaling", kind_of(name).scaling, "the view's")
+    return resolved
+
+
+def check_learnable(view: str, data: Dataset) -> None:
+    """Refuse pictures that no StyleGAN learns.
+
+    Raises:
+        UserError: saying what to do about it.
+    """
+    channels, rows, frames = data.shape
+    if not trainable(rows, frames):
+        raise UserError(
+            f"--view={view}: its pictures are {channels}x{rows}x{frames} here; a StyleGAN's have a smaller side that is a "
+            "power of two from 16 up and a larger one that is a multiple of it: choose another --view, or --view-args"
+        )
+
+
 def open_data(recipe: Recipe, options: TrainOptions) -> Dataset:
     """Open the archive that --data names.
 
@@ -126,10 +169,19 @@ def open_data(recipe: Recipe, options: TrainOptions) -> Dataset:
             f"--data={options.data}: no such file; make one with dataset_tool_wav.py --source=... --dest=..., "
             "or give the place that it has now"
         )
+    return opened(options, recipe.open_data)
+
+
+def opened(options: TrainOptions, how: Callable[[Path], Opened]) -> Opened:
+    """Open --data.
+
+    Raises:
+        UserError: what the file is instead.
+    """
     try:
-        return recipe.open_data(path)
+        return how(Path(options.data))
     except (SoundError, NetworkError) as error:
-        raise UserError(f"--data={options.data}: {str(error).removeprefix(f'{path}: ')}") from error
+        raise UserError(f"--data={options.data}: {str(error).removeprefix(f'{options.data}: ')}") from error
 
 
 def specs(options: TrainOptions, data: Dataset) -> tuple[GeneratorSpec, DiscriminatorSpec]:

@@ -19,6 +19,7 @@ from patches.runs.interrupt import Stop
 from patches.runs.options import NAMES, Resolved, resolve
 from patches.runs.resume import Resume
 from patches.runs.session import Session
+from patches.views import seconds_cut
 
 PICKLE = ".pkl"
 
@@ -187,8 +188,13 @@ def say(assembly: Assembly, source: Resume | None, device: torch.device, echo: C
         view, bare = assembly.canvases.view, assembly.canvases.unlabelled
         if bare:
             echo(f"  {bare} of them have no class; they are learned under none, which gen_audio can't ask for")
-        seconds = view.samples / view.sample_rate
-        echo(f"View: {view.name}, {view.scaling.name} scaling; {seconds:.2f} s of sound at {view.sample_rate} Hz each")
+        seconds, cut = view.samples / view.sample_rate, seconds_cut(view, assembly.canvases.archive.representation)
+        echo(
+            f"View: {view.name}, {view.scaling.name} scaling; {seconds:.2f} s of sound at {view.sample_rate} Hz each"
+            + f"; {cut:.3g} s at their ends are cut off" * (cut > 0)
+        )
+        made = view.representation.to_dict().items()
+        echo(f"  {', '.join(f'{name}={value}' for name, value in made if name not in ('name', 'sample_rate'))}")
     echo(f"Patches: {', '.join(assembly.recipe.applied) or 'none'}")
     if source is not None:
         echo(f"Going on from {source.state or source.run.path}")

@@ -26,6 +26,8 @@ class TrainOptions:
         glr, map_depth: None: as the configuration has it.
         finetune: the file or folder whose weights the run began with; empty for none.
         augs: comma-separated sound augmentations; empty: all that the view bears.
+        view, scaling: auto: chosen by the archive (patches/views/choice.py).
+        view_args: parameters of the view's representation, "hop=64,window=256".
         time_limit: seconds, None for no limit.
     """
 
@@ -59,8 +61,9 @@ class TrainOptions:
     nobench: bool = False
     workers: int = 3
     device: str = "auto"
-    view: str = "cmyk"
-    scaling: str = "compand"
+    view: str = "auto"
+    view_args: str = ""
+    scaling: str = "auto"
     patches: str = "sound"
     finetune: str = ""
     keep_states: int = 3

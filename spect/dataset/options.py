@@ -74,9 +74,3 @@ def parse_resolution(text: str) -> tuple[int, int]:
     if not (2 <= rows <= 65536 and 1 <= frames <= 65536):
         raise SoundError(f"--resolution: got {text!r}; allowed is FxT, rows by columns, such as 512x512 or 64x128")
     return rows, frames
-
-
-def trainable(rows: int, frames: int) -> bool:
-    """Tell whether networks learn this shape as it stands: smaller side a power of two from 16, larger a multiple."""
-    small, large = min(rows, frames), max(rows, frames)
-    return small >= 16 and small & (small - 1) == 0 and large % small == 0

@@ -8,11 +8,12 @@ from typing import Any
 
 from spect.dataset.build import Built
 from spect.dataset.labels import Labels
-from spect.dataset.options import Preparation, parse_resolution, trainable
+from spect.dataset.options import Preparation, parse_resolution
 from spect.dataset.plan import held_out, length_of
 from spect.dataset.scan import Facts
 from spect.dataset.select import Selection
 from spect.dataset.survey import Fit, Survey, fit, with_shape
+from spect.representation import trainable
 
 SHOWN = 3  # bad files named on the terminal; skipped.csv has them all
 

@@ -9,7 +9,7 @@ import torch
 
 from patches.canvases import Canvases
 from patches.errors import UserError
-from patches.view import View
+from patches.views import View
 from spect.archive.layout import Layout
 from spect.archive.reader import Archive
 from spect.archive.writer import ArchiveWriter

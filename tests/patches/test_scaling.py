@@ -190,7 +190,7 @@ def test_wrong_uses_are_named():
         Linear(0.0)
     with pytest.raises(UserError, match="one scale a row"):
         Compand((1.0, -1.0))
-    assert set(SCALINGS) == {"compand", "linear"}
+    assert set(SCALINGS) == {"compand", "linear", "standard", "unit"}
 
 
 @ALL

@@ -9,7 +9,7 @@ from PIL import Image
 
 from patches.scaling import Compand
 from patches.sheets import GAP_SECONDS, fit_to_full_scale, in_a_row, sound_sheet, write_sheet
-from patches.view import View
+from patches.views import View
 from spect.cmyk import Cmyk
 
 RATE = 8000

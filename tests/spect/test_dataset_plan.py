@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from spect.audio import resample
 from spect.cmyk import Cmyk
-from spect.dataset.options import Preparation, parse_resolution, trainable
+from spect.dataset.options import Preparation, parse_resolution
 from spect.dataset.plan import CANVASES_A_PIECE, check_holdout, cuts_of, held_out, pieces, resampled
 from spect.dataset.scan import Facts
 from spect.errors import SoundError
+from spect.representation import trainable
 
 SHAPE = Cmyk(rows=16, frames=16)  # 512 samples
 

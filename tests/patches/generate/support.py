@@ -7,7 +7,7 @@ import torch
 
 from patches.runs import tensorfile
 from patches.scaling import Compand
-from patches.view import View
+from patches.views import View
 from spect.cmyk import Cmyk
 from stylegan3.networks import GeneratorSpec, build_generator
 

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[3]
 RATE = 8000
 TINY = {
     "cfg": "stylegan2",
+    "view": "cmyk",
     "batch": 8,
     "gamma": 1.0,
     "cbase": 32,
