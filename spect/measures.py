@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sounds -> numbers and features, deterministic and batched, for scores between sets of sounds of one rate.
 
-Two views of a sound, on purpose unlike. `log_mel_statistics` is blind to phase and sees spectrum, decay and rhythm;
+Three views of a sound, on purpose unlike. `log_mel_statistics` is blind to phase and sees spectrum, decay and rhythm;
 `waveform_features` sees the waveform: envelopes down to a few milliseconds, peaks, autocorrelation, stereo. Both see
-the level. Each feature is made of groups, each divided by the root of its size, so that no group rules the distance
+the level; `stereo_and_level` sees little else. Each feature is made of groups, each divided by the root of its size, so that no group rules the distance
 by mere number. Any L from 1 up is taken; meaningful are 1 024 samples and more, at 8 to 48 kHz.
 Change a number below, and FEATURE_VERSION: scores of different versions can't be compared.
 """
@@ -24,6 +24,9 @@ SCALES = (1, 2, 4, 8, 16)  # frames of a quarter window: 12 ms to 190 ms
 SEGMENTS = 4
 ENVELOPES = (8, 32, 128)  # blocks a sound
 LAGS = 64
+STEREO_BLOCKS = 8
+STEREO_BANDS = 6
+SILENT_SHARE = 1e-6  # of a sound's energy: a band with less has no place between left and right
 DB_UNIT = 20.0  # decibels that count as 1
 SILENT_DB = -80.0  # a peak below this is silence
 CLIPPED = 1 - 2**-15  # full scale of 16 bits
@@ -63,6 +66,33 @@ def waveform_features(sounds: torch.Tensor, sample_rate: int) -> torch.Tensor:
     return torch.cat([group / math.sqrt(group.shape[1]) for group in groups], dim=1)
 
 
+def stereo_and_level(sounds: torch.Tensor, sample_rate: int) -> torch.Tensor:
+    """Describe how loud sounds are and how they lie between left and right; blind to what they sound like.
+
+    Level of the louder channel in 8 blocks and of the whole, and peak of the whole, in units of 20 dB. In 6 bands of
+    equal width in octaves from 40 Hz to Nyquist, of the whole sound: the share of the side's energy, the balance
+    (R - L) / (R + L) of energies, by modulus, and the correlation of left and right (1 for a band without energy).
+
+    Shape: [N, 1 or 2, L] -> [N, 8 + 1 + 1 + 6 * 3].
+    """
+    _mid(sounds)  # refuses what isn't finite
+    left, right = sounds[:, 0].float(), sounds[:, -1].float()
+    louder = _blocks(torch.stack([left, right], 1).flatten(0, 1), STEREO_BLOCKS).square().mean(-1)
+    louder = louder.unflatten(0, (-1, 2)).amax(1)
+    peak = _decibels(sounds.float().square().flatten(1).amax(1, keepdim=True))
+    groups = [_decibels(louder), _decibels(louder.mean(1, keepdim=True)), peak]
+    a, b = (torch.fft.rfft(channel) for channel in (left, right))
+    bands = _octave_bands(a.shape[1], sample_rate).to(left)
+    own_a, own_b, cross = (values @ bands.T for values in (a.abs().square(), b.abs().square(), (a * b.conj()).real))
+    both = own_a + own_b
+    heard = both > SILENT_SHARE * both.sum(1, keepdim=True).clamp_min(1e-20)
+    side = torch.where(heard, _ratio(both - 2 * cross, 2 * both), 0.0)
+    balance = torch.where(heard, _ratio((own_b - own_a).abs(), both), 0.0)
+    together = torch.where(heard, _ratio(cross, (own_a * own_b).sqrt()), 1.0)
+    groups += [side, balance, together]
+    return torch.cat([group / math.sqrt(group.shape[1]) for group in groups], dim=1)
+
+
 def levels(sounds: torch.Tensor) -> dict[str, torch.Tensor]:
     """Measure each sound's levels. Samples that aren't finite count as 0 in all but `finite`.
 
@@ -86,6 +116,14 @@ def levels(sounds: torch.Tensor) -> dict[str, torch.Tensor]:
         "silent": size.amax(1) < 10 ** (SILENT_DB / 20),
         "finite": finite,
     }
+
+
+def _octave_bands(bins: int, sample_rate: int) -> torch.Tensor:
+    """Return which of the bins of a whole sound's transform lie in which band, 0 or 1. Shape: [bands, bins]."""
+    hz = torch.linspace(0, sample_rate / 2, bins, dtype=torch.float64)
+    edges = torch.logspace(math.log2(MEL_LOWEST_HZ), math.log2(sample_rate / 2), STEREO_BANDS + 1, base=2)
+    edges[-1] = sample_rate
+    return ((hz >= edges[:-1, None]) & (hz < edges[1:, None])).float()
 
 
 def _check(sounds: torch.Tensor) -> None:

@@ -152,8 +152,8 @@ def check_learnable(view: str, data: Dataset) -> None:
     channels, rows, frames = data.shape
     if not trainable(rows, frames):
         raise UserError(
-            f"--view={view}: its pictures are {channels}x{rows}x{frames} here; a StyleGAN's have a smaller side that is a "
-            "power of two from 16 up and a larger one that is a multiple of it: choose another --view, or --view-args"
+            f"--view={view}: its pictures are {channels}x{rows}x{frames} here; a StyleGAN's have a smaller side that "
+            "is a power of two from 16 up and a larger one that is a multiple of it: choose another --view or --view-args"
         )
 
 

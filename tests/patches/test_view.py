@@ -84,7 +84,7 @@ def test_gradients_reach_a_generator_through_the_sound():
 
 
 def test_unknown_names_are_refused_with_those_allowed():
-    with pytest.raises(UserError, match="view: got 'lapse'; allowed: .*cmyk"):
+    with pytest.raises(UserError, match=r"view: got 'lapse'; allowed: .*cmyk"):
         View.fit(archive(), "lapse")
     with pytest.raises(UserError, match="--scaling: got 'cube'; allowed with the view cmyk: compand, linear"):
         View.fit(archive(), "cmyk", "cube")

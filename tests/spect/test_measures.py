@@ -15,6 +15,7 @@ from spect.measures import (
     levels,
     log_mel_statistics,
     mel_filters,
+    stereo_and_level,
     waveform_features,
 )
 
@@ -149,3 +150,23 @@ def test_wrong_shapes_and_bad_values_are_refused() -> None:
             feature(torch.zeros(2, 100), 44100)
         with pytest.raises(SoundError, match="NaN"):
             feature(torch.full((1, 2, 100), torch.nan), 44100)
+
+
+def test_stereo_and_level_sees_where_a_sound_lies_and_how_loud_it_is_and_not_its_pitch():
+    t = torch.arange(8000) / 8000
+    low, high = (torch.sin(2 * math.pi * hz * t) for hz in (500.0, 540.0))  # one octave band
+    mono, left, wide = torch.stack([low, low]), torch.stack([low, 0 * low]), torch.stack([low, -low])
+    f = stereo_and_level(torch.stack([mono, left, wide, 0.1 * mono, torch.stack([high, high])]), 8000)
+    at = torch.cdist(f[:1], f)[0]
+    assert f.shape == (5, 8 + 2 + 18)
+    assert at[4] < 0.05
+    assert (at[1:4] > 0.5).all()
+    assert f[3, 8] - f[0, 8] == pytest.approx(-1.0, abs=1e-3)  # 20 dB are 1
+    share, together = f[:, 10:16] * 6**0.5, f[:, 22:] * 6**0.5
+    torch.testing.assert_close(share[:3].amax(1), torch.tensor([0.0, 0.5, 1.0]), atol=1e-4, rtol=0)
+    assert together[0].min() > 0.999
+    assert together[2].min() < -0.999
+
+
+def test_a_silent_band_has_no_place():
+    assert torch.isfinite(stereo_and_level(torch.zeros(2, 2, 4096), 8000)).all()
