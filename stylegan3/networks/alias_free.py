@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from stylegan3.networks.layers import SLOPE, Dense, fill_normal, parameter
 from stylegan3.networks.moments import Moments
 from stylegan3.networks.plan import LayerNumbers, layer_numbers
-from stylegan3.networks.specs import GeneratorSpec
+from stylegan3.networks.specs import INPUT_LOCKS, GeneratorSpec
 from stylegan3.ops.bias_act import SQRT2, bias_act
 from stylegan3.ops.filtered_lrelu import filtered_lrelu
 from stylegan3.ops.modulation import modulated_conv2d
 
 Noise = str | Tensor
+STILL = (1.0, 0.0, 0.0, 0.0)  # cosine, sine, shifts along columns and rows: nothing moves
 HALF_LIFE = 20000  # pictures in which a magnitude forgets half
 
 
@@ -30,6 +31,9 @@ class FourierInput(nn.Module):
     """Random waves inside a disc of frequencies, turned and shifted by w, mixed to channels.
 
     ``transform`` is the user's own turn or shift, a 3x3 matrix on (x, y, 1) in canvas units; the identity when trained.
+    ``lock`` keeps w from some of that (specs.INPUT_LOCKS): a picture whose two axes mean different things has no use
+    for a turn, and none for a shift along an axis on which a place means something. At the start w moves nothing, so
+    that a locked input equals a free one.
     Shape: w [N, W] -> [N, C, H, W'].
     """
 
@@ -37,9 +41,12 @@ class FourierInput(nn.Module):
     phases: Tensor
     transform: Tensor
 
-    def __init__(self, channels: int, w_dim: int, size: tuple[int, int], rate: float, band: float) -> None:
+    def __init__(
+        self, channels: int, w_dim: int, size: tuple[int, int], rate: float, band: float, lock: str = "none"
+    ) -> None:
         super().__init__()
         self.size, self.rate, self.band = size, rate, band
+        self.locked = [number in INPUT_LOCKS[lock] for number in range(4)]
         self.affine = Dense(w_dim, 4)
         self.weight = parameter(channels, channels)
         self.register_buffer("freqs", torch.empty(channels, 2))
@@ -50,7 +57,7 @@ class FourierInput(nn.Module):
     def reset(self, rng: torch.Generator) -> None:
         """Draw waves and mixing weights; w neither turns nor shifts at the start."""
         nn.init.zeros_(self.affine.weight)
-        self.affine.bias.copy_(torch.tensor([1.0, 0.0, 0.0, 0.0]))
+        self.affine.bias.copy_(torch.tensor(STILL))
         fill_normal(self.weight, rng)
         fill_normal(self.freqs, rng)
         radius = self.freqs.norm(dim=1, keepdim=True)
@@ -61,6 +68,8 @@ class FourierInput(nn.Module):
     def motion(self, w: Tensor) -> Tensor:
         """Return each picture's R T(-t) times the user's matrix. Shape: [N, W] -> [N, 2, 3]."""
         a = self.affine(w)
+        if any(self.locked):
+            a = torch.where(torch.tensor(self.locked, device=a.device), torch.tensor(STILL).to(a), a)
         a = a / a[:, :2].norm(dim=1, keepdim=True)
         c, s, x, y = a.unbind(dim=1)
         # rows of the product of a rotation and a shift by -(x, y)
@@ -138,7 +147,9 @@ class AliasFreeSynthesis(nn.Module):
         numbers = layer_numbers(spec)
         first = numbers[0]
         self.num_ws, self.scale = len(numbers) + 1, spec.output_scale
-        self.input = FourierInput(first.channels_in, spec.w_dim, first.size_in, first.rate_in, first.cutoff_in)
+        self.input = FourierInput(
+            first.channels_in, spec.w_dim, first.size_in, first.rate_in, first.cutoff_in, spec.input_lock
+        )
         self.layers = nn.ModuleList(Layer(n, spec.w_dim, spec.clamp) for n in numbers)
 
     def reset(self, rng: torch.Generator) -> None:

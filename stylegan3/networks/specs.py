@@ -14,6 +14,8 @@ from stylegan3.errors import NetworkError
 
 GeneratorKind = Literal["stylegan3-t", "stylegan3-r", "stylegan2"]
 KINDS: tuple[str, ...] = get_args(GeneratorKind)
+INPUT_LOCKS: dict[str, tuple[int, ...]] = {"none": (), "rotation": (0, 1), "frequency": (3,), "both": (0, 1, 3)}
+"""Which of cosine, sine, shift along the columns and along the rows w doesn't set in StyleGAN3's Fourier input."""
 Spec = TypeVar("Spec", "GeneratorSpec", "DiscriminatorSpec")
 
 
@@ -82,6 +84,8 @@ class GeneratorSpec:
         channel_base: channels x resolution at full width (the published R networks: 65536, with channel_max 1024).
         first_cutoff: StyleGAN3's first band limit in cycles across the canvas; the other numbers as in the paper.
         clamp: largest absolute activation of StyleGAN3's layers.
+        input_lock: how w must not move StyleGAN3's Fourier input: 'rotation', 'frequency' (no shift along the F rows),
+            'both' (only columns shift), or 'none' as published.
     """
 
     kind: str
@@ -102,6 +106,7 @@ class GeneratorSpec:
     filter_size: int = 6
     lrelu_upsampling: int = 2
     clamp: float = 256.0
+    input_lock: str = "none"
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -116,6 +121,13 @@ class GeneratorSpec:
             raise NetworkError(
                 f"c_dim {self.c_dim}, num_critical {self.num_critical}: below 0, or not below num_layers"
             )
+        self._check_rows()
+
+    def _check_rows(self) -> None:
+        if self.input_lock not in INPUT_LOCKS:
+            raise NetworkError(f"input_lock {self.input_lock!r}: allowed are {', '.join(INPUT_LOCKS)}")
+        if self.kind == "stylegan2" and self.input_lock != "none":
+            raise NetworkError(f"input_lock {self.input_lock!r}: stylegan2 begins with a constant, which nothing moves")
 
     @property
     def kernel(self) -> int:
