@@ -39,6 +39,7 @@ except KeyboardInterrupt:  # Ctrl-C while the libraries load
 @click.option("--glr", help="Learning rate of G.  [default: by --cfg]", type=float)
 @click.option("--dlr", help="Learning rate of D.  [default: 0.002]", type=float)
 @click.option("--map-depth", help="Layers of the mapping network.  [default: by --cfg]", type=int)
+@click.option("--input-lock", help="StyleGAN3's input: locked against rotation, frequency or both.  [default: none]")
 @click.option("--mbstd-group", help="Group of the minibatch stddev.  [default: 4]", type=int)
 @click.option("--desc", help="Text at the end of the run's name.")
 @click.option("--metrics", help="None, so far.")

@@ -27,7 +27,14 @@ CONFIGURATIONS = {
 
 
 def generator_spec(
-    cfg: str, shape: tuple[int, int, int], *, c_dim: int, cbase: int, cmax: int, map_depth: int | None = None
+    cfg: str,
+    shape: tuple[int, int, int],
+    *,
+    c_dim: int,
+    cbase: int,
+    cmax: int,
+    map_depth: int | None = None,
+    input_lock: str = "none",
 ) -> GeneratorSpec:
     """Return the generator of a configuration for pictures [C, F, T].
 
@@ -44,6 +51,7 @@ def generator_spec(
         mapping_layers=numbers.mapping_layers if map_depth is None else map_depth,
         channel_base=cbase * numbers.widen,
         channel_max=cmax * numbers.widen,
+        input_lock=input_lock,
     )
 
 

@@ -153,7 +153,7 @@ def check_learnable(view: str, data: Dataset) -> None:
     if not trainable(rows, frames):
         raise UserError(
             f"--view={view}: its pictures are {channels}x{rows}x{frames} here; a StyleGAN's have a smaller side that "
-            "is a power of two from 16 up and a larger one that is a multiple of it: choose another --view or --view-args"
+            "is a power of two from 16 up and a larger that is a multiple of it: choose another --view or --view-args"
         )
 
 
@@ -189,7 +189,7 @@ def specs(options: TrainOptions, data: Dataset) -> tuple[GeneratorSpec, Discrimi
     widths = {"c_dim": data.c_dim, "cbase": options.cbase, "cmax": options.cmax}
     group = min(options.mbstd_group, options.batch)
     return (
-        generator_spec(options.cfg, data.shape, map_depth=options.map_depth, **widths),
+        generator_spec(options.cfg, data.shape, map_depth=options.map_depth, input_lock=options.input_lock, **widths),
         discriminator_spec(data.shape, group=group, **widths),
     )
 

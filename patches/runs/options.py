@@ -7,13 +7,14 @@ but what is handed in; the values resolved go into training_options.json and com
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
 from patches import presets
 from patches.errors import UserError
 from patches.runs.amounts import total_kimg
 from stylegan3.configs import CONFIGURATIONS, suggested_gamma
+from stylegan3.networks.specs import INPUT_LOCKS
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class TrainOptions:
         batch_gpu: pictures on the device at a time; None: chosen from free memory.
         glr, map_depth: None: as the configuration has it.
         finetune: the file or folder whose weights the run began with; empty for none.
+        input_lock: what w must not move in StyleGAN3's Fourier input: none, rotation, frequency or both.
         augs: comma-separated sound augmentations; empty: all that the view bears.
         view, scaling: auto: chosen by the archive (patches/views/choice.py).
         view_args: parameters of the view's representation, "hop=64,window=256".
@@ -50,6 +52,7 @@ class TrainOptions:
     glr: float | None = None
     dlr: float = 0.002
     map_depth: int | None = None
+    input_lock: str = "none"
     mbstd_group: int = 4
     desc: str = ""
     metrics: str = "none"
@@ -84,6 +87,12 @@ class TrainOptions:
             ("glr", self.glr is None or self.glr > 0, "must be above 0"),
             ("dlr", self.dlr > 0, "must be above 0"),
             ("map-depth", self.map_depth is None or self.map_depth >= 1, "must be at least 1"),
+            ("input-lock", self.input_lock in INPUT_LOCKS, f"must be one of {', '.join(INPUT_LOCKS)}"),
+            (
+                "input-lock",
+                self.cfg != "stylegan2" or self.input_lock == "none",
+                "stylegan2 begins with a constant, which nothing moves; leave it out, or give --cfg=stylegan3-t",
+            ),
             ("mbstd-group", self.mbstd_group >= 1, "must be at least 1"),
             ("kimg", self.kimg >= 0, "must not be negative"),
             ("tick", self.tick >= 0.001, "must be at least 0.001, one picture"),
@@ -106,6 +115,7 @@ class TrainOptions:
 
 
 NAMES = tuple(field.name for field in fields(TrainOptions))
+DEFAULTS = {field.name: field.default for field in fields(TrainOptions) if field.default is not MISSING}
 REQUIRED = ("outdir", "data", "cfg", "gpus", "batch", "gamma")  # gamma last: what it should be depends on cfg and batch
 MAY_DIFFER = ("kimg", "snap", "keep_states", "time_limit", "workers", "metrics", "data", "outdir")
 """What an exact resume may change."""
@@ -206,5 +216,6 @@ def same_run(options: TrainOptions, own: Mapping[str, Any], *, given: Collection
         given: names of the options that were given; a batch_gpu that was chosen from free memory counts as the same.
     """
     mine = options.to_dict()
+    own = {**DEFAULTS, **own}  # a run of an older version lacks what came later
     free = {*MAY_DIFFER, *(("batch_gpu",) if "batch_gpu" not in given else ())}
     return all(mine[name] == own.get(name) for name in NAMES if name not in free)

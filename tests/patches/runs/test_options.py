@@ -127,6 +127,21 @@ def test_runs_are_the_same_by_all_that_matters():
     assert not same_run(options, {**mine, "batch_gpu": 4}, given=("batch_gpu",))
 
 
+def test_a_run_from_before_an_option_came_has_its_default():
+    options = resolved(**GIVEN).options
+    older = {name: value for name, value in options.to_dict().items() if name != "input_lock"}
+    assert same_run(options, older, given=())
+    assert not same_run(resolved(**GIVEN, cfg="stylegan3-t", input_lock="both").options, older, given=())
+
+
+def test_an_input_that_is_not_there_cannot_be_locked():
+    assert resolved(**GIVEN, cfg="stylegan3-r", input_lock="both").options.input_lock == "both"
+    with pytest.raises(UserError, match=r"^--input-lock=both: stylegan2 begins with a constant.*--cfg=stylegan3-t"):
+        resolved(**GIVEN, cfg="stylegan2", input_lock="both")
+    with pytest.raises(UserError, match=r"^--input-lock=time: must be one of none, rotation, frequency, both"):
+        resolved(**GIVEN, cfg="stylegan3-t", input_lock="time")
+
+
 def test_kimg_is_a_total_and_plus_adds_to_the_runs():
     assert total_kimg("10", None) == 10
     assert total_kimg("0.016", None) == 0.016
