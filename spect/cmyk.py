@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from spect.errors import SoundError
+from spect.preview import picture
 from spect.representation import parameters, register
 
 
@@ -118,6 +119,10 @@ class Cmyk:
         """
         chosen = {"rows": rows, **arguments}
         return cls(sample_rate, **{"frames": samples // (2 * chosen["rows"]), **chosen})
+
+    def preview(self, canvas: torch.Tensor) -> torch.Tensor:
+        """Draw canvases as the paper does. Shape: [N, 4, F, T] -> uint8 [N, F, T, 3]."""
+        return picture(canvas)
 
     def to_dict(self) -> dict[str, Any]:
         """Return name and parameters, for JSON."""

@@ -59,6 +59,9 @@ class Representation(Protocol):
             SoundError: nothing fits; the line says what would.
         """
 
+    def preview(self, canvas: torch.Tensor) -> torch.Tensor:
+        """Draw canvases for the eye (spect/preview.py). Shape: [N, C, F, T] -> uint8 [N, H, W, 3]."""
+
     def to_dict(self) -> dict[str, Any]:
         """Return name and parameters, for JSON; `from_dict` makes an equal representation of it."""
 

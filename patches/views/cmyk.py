@@ -14,7 +14,6 @@ from patches.fitting import Sample
 from patches.scaling import Compand, Linear, Scales, floored_scales
 from patches.views.view import Kind, register
 from spect.cmyk import Cmyk
-from spect.preview import picture
 
 
 def scales(sample: Sample) -> Scales:
@@ -31,7 +30,6 @@ register(
             "compand": lambda sample: Compand.fit(scales(sample)),
             "linear": lambda sample: Linear.fit(scales(sample)),
         },
-        preview=lambda representation, canvas: picture(canvas),
         transforms=lambda representation: (Shift(), Polarity(), Gain(), Width(), Swap(), Pan()),
         on_request=LUMA_ROTATIONS,
     )

@@ -34,14 +34,12 @@ class Kind:
     Args:
         cls: the representation's class.
         scalings: how each scaling that this view can have is fitted, by name; the first is the default.
-        preview: draw a representation's canvases [N, C, F, T] as uint8 [N, H, W, 3].
         transforms: the augmentations that keep a sound a sound in this view, done on its canvases.
         on_request: others that can be had by name; no operations on sound.
     """
 
     cls: Any
     scalings: Mapping[str, Fit]
-    preview: Callable[[Any, Tensor], Tensor]
     transforms: Callable[[Any], tuple[Transform, ...]]
     on_request: tuple[Transform, ...] = ()
 
@@ -179,7 +177,7 @@ class View:
 
     def preview(self, picture: Tensor) -> Tensor:
         """Draw pictures of model space. Shape: [N, C, F, T] -> uint8 [N, H, W, 3]."""
-        return kind_of(self.name).preview(self.representation, self.from_model(picture))
+        return self.representation.preview(self.from_model(picture))
 
 
 def suited(name: str, stored: Representation, arguments: Mapping[str, str]) -> Representation:
