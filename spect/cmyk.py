@@ -111,7 +111,7 @@ class Cmyk:
         return torch.stack([mid + side, mid - side], dim=-2)
 
     @classmethod
-    def suited(cls, sample_rate: int, samples: int, rows: int, frames: int, **arguments: Any) -> Self:
+    def suited(cls, sample_rate: int, samples: int, rows: int, frames: int, /, **arguments: Any) -> Self:
         """Cut sounds into as many whole frames as they fill; rows are the archive's.
 
         Raises:

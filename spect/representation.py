@@ -48,7 +48,7 @@ class Representation(Protocol):
         """
 
     @classmethod
-    def suited(cls, sample_rate: int, samples: int, rows: int, frames: int, **arguments: Any) -> Self:
+    def suited(cls, sample_rate: int, samples: int, rows: int, frames: int, /, **arguments: Any) -> Self:
         """Choose F x T for sounds of `samples` samples so that networks can learn it (`trainable`).
 
         Args:
