@@ -4,12 +4,14 @@
     X[t, k] = sum over n of w[n] x[c_t - W/2 + n] exp(-2 pi i k n / W),   c_t = first + t hop,   k = 0 ... W/2
     x[m] = sum over t of w[m - a_t] y_t[m - a_t] / sum over t of w[m - a_t]^2,   a_t = c_t - W/2,   y_t = irfft of X[t]
 
-w is the periodic Hann window; outside [0, L) the sound is 0. The inverse is that of Griffin and Lim 1984, equation 6:
-of all sounds it has the transform nearest to X; it is exact where X is a transform of some sound and frames overlap.
+w is the periodic Hann window or its square root, the sine window; outside [0, L) the sound is 0. The inverse is that of
+Griffin and Lim 1984, equation 6: of all sounds it has the transform nearest to X; it is exact where X is a transform of
+some sound and frames overlap.
 """
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -31,6 +33,8 @@ class Frames:
         samples: L, the sound's length.
         first: the sample at the centre of frame 0: 0 is "centred" as in the papers; hop // 2 is symmetric where
             T hop = L.
+        taper: 'hann', or 'sine', its root: at hop = W/2 the sum of its squares is 1 all over, so that an error on the
+            spectra is spread evenly (Hann's would stand out by a quarter between frames).
     """
 
     window: int
@@ -38,6 +42,7 @@ class Frames:
     count: int
     samples: int
     first: int = 0
+    taper: Literal["hann", "sine"] = "hann"
 
     def __post_init__(self) -> None:
         for label, least in (("window", 4), ("hop", 1), ("count", 1), ("samples", 1), ("first", 0)):
@@ -48,6 +53,8 @@ class Frames:
             raise SoundError(f"frames: window is even, got {self.window}")
         if self.hop >= self.window:
             raise SoundError(f"frames: hop is less than the window ({self.window}), got {self.hop}")
+        if self.taper not in ("hann", "sine"):
+            raise SoundError(f"frames: taper is 'hann' or 'sine', got {self.taper!r}")
 
     @property
     def bins(self) -> int:
@@ -62,7 +69,7 @@ class Frames:
 
     def weight(self, like: Tensor) -> Tensor:
         """Return the window as `like`'s dtype and device. Shape: [W]."""
-        return _hann(self.window).to(like)
+        return _taper(self.window, self.taper).to(like)
 
     def stft(self, signal: Tensor) -> Tensor:
         """Transform signals; differentiable.
@@ -105,14 +112,15 @@ class Frames:
 
 
 @lru_cache(maxsize=16)
-def _hann(window: int) -> Tensor:
-    return torch.hann_window(window, periodic=True, dtype=torch.float64)
+def _taper(window: int, taper: str) -> Tensor:
+    hann = torch.hann_window(window, periodic=True, dtype=torch.float64)
+    return hann if taper == "hann" else hann.sqrt()
 
 
 @lru_cache(maxsize=16)
 def _coverage(frames: Frames) -> Tensor:
     """Sum of w^2 at every sample, infinite where nothing covers it. Shape: [L]."""
-    square = _hann(frames.window).square().expand(1, frames.count, -1)
+    square = _taper(frames.window, frames.taper).square().expand(1, frames.count, -1)
     before, after = frames._pads
     total = functional.pad(frames._overlap_add(square), (-before, -after))[0]
     return torch.where(total > LEAST_WEIGHT, total, torch.inf)

@@ -97,3 +97,16 @@ def test_mistakes_name_what_is_allowed() -> None:
         LAYOUTS[0].stft(torch.zeros(8191))
     with pytest.raises(SoundError, match="spectra are"):
         LAYOUTS[0].istft(torch.zeros(128, 128, dtype=torch.complex64))
+
+
+def test_sine_taper_is_hanns_root_and_covers_evenly_at_half_the_window() -> None:
+    frames = Frames(16, 8, 6, 48, first=4, taper="sine")
+    like = torch.zeros((), dtype=torch.float64)
+    torch.testing.assert_close(frames.weight(like).square(), Frames(16, 8, 6, 48).weight(like))
+    torch.testing.assert_close(
+        frames.weight(like)[:8].square() + frames.weight(like)[8:].square(), torch.ones(8).double()
+    )
+    signal = noise(48).double()
+    torch.testing.assert_close(frames.istft(frames.stft(signal)), signal)
+    with pytest.raises(SoundError, match="taper is 'hann' or 'sine'"):
+        Frames(16, 8, 6, 48, taper="kaiser")  # type: ignore[arg-type]
