@@ -43,10 +43,30 @@ from patches.dataset.command import make_archive
 )
 @click.option(
     "--labels",
-    default="none",
-    show_default=True,
-    metavar="none|folders|FILE",
-    help="Classes: none, the top folders' names, or a csv or json of file and class.",
+    multiple=True,
+    show_default="none",
+    metavar="none|folders|smpl|FILE",
+    help="Labels: the top folders' names, the pitch in wav files' smpl chunks, or a csv or json of files and labels "
+    "(names, or numbers). May be given several times.",
+)
+@click.option(
+    "--label-pattern",
+    metavar="REGEX",
+    help="Labels in the files' names: each named group is a label set, as in '(?P<instrument>[a-z]+)_(?P<pitch>.+)'. "
+    "Ready: nsynth (bass_electronic_000-036-075), note (piano_C#3, kick_064; C4 is 60).",
+)
+@click.option(
+    "--vectors",
+    multiple=True,
+    metavar="[NAME=]FILE",
+    help="Numbers of each file: a csv of file and numbers, or a .npy [files, width] with its files' names beside it in "
+    ".json or .txt. May be given several times.",
+)
+@click.option(
+    "--label-sets",
+    metavar="NAMES",
+    help="Label sets to take, in this order; the first of classes is what --include chooses from.  [default: all; of "
+    "a table with a column class or label, that one]",
 )
 @click.option("--include", metavar="CLASSES", help="Keep these classes only, such as kick,snare (with --labels).")
 @click.option(

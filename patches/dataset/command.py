@@ -15,6 +15,7 @@ from patches.presets import advised, expectations
 from spect.cmyk import Cmyk
 from spect.dataset import report
 from spect.dataset.build import Built, build, scan
+from spect.dataset.labels import Asked
 from spect.dataset.options import Preparation, parse_resolution
 from spect.dataset.plan import check_holdout
 from spect.dataset.pool import cores, processes
@@ -96,7 +97,7 @@ def make_archive(arguments: Mapping[str, Any], echo: Echo) -> None:
     started, request = time.monotonic(), Request.of(arguments)
     given = request.given
     check_dest(request.source, request.dest)
-    chosen = select(request.source, given["labels"], given["include"], given["max_files"])
+    chosen = select(request.source, _asked(given), given["include"], given["max_files"])
     workers = request.workers(len(chosen.names))
     with processes(workers) as executor:
         found = _scan(chosen, request.preparation, executor, workers)
@@ -112,6 +113,12 @@ def make_archive(arguments: Mapping[str, Any], echo: Echo) -> None:
     seconds = time.monotonic() - started
     echo(report.finished(request.dest, built, bad, listed, found.files, given["previews"], seconds))
     echo(report.next_step(request.dest, request.preparation, advised()))
+
+
+def _asked(given: Mapping[str, Any]) -> Asked:
+    sets = given["label_sets"]
+    names = None if sets is None else tuple(name.strip() for name in sets.split(",") if name.strip())
+    return Asked(tuple(given["labels"]), given["label_pattern"], tuple(given["vectors"]), names)
 
 
 def _scan(chosen: Selection, preparation: Preparation, executor: Executor | None, workers: int) -> Survey:

@@ -18,6 +18,7 @@ import numpy as np
 from spect.archive import layout as zip64
 from spect.archive.foreign import describe
 from spect.archive.layout import KIND, VERSION, Layout
+from spect.archive.sets import CLASSES, PRIMARY, LabelSet
 from spect.errors import SoundError
 
 _HOLDOUT = b'"split":"holdout"'  # in sorted JSON without spaces; quotes inside names are escaped
@@ -82,9 +83,36 @@ class Archive:
     @cached_property
     def labels(self) -> np.ndarray:
         """Class of each item, -1 for none. Shape: [n] int64, mapped, read-only."""
-        offset, size = self._members[zip64.LABELS]
-        values = np.frombuffer(self._map, np.dtype("<i8"), len(self), offset + size - 8 * len(self))
-        return values.astype(np.int64, copy=False)
+        return self._mapped(zip64.LABELS, np.dtype("<i8"), len(self)).astype(np.int64, copy=False)
+
+    @cached_property
+    def label_sets(self) -> tuple[LabelSet, ...]:
+        """What its items are labelled with, in the order they were given; none without labels."""
+        listed = self.summary.get("label_sets")
+        if listed is not None:
+            return tuple(LabelSet.from_dict(one) for one in listed)
+        without = int((self.labels < 0).sum()) if self.classes else 0
+        return (LabelSet(PRIMARY, "classes", self.classes, without=without),) if self.classes else ()
+
+    def label_values(self, name: str) -> np.ndarray:
+        """Map the labels of a set. Shape: [n] int64, -1 for none, or [n, w] float32, NaN for none; read-only.
+
+        Raises:
+            SoundError: there is no set of that name.
+        """
+        found = next((one for one in self.label_sets if one.name == name), None)
+        if found is None:
+            there = ", ".join(one.name for one in self.label_sets) or "none at all"
+            raise SoundError(f"{self.path}: no label set {name!r}; there is {there}")
+        if found.kind == CLASSES:
+            return self._mapped(found.member, np.dtype("<i8"), len(self)).astype(np.int64, copy=False)
+        values = self._mapped(found.member, np.dtype("<f4"), len(self) * found.width)
+        return values.reshape(len(self), found.width)
+
+    def _mapped(self, member: str, dtype: np.dtype[Any], count: int) -> np.ndarray:
+        """Map the values of an npy, which stand at its end."""
+        offset, size = self._members[member]
+        return np.frombuffer(self._map, dtype, count, offset + size - dtype.itemsize * count)
 
     @cached_property
     def holdout(self) -> np.ndarray:

@@ -115,6 +115,7 @@ class ArchiveWriter:
         labels: np.ndarray,
         items: Iterable[Mapping[str, Any]],
         summary: Mapping[str, Any],
+        more: Mapping[str, np.ndarray] | None = None,
     ) -> str:
         """Append labels, items and summary, sync, and rename over the target.
 
@@ -123,26 +124,24 @@ class ArchiveWriter:
             labels: [n] integer classes, -1 for none.
             items: one record a picture, in order.
             summary: what dataset.json holds beside kind, version, counts and hashes.
+            more: further label sets by the names of their members, [n] integers or [n, w] float32.
 
         Returns:
             The archive's digest: sha256 of dataset.json, which holds the hashes of labels and items.
         """
         assert self._file is not None
-        label_bytes, item_bytes = io.BytesIO(), "".join(sorted_json(item) + "\n" for item in items).encode("ascii")
-        np.save(label_bytes, np.asarray(labels, dtype="<i8"), allow_pickle=False)
+        item_bytes = "".join(sorted_json(item) + "\n" for item in items).encode("ascii")
+        arrays = {zip64.LABELS: np.asarray(labels, np.int64), **(more or {})}
+        members = [*((name, _npy(values)) for name, values in arrays.items()), (zip64.ITEMS, item_bytes)]
         body = {
             "kind": zip64.KIND,
             "version": zip64.VERSION,
             "items": len(crcs),
-            "sha256": {
-                zip64.ITEMS: hashlib.sha256(item_bytes).hexdigest(),
-                zip64.LABELS: hashlib.sha256(label_bytes.getvalue()).hexdigest(),
-            },
+            "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in members},
             **summary,
         }
         text = (json.dumps(body, sort_keys=True, indent=1, allow_nan=False) + "\n").encode("ascii")
-        members = [(zip64.LABELS, label_bytes.getvalue()), (zip64.ITEMS, item_bytes), (zip64.SUMMARY, text)]
-        self._close_zip(crcs, members)
+        self._close_zip(crcs, [*members, (zip64.SUMMARY, text)])
         if self._sync is not None:
             self._sync.result()
         os.fsync(self._file.fileno())
@@ -168,6 +167,12 @@ class ArchiveWriter:
         directory = b"".join(entries)
         end = zip64.end_records(len(entries), at, len(directory))
         _write_at(self._file.fileno(), directory + end, at)
+
+
+def _npy(values: np.ndarray) -> bytes:
+    out, dtype = io.BytesIO(), "<f4" if values.dtype.kind == "f" else "<i8"
+    np.save(out, np.ascontiguousarray(values, dtype=dtype), allow_pickle=False)
+    return out.getvalue()
 
 
 def remove_stale(path: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from spect.archive.layout import Layout
+from spect.archive.sets import PRIMARY
 from spect.archive.writer import ArchiveWriter
 from spect.dataset.labels import Labels
 from spect.dataset.options import Preparation
@@ -85,9 +86,9 @@ def build(
                 writer.begin_sync(len(made.crcs) * layout.member_bytes)
                 progress(len(made.crcs))
             if not done.failed:
-                digest = writer.finish(
-                    done.crcs, done.labels, done.records, _summary(done, labels, preparation, holdout)
-                )
+                sets, more = done.label_sets(labels)
+                summary = {**_summary(done, labels, preparation, holdout), **sets}
+                digest = writer.finish(done.crcs, done.labels, done.records, summary, more)
                 return Built(digest, len(done.crcs), done.splits["holdout"], failed, done.seconds)
         failed += done.failed
         progress(-len(done.crcs))
@@ -124,6 +125,14 @@ class _Done:
     @property
     def labels(self) -> np.ndarray:
         return np.asarray(self.classes, np.int64)
+
+    def label_sets(self, labels: Labels) -> tuple[Mapping[str, Any], Mapping[str, np.ndarray]]:
+        """Give what dataset.json says of the label sets, and the members of those beside the archive's own classes."""
+        train = np.asarray([record["split"] == "train" for record in self.records], bool)
+        described, more = labels.members([record["source"] for record in self.records], train)
+        told = [one.to_dict() for one in described]
+        usual = [one.name for one in described] in ([], [PRIMARY]) and not more
+        return ({} if usual else {"label_sets": told}), more
 
 
 def _summary(done: _Done, labels: Labels, preparation: Preparation, holdout: float) -> Mapping[str, Any]:

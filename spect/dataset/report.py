@@ -8,6 +8,7 @@ from typing import Any
 
 from spect.dataset.build import Built
 from spect.dataset.labels import Labels
+from spect.dataset.labels_set import AnySet, ClassSet
 from spect.dataset.options import Preparation, parse_resolution
 from spect.dataset.plan import held_out, length_of
 from spect.dataset.scan import Facts
@@ -74,7 +75,7 @@ def intended(
         ("cut", _cut(found.good, preparation, got)),
         ("resampling", _resampling(found.good, preparation)),
         ("prepared", _prepared(preparation)),
-        ("classes", _classes(found.good, labels)),
+        *_label_rows(found.good, labels),
         ("holdout", _holdout(found.good, options["holdout"])),
         (
             "workers",
@@ -89,7 +90,7 @@ def intended(
         )
     if labels.unmatched:
         lines.append(
-            f"  Note: {len(labels.unmatched)} rows of --labels name no file here (the first: {labels.unmatched[0]})"
+            f"  Note: {len(labels.unmatched)} rows of labels name no file here (the first: {labels.unmatched[0]})"
         )
     return lines
 
@@ -128,14 +129,31 @@ def _prepared(preparation: Preparation) -> str:
     return ", ".join(done)
 
 
-def _classes(files: Sequence[Facts], labels: Labels) -> str:
-    if not labels.classes:
-        return ""
-    numbers = Counter(labels.numbers.get(facts.name, -1) for facts in files)
-    named = ", ".join(f"{name} {numbers[index]}" for index, name in enumerate(labels.classes[:24]))
-    more = f", ... {len(labels.classes) - 24} more" if len(labels.classes) > 24 else ""
-    without = f"; {numbers[-1]} files have none" if numbers[-1] else ""
-    return f"{len(labels.classes)}: {named}{more}{without}"
+def _label_rows(files: Sequence[Facts], labels: Labels) -> list[tuple[str, str]]:
+    if labels.sets == (labels.own,):
+        return [("classes", _classes(files, labels.own))]
+    return [(f"label {one.name}", _told(files, one)) for one in labels.sets]
+
+
+def _told(files: Sequence[Facts], labelled: AnySet) -> str:
+    if isinstance(labelled, ClassSet):
+        return _classes(files, labelled)
+    what = "a number" if labelled.width == 1 else f"{labelled.width} numbers"
+    named = f" ({', '.join(labelled.columns[:6])}{', ...' * (len(labelled.columns) > 6)})" if labelled.columns else ""
+    return f"{what} a file{named}{_without(files, labelled)}"
+
+
+def _classes(files: Sequence[Facts], labelled: ClassSet) -> str:
+    classes = labelled.classes
+    numbers = Counter(labelled.numbers.get(facts.name, -1) for facts in files)
+    named = ", ".join(f"{name} {numbers[index]}" for index, name in enumerate(classes[:24]))
+    more = f", ... {len(classes) - 24} more" if len(classes) > 24 else ""
+    return f"{len(classes)}: {named}{more}{_without(files, labelled)}"
+
+
+def _without(files: Sequence[Facts], labelled: AnySet) -> str:
+    bare = [facts.name for facts in files if facts.name not in labelled.files]
+    return f"; {counted(len(bare), 'file')} {'has' if len(bare) == 1 else 'have'} none ({bare[0]})" if bare else ""
 
 
 def _holdout(files: Sequence[Facts], share: float) -> str:

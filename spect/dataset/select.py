@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spect.archive.reader import Archive
-from spect.dataset.labels import Labels, label
+from spect.dataset.labels import Asked, Labels, find_labels
 from spect.dataset.sources import Source, find
 from spect.errors import SoundError
 
@@ -29,14 +29,14 @@ class Selection:
     left_out: int
 
 
-def select(path: Path, labels: str, include: str | None, max_files: int | None) -> Selection:
+def select(path: Path, labels: Asked, include: str | None, max_files: int | None) -> Selection:
     """List the sounds under `path`, label them, and keep what is asked for.
 
     Raises:
         SoundError: no sounds, no such labels, no such class.
     """
     listing = find(path)
-    known = label(labels, listing.source, [*listing.names, *listing.unreadable])
+    known = find_labels(labels, listing.source, [*listing.names, *listing.unreadable])
     names, unreadable = list(listing.names), list(listing.unreadable)
     if include is not None:
         wanted = _wanted(include, known)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spect.cmyk import Cmyk
-from spect.dataset.labels import NONE, label, of_names
+from spect.dataset.labels import NONE, Asked, label, of_names
 from spect.dataset.options import Preparation
 from spect.dataset.scan import Facts
 from spect.dataset.select import check_dest, select
@@ -111,7 +111,7 @@ def test_include_keeps_classes_and_max_files_is_spread_over_the_list(tmp_path: P
         for kind in ("hat", "kick", "snare"):
             (tmp_path / kind).mkdir(exist_ok=True)
             (tmp_path / kind / f"{number}.wav").touch()
-    chosen = select(tmp_path, "folders", "kick, snare", 4)
+    chosen = select(tmp_path, Asked(("folders",)), "kick, snare", 4)
     assert chosen.names == ("kick/0.wav", "kick/5.wav", "snare/0.wav", "snare/5.wav")
     assert chosen.left_out == 26
     assert chosen.labels.keep(chosen.names).classes == ("kick", "snare")
@@ -128,7 +128,7 @@ def test_include_keeps_classes_and_max_files_is_spread_over_the_list(tmp_path: P
 def test_an_include_that_can_not_be_is_refused(tmp_path: Path, labels: str, include: str, said: str) -> None:
     source(tmp_path)
     with pytest.raises(SoundError, match=f"--include.*{said}"):
-        select(tmp_path, labels, include, None)
+        select(tmp_path, Asked((labels,)), include, None)
 
 
 def test_targets_that_are_not_ours_are_left_alone(tmp_path: Path) -> None:
