@@ -7,6 +7,8 @@ Examples:
   python gen_audio.py --network RUN/network-snapshot-000010.safetensors --outdir out --seeds 0-9
   python gen_audio.py --network "RUN/*.safetensors" --outdir out --seeds 0-9    # every snapshot, and one table
   python gen_audio.py --network RUN --outdir again --recipe out/seed0003.wav    # the same sound again
+  python gen_audio.py --network RUN --outdir mix --style-rows 0-4 --style-cols 5-9 --style-layers 0-6
+  python gen_audio.py --network RUN --outdir way --morph 12:40:16 --video       # 16 sounds from 12 to 40, and an mp4
 """
 
 import os
@@ -33,6 +35,11 @@ HELP = {
     "or a quoted pattern. May be given several times.",
     "outdir": "Where the files go. Several networks get a folder each, and one table.png.",
     "seeds": "Like 0-9 or 1,2,5-8.",
+    "rows": "Style mixing: a grid of sounds, the W of these seeds ...",
+    "cols": "... with the W of these seeds in the layers of --style-layers; wav for each cell, one png.",
+    "layers": "Layers that take the column's style, like 0-6; 0 is the coarsest.",
+    "morph": "Sounds on the way between seeds, linear in W: FIRST:LAST:COUNT, or by way of others, 12:40:77:16.",
+    "video": "Also an mp4 of all sounds in a row, each with its picture and a playhead (needs imageio-ffmpeg).",
     "trunc": "Truncation psi: 1 is none, 0.7 tamer, 0 the average sound.  [default: 1]",
     "class": "Class, by name or index, of a network trained with classes.",
     "noise": "StyleGAN2's noise: random (by each seed), const (one for all), none.  [default: random]",
@@ -53,6 +60,11 @@ HELP = {
 @click.option("--network", required=True, multiple=True, metavar="PATH", help=HELP["network"])
 @click.option("--outdir", required=True, type=FILE, help=HELP["outdir"])
 @click.option("--seeds", metavar="LIST", help=HELP["seeds"])
+@click.option("--style-rows", metavar="LIST", help=HELP["rows"])
+@click.option("--style-cols", metavar="LIST", help=HELP["cols"])
+@click.option("--style-layers", metavar="LIST", help=HELP["layers"])
+@click.option("--morph", metavar="A:B:COUNT", help=HELP["morph"])
+@click.option("--video", is_flag=True, help=HELP["video"])
 @click.option("--trunc", "--psi", "psi", type=float, metavar="PSI", help=HELP["trunc"])
 @click.option("--class", "class_text", metavar="NAME", help=HELP["class"])
 @click.option("--noise-mode", type=click.Choice(generate.NOISE_MODES), help=HELP["noise"])

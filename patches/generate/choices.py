@@ -14,38 +14,37 @@ NOISE_MODES = ("const", "random", "none")
 SUBTYPES: tuple[Subtype, ...] = get_args(Subtype)
 
 
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """Read seeds like "0-9" or "1,2,5-8", in the order given, each once.
+def parse_numbers(text: str, option: str = "--seeds") -> tuple[int, ...]:
+    """Read numbers like "0-9" or "1,2,5-8" of an option, in the order given, each once.
 
     Raises:
-        UserError: anything else, a range that runs backwards, or more than a million seeds.
+        UserError: anything else, a range that runs backwards, or more than a million numbers.
     """
-    seeds: dict[int, None] = {}
+    numbers: dict[int, None] = {}
     for part in text.split(","):
-        seeds.update(dict.fromkeys(_seed_range(text, part.strip())))
-        if len(seeds) > MAXIMUM_SEEDS:
-            raise _bad_seeds(text, "more than a million")
-    return tuple(seeds)
+        try:
+            numbers.update(dict.fromkeys(_range(part.strip())))
+            if len(numbers) > MAXIMUM_SEEDS:
+                raise ValueError("more than a million")
+        except ValueError as error:
+            raise UserError(f"{option}={text}: {error}; give numbers and ranges like 0-9 or 1,2,5-8") from None
+    return tuple(numbers)
 
 
-def _seed_range(text: str, part: str) -> range:
+def _range(part: str) -> range:
     first, dash, last = (piece.strip() for piece in part.partition("-"))
     if not _is_number(first) or (dash and not _is_number(last)):
-        raise _bad_seeds(text, f"'{part}' is neither a number nor a range")
+        raise ValueError(f"'{part}' is neither a number nor a range")
     low, high = int(first), int(last or first)
     if high < low:
-        raise _bad_seeds(text, f"the range {part} runs backwards")
+        raise ValueError(f"the range {part} runs backwards")
     if high > MAXIMUM_SEED or high - low >= MAXIMUM_SEEDS:
-        raise _bad_seeds(text, f"{part} is more than a million seeds or above 2^63-1")
+        raise ValueError(f"{part} is more than a million or above 2^63-1")
     return range(low, high + 1)
 
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit()
-
-
-def _bad_seeds(text: str, reason: str) -> UserError:
-    return UserError(f"--seeds={text}: {reason}; give numbers and ranges like 0-9 or 1,2,5-8")
 
 
 def parse_shift(text: str) -> tuple[float, float]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from patches.generate.choices import Output, Settings
 from patches.generate.network import Network
+from patches.generate.points import Point
 from patches.generate.recipe import dump, write_recipe
 from patches.generate.synthesis import Batch
 from patches.loudness import Levels, lower_peak, measure, trim_tail
@@ -32,10 +33,15 @@ class Written:
     gain_db: float
     levels: Levels
 
+    @property
+    def png(self) -> Path:
+        """Its picture."""
+        return self.wav.with_suffix(".png")
 
-def file_stem(seed: int, settings: Settings) -> str:
+
+def file_stem(point: Point, settings: Settings) -> str:
     """Name a sound: seed0042, seed0042_psi0.70_c3."""
-    return f"seed{seed:04d}{settings.suffix()}"
+    return f"{point.stem}{settings.suffix()}"
 
 
 def write_sound(
@@ -52,14 +58,14 @@ def write_sound(
     sound, gain_db = (raw, 0.0) if output.subtype == "FLOAT" else lower_peak(raw)
     if output.trim:
         sound = trim_tail(sound)
-    seed = batch.seeds[position]
-    recipe = write_recipe(network, seed, batch.seeds, settings, output, gain_db, sound.shape[1])
-    stem, rate = folder / file_stem(seed, settings), network.view.sample_rate
+    point = batch.points[position]
+    recipe = write_recipe(network, position, batch.points, settings, output, gain_db, sound.shape[1])
+    stem, rate = folder / file_stem(point, settings), network.view.sample_rate
     write_wav(_with(stem, ".wav"), sound, rate, subtype=output.subtype, info=_tags(stem.name, recipe))
     with whole_file(_with(stem, ".json")) as file:
         file.write(f"{dump(recipe, indent=1)}\n".encode())
     _write_pictures(stem, batch, position, output)
-    return Written(_with(stem, ".wav"), seed, sound.shape[1] / rate, gain_db, measure(sound))
+    return Written(_with(stem, ".wav"), point.seed, sound.shape[1] / rate, gain_db, measure(sound))
 
 
 def _with(stem: Path, suffix: str) -> Path:

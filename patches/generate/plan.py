@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From gen_audio's options to what is to be done: a sweep of seeds, or recipes to make again."""
+"""From gen_audio's options to what is to be done: a sweep of seeds, mixes or a morph, or recipes to make again."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,11 +7,15 @@ from pathlib import Path
 import torch
 
 from patches.errors import UserError
-from patches.generate.choices import Output, Settings, check_subtype, parse_seeds, parse_shift
+from patches.generate.choices import Output, Settings, check_subtype, parse_numbers, parse_shift
+from patches.generate.mixing import parse_grid
+from patches.generate.morph import parse_morph
 from patches.generate.network import find_networks
 from patches.generate.recipe import read_recipe
 from patches.generate.replay import Replay
+from patches.generate.series import Seeds, Series
 from patches.generate.sweep import Sweep
+from patches.generate.video import find_ffmpeg
 
 GPU_BATCH = 8
 
@@ -23,6 +27,11 @@ def plan(
     device: torch.device,
     recipe: Sequence[Path] = (),
     seeds: str | None = None,
+    style_rows: str | None = None,
+    style_cols: str | None = None,
+    style_layers: str | None = None,
+    morph: str | None = None,
+    video: bool = False,
     psi: float | None = None,
     class_text: str | None = None,
     noise_mode: str | None = None,
@@ -41,17 +50,38 @@ def plan(
     if recipe:
         chosen = {
             "--seeds": seeds, "--trunc": psi, "--class": class_text, "--noise-mode": noise_mode,
-            "--translate": translate, "--rotate": rotate, "--batch": batch,
+            "--translate": translate, "--rotate": rotate, "--batch": batch, "--morph": morph,
+            "--style-rows": style_rows, "--style-cols": style_cols, "--style-layers": style_layers,
+            "--video": video or None,
         }  # fmt: skip
         _refuse_beside_recipe(chosen)
         return Replay(find_networks(network), [read_recipe(p) for p in recipe], subtype, trim, npy, outdir, device)
-    if seeds is None:
-        raise UserError("--seeds: missing; give numbers and ranges like 0-9 or 1,2,5-8 (or --recipe FILE)")
+    series = _series(seeds, morph, (style_rows, style_cols, style_layers))
     shift = parse_shift(translate) if translate else (0.0, 0.0)
     settings = Settings(1.0 if psi is None else psi, noise_mode or "random", None, shift, rotate or 0.0)
     output = Output(check_subtype(subtype or "PCM_24"), bool(trim), npy)
     size = batch or (GPU_BATCH if device.type == "cuda" else 1)
-    return Sweep(find_networks(network), parse_seeds(seeds), settings, class_text, output, outdir, size, device)
+    ffmpeg = find_ffmpeg() if video else None
+    return Sweep(find_networks(network), series, settings, class_text, output, outdir, size, device, ffmpeg)
+
+
+def _series(seeds: str | None, morph: str | None, style: tuple[str | None, str | None, str | None]) -> Series:
+    """Choose what is made: seeds, a way between some, or a grid of their mixes; one of them."""
+    mixes = None if style == (None, None, None) else style
+    asked = {"--seeds": seeds, "--morph": morph, "--style-rows and --style-cols": mixes}
+    given = [name for name, value in asked.items() if value is not None]
+    if len(given) > 1:
+        raise UserError(f"{given[0]}: together with {given[1]}; each makes its own sounds, give one at a time")
+    if morph is not None:
+        return parse_morph(morph)
+    if mixes is not None:
+        return parse_grid(*mixes)
+    if seeds is None:
+        raise UserError(
+            "--seeds: missing; give numbers and ranges like 0-9 or 1,2,5-8 "
+            "(or --morph, --style-rows with --style-cols, --recipe)"
+        )
+    return Seeds(parse_numbers(seeds))
 
 
 def _refuse_beside_recipe(chosen: Mapping[str, object]) -> None:

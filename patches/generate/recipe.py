@@ -2,12 +2,15 @@
 """A sound's recipe: what makes it again. The same JSON stands beside each wav and in its LIST/INFO comment.
 
 `batch` names the seeds that were computed together: floating point sums depend on the batch's shape in their last
-bits, so that the same bits need the same batch. Without date, path, or machine: the same sound has the same recipe.
+bits, so that the same bits need the same batch. A seed's own sound is written as version 1; one between seeds as
+version 2, which tells the other seed, how much of it and in which layers, the stem of its files, and its whole batch in
+the same way (`place` is its own in it). Without date, path, or machine: the same sound has the same recipe.
 """
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +18,16 @@ import torch
 
 from patches import version
 from patches.errors import UserError
-from patches.generate.choices import MAXIMUM_SEED, Output, Settings, check_subtype
+from patches.generate.choices import Output, Settings, check_subtype
 from patches.generate.network import Network
+from patches.generate.points import Point, point_from
 from patches.loudness import TRIM_FLOOR_DB
 from spect.errors import SoundError
 from spect.wavfile import read_info
 
 FORMAT = f"{version.NAME} sound"
-VERSION = 1
+VERSION = 2
+NAMES = r"[A-Za-z0-9][A-Za-z0-9+_-]{0,199}"  # of a file; a recipe may come from anyone
 MAXIMUM_BATCH = 4096
 
 
@@ -32,40 +37,51 @@ class Recipe:
 
     network_sha256: str
     network_file: str
-    seed: int
-    batch: tuple[int, ...]
+    batch: tuple[Point, ...]
+    place: int
     settings: Settings
     output: Output
     computed: Mapping[str, Any]
 
+    @property
+    def point(self) -> Point:
+        """What its sound is made from."""
+        return self.batch[self.place]
+
 
 def write_recipe(
     network: Network,
-    seed: int,
-    batch: tuple[int, ...],
+    place: int,
+    batch: tuple[Point, ...],
     settings: Settings,
     output: Output,
     gain_db: float,
     samples: int,
 ) -> dict[str, Any]:
-    """Return the recipe of one sound as JSON-able values."""
+    """Return the recipe of one sound of a batch as JSON-able values."""
     index = settings.class_index
     name = network.classes[index] if index is not None and index < len(network.classes) else None
     return {
         "format": FORMAT,
-        "version": VERSION,
         "network": {"sha256": network.digest, "file": network.path.name, "kimg": network.kimg, "cfg": network.cfg},
-        "seed": seed,
+        **_points(place, batch),
         **settings.to_dict(),
         "class": None if index is None else {"index": index, "name": name},
         "edits": _edits(output, gain_db, samples),
         "gain_db": gain_db,
         "subtype": output.subtype,
         "sample_rate": network.view.sample_rate,
-        "batch": list(batch),
         "computed": computed_on(network.device),
         "versions": {version.NAME: version.VERSION},
     }
+
+
+def _points(place: int, batch: tuple[Point, ...]) -> dict[str, Any]:
+    point = batch[place]
+    if all(each.is_plain for each in batch):
+        return {"version": 1, "seed": point.seed, "batch": [each.seed for each in batch]}
+    together = [each.to_dict() for each in batch]
+    return {"version": 2, **point.to_dict(), "name": point.stem, "place": place, "batch": together}
 
 
 def _edits(output: Output, gain_db: float, samples: int) -> list[dict[str, Any]]:
@@ -121,20 +137,31 @@ def _text(path: Path) -> str:
 
 
 def _checked(values: dict[str, Any]) -> Recipe:
-    seed, batch = int(values["seed"]), tuple(int(s) for s in values["batch"])
-    if seed not in batch or len(batch) > MAXIMUM_BATCH or not all(0 <= s <= MAXIMUM_SEED for s in batch):
-        raise ValueError("its seed is not in its batch")
+    batch, place = _batch(values)
     x, y = (float(v) for v in values["translate"])
     chosen = values["class"]
     index = None if chosen is None else int(chosen["index"])
     return Recipe(
         network_sha256=str(values["network"]["sha256"]),
         network_file=str(values["network"]["file"]),
-        seed=seed,
         batch=batch,
+        place=place,
         settings=Settings(float(values["psi"]), str(values["noise_mode"]), index, (x, y), float(values["rotate"])),
         output=Output(
             check_subtype(str(values["subtype"])), any(edit["edit"] == "trim_tail" for edit in values["edits"])
         ),
         computed={str(k): v for k, v in values["computed"].items()},
     )
+
+
+def _batch(values: dict[str, Any]) -> tuple[tuple[Point, ...], int]:
+    """Read the points that were computed together and the place of the recipe's own, with its name."""
+    seed, name = int(values["seed"]), str(values.get("name", ""))
+    batch = [point_from(each) for each in values["batch"]]
+    place = int(values["place"]) if "place" in values else [point.seed for point in batch].index(seed)
+    if not 0 <= place < len(batch) <= MAXIMUM_BATCH or batch[place].seed != seed:
+        raise ValueError("its seed is not in its batch")
+    if name and not re.fullmatch(NAMES, name):
+        raise ValueError(f"its name is {name!r}")
+    batch[place] = replace(batch[place], name=name)
+    return tuple(batch), place

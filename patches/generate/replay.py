@@ -69,14 +69,13 @@ class Replay:
         with settled(_threads(recipe, self.device)):
             if (now := computed_on(self.device)) != recipe.computed:
                 outcome.notes.append(
-                    f"seed {recipe.seed}: made with {_told(recipe.computed)}, again with {_told(now)}: "
+                    f"{recipe.point.told}: made with {_told(recipe.computed)}, again with {_told(now)}: "
                     "the same sound to about 1e-5 of its peak, perhaps not to the bit"
                 )
             batch = synthesize(network, recipe.batch, recipe.settings)
-            position = batch.seeds.index(recipe.seed)
-            written = write_sound(self.outdir, network, batch, position, recipe.settings, self._output(recipe))
+            written = write_sound(self.outdir, network, batch, recipe.place, recipe.settings, self._output(recipe))
         if written is None:
-            raise UserError(f"seed {recipe.seed} of {network.path.name} holds NaN or infinity; nothing to write")
+            raise UserError(f"{recipe.point.told} of {network.path.name} holds NaN or infinity; nothing to write")
         outcome.written.append(written)
         outcome.sample_rate = network.view.sample_rate
 

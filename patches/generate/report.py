@@ -22,8 +22,8 @@ def summary(outcome: Outcome, outdir: Path, seconds: float) -> Iterator[str]:
         f"({outcome.sample_rate} Hz, {SUBTYPE_NAMES[outcome.subtype]}) in {outdir}: "
         f"{seconds:.1f} s, {seconds / len(written):.2f} s each"
     )
-    if outcome.table:
-        yield f"table: {outcome.table}"
+    for what, path in outcome.pages:
+        yield f"{what}: {path}"
     yield from _levels(written)
     yield from _warnings(outcome, outdir)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sweep seeds over snapshots and write what comes out; one bad snapshot doesn't end the sweep.
+"""Sweep a series of sounds over snapshots and write what comes out; one bad snapshot doesn't end the sweep.
 
 A snapshot that can't be opened, or whose every output is not finite, is left out with its reason and the rest goes on.
 Errors of the disk end it: what was written by then stays, whole.
@@ -15,9 +15,10 @@ from patches.errors import ONE_LINE_ERRORS, UserError
 from patches.generate.choices import Output, Settings
 from patches.generate.files import Written, subfolders, write_sound
 from patches.generate.network import Network, open_network, pick_class
-from patches.generate.synthesis import Batch, batches, settled, synthesize
-from patches.generate.table import Table
-from spect.preview import save_png
+from patches.generate.pages import Page
+from patches.generate.series import Series
+from patches.generate.synthesis import Batch, batches, check_layers, settled, synthesize
+from patches.generate.video import Clip, write_video
 
 Step = Callable[[int], None]
 
@@ -29,7 +30,7 @@ class Outcome:
     written: list[Written] = field(default_factory=list)
     not_finite: list[str] = field(default_factory=list)
     left_out: list[tuple[Path, str]] = field(default_factory=list)
-    table: Path | None = None
+    pages: list[tuple[str, Path]] = field(default_factory=list)
     sample_rate: int = 0
     subtype: str = "PCM_24"
     notes: list[str] = field(default_factory=list)
@@ -37,27 +38,30 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep's plan: the same seeds and settings for each snapshot; `class_text` is looked up in each."""
+    """A sweep's plan: the same series and settings for each snapshot; `class_text` is looked up in each.
+
+    `ffmpeg`: the program that makes a video of each snapshot's sounds; None: no video.
+    """
 
     paths: list[Path]
-    seeds: tuple[int, ...]
+    series: Series
     settings: Settings
     class_text: str | None
     output: Output
     outdir: Path
     batch: int
     device: torch.device
+    ffmpeg: str | None = None
 
     @property
     def sounds(self) -> int:
         """How many sounds the sweep is to make."""
-        return len(self.paths) * len(self.seeds)
+        return len(self.paths) * self.series.count
 
     def announcement(self) -> Iterator[str]:
         """Say what will be done, with the choices that were made for the user."""
         what = self.paths[0] if len(self.paths) == 1 else f"{len(self.paths)} snapshots"
-        seeds = f"{len(self.seeds)} seed{'s' * (len(self.seeds) != 1)}"
-        yield f"{what}: {seeds}, batch {self.batch}, on {self.device}"
+        yield f"{what}: {self.series.told}, batch {self.batch}, on {self.device}"
 
     def run(self, step: Step) -> Outcome:
         """Write all sounds, calling `step(sounds)` after each batch.
@@ -67,36 +71,47 @@ class Sweep:
         """
         make_folder(self.outdir)
         outcome = Outcome(subtype=self.output.subtype)
-        table = Table(self.seeds) if len(self.paths) > 1 else None
-        names = subfolders(self.paths) if table else [""]
+        page = self.series.page(len(self.paths))
+        names = subfolders(self.paths) if len(self.paths) > 1 else [""]
         for path, name in zip(self.paths, names, strict=True):
             try:
-                self._snapshot(path, self.outdir / name, table, outcome, step)
+                self._snapshot(path, self.outdir / name, page, outcome, step)
             except ONE_LINE_ERRORS as error:
                 outcome.left_out.append((path, str(error)))
         check_anything_left(outcome)
-        if table:
-            outcome.table = self.outdir / "table.png"
-            save_png(outcome.table, table.draw())
+        _note(outcome, "table", page.close(self.outdir) if page else None)
         return outcome
 
-    def _snapshot(self, path: Path, folder: Path, table: Table | None, outcome: Outcome, step: Step) -> None:
+    def _snapshot(self, path: Path, folder: Path, page: Page | None, outcome: Outcome, step: Step) -> None:
         network = open_snapshot(path, self.device)
         settings = pick_class(network, self.settings, self.class_text)
+        check_layers(network, self.series.layers)
         make_folder(folder)
-        row = table.add_row(f"{network.kimg:g} kimg") if table else None
+        if page:
+            page.begin(f"{network.kimg:g} kimg", settings.suffix())
         before = len(outcome.written)
         with settled():
-            for seeds in batches(self.seeds, self.batch):
-                batch = synthesize(network, seeds, settings)
+            for parts in (parts for group in self.series.groups() for parts in batches(group, self.batch)):
+                batch = synthesize(network, [part.point for part in parts], settings)
                 _write_batch(folder, network, batch, settings, self.output, outcome)
-                if table and row is not None:
-                    for seed, picture in zip(seeds, batch.pictures, strict=True):
-                        table.put(row, seed, picture)
-                step(len(seeds))
+                for part, picture in zip(parts, batch.pictures, strict=True):
+                    if page:
+                        page.put(part.cells, picture)
+                step(len(parts))
         outcome.sample_rate = network.view.sample_rate
         if len(outcome.written) == before:
             raise UserError(f"{path}: every sound it makes holds NaN or infinity; take an earlier snapshot")
+        _note(outcome, "table", page.end(folder) if page else None)
+        if self.ffmpeg:
+            film = folder / f"{self.series.name}{settings.suffix()}.mp4"
+            clips = [Clip(written.wav, written.png, network.view.samples) for written in outcome.written[before:]]
+            write_video(film, clips, network.view.sample_rate, self.ffmpeg)
+            _note(outcome, "video", film)
+
+
+def _note(outcome: Outcome, what: str, path: Path | None) -> None:
+    if path:
+        outcome.pages.append((what, path))
 
 
 def open_snapshot(path: Path, device: torch.device) -> Network:
@@ -122,10 +137,10 @@ def make_folder(folder: Path) -> None:
 def _write_batch(
     folder: Path, network: Network, batch: Batch, settings: Settings, output: Output, outcome: Outcome
 ) -> None:
-    for position, seed in enumerate(batch.seeds):
+    for position, point in enumerate(batch.points):
         written = write_sound(folder, network, batch, position, settings, output)
         if written is None:
-            outcome.not_finite.append(f"{network.path.name} seed {seed}")
+            outcome.not_finite.append(f"{network.path.name} {point.told}")
         else:
             outcome.written.append(written)
 

@@ -6,10 +6,11 @@ seed is the same sound on every device and in every batch, up to the last bits o
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,13 +19,16 @@ from torch import Tensor
 from patches.errors import UserError
 from patches.generate.choices import Settings
 from patches.generate.network import Network
+from patches.generate.points import Point
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What the seeds of one batch became: canvases [N,C,F,T], sounds [N,2,L] (unlimited), pictures uint8 [N,H,W,3]."""
+    """What the points of one batch became: canvases [N,C,F,T], sounds [N,2,L] (unlimited), pictures uint8 [N,H,W,3]."""
 
-    seeds: tuple[int, ...]
+    points: tuple[Point, ...]
     canvases: np.ndarray
     sounds: np.ndarray
     pictures: np.ndarray
@@ -36,39 +40,89 @@ def draw(seed: int, z_dim: int, noise_size: int) -> tuple[Tensor, Tensor]:
     return torch.randn(z_dim, generator=rng), torch.randn(noise_size, generator=rng)
 
 
-def batches(seeds: Sequence[int], size: int) -> Iterator[tuple[int, ...]]:
-    """Cut seeds into tuples of at most `size`."""
-    for start in range(0, len(seeds), size):
-        yield tuple(seeds[start : start + size])
+def batches(items: Iterable[Item], size: int) -> Iterator[tuple[Item, ...]]:
+    """Cut items into tuples of at most `size`."""
+    left = iter(items)
+    while batch := tuple(islice(left, size)):
+        yield batch
 
 
-def synthesize(network: Network, seeds: tuple[int, ...], settings: Settings) -> Batch:
-    """Compute one batch of seeds. Call it inside `settled`, so that equal batches give equal bits."""
+def synthesize(network: Network, points: Sequence[Point], settings: Settings) -> Batch:
+    """Compute one batch of points. Call it inside `settled`, so that equal batches give equal bits."""
     with torch.inference_mode():
-        y = model_space(network, seeds, settings)
+        y = model_space_at(network, points, settings)
         return Batch(
-            seeds=seeds,
+            points=tuple(points),
             canvases=network.view.from_model(y).cpu().numpy(),
-            sounds=network.view.sound(y, seeds).float().cpu().numpy(),
+            sounds=network.view.sound(y, [point.chance for point in points]).float().cpu().numpy(),
             pictures=network.view.preview(y).cpu().numpy(),
         )
 
 
 def model_space(network: Network, seeds: tuple[int, ...], settings: Settings) -> Tensor:
-    """Return the network's own outputs for seeds.
+    """Return the network's own outputs for seeds; see `model_space_at`."""
+    return model_space_at(network, [Point(seed) for seed in seeds], settings)
+
+
+def model_space_at(network: Network, points: Sequence[Point], settings: Settings) -> Tensor:
+    """Return the network's own outputs for points in W.
 
     Shape:
         output [N, C, F, T] float32 on the network's device
+
+    Raises:
+        UserError: a point that names layers which the network doesn't have.
     """
-    generator = network.generator
-    drawn = [draw(seed, generator.spec.z_dim, generator.noise_size) for seed in seeds]
-    z = torch.stack([latent for latent, _ in drawn]).to(network.device)
-    noise: Any = settings.noise_mode
-    if noise == "random":
-        noise = torch.stack([values for _, values in drawn]).to(network.device) if generator.noise_size else "const"
+    check_layers(network, (layer for point in points for layer in point.layers or ()))
     _aim(network, settings)
-    ws = generator.mapping(z, _labels(network, settings, len(seeds)), psi=settings.psi)
-    return generator.synthesis(ws, noise=noise)
+    return network.generator.synthesis(_styles(network, points, settings), noise=_noise(network, points, settings))
+
+
+def _styles(network: Network, points: Sequence[Point], settings: Settings) -> Tensor:
+    """Return the points' w [N, num_ws, W]; where no point mixes another seed in, those of the seeds untouched."""
+    own = _mapped(network, [point.seed for point in points], settings)
+    if all(point.other is None for point in points):
+        return own
+    other = _mapped(network, [point.seed if point.other is None else point.other for point in points], settings)
+    weights = torch.tensor([point.layer_weights(network.generator.num_ws) for point in points], device=own.device)
+    return torch.lerp(own, other, weights[..., None])  # exact at 0 and at 1
+
+
+def _mapped(network: Network, seeds: Sequence[int], settings: Settings) -> Tensor:
+    z = torch.stack([draw(seed, network.generator.spec.z_dim, 0)[0] for seed in seeds]).to(network.device)
+    ws: Tensor = network.generator.mapping(z, _labels(network, settings, len(seeds)), psi=settings.psi)
+    return ws
+
+
+def _noise(network: Network, points: Sequence[Point], settings: Settings) -> Any:
+    """Return what synthesis takes: a mode, or values [N, noise_size]."""
+    generator = network.generator
+    if settings.noise_mode != "random":
+        return settings.noise_mode
+    if not generator.noise_size:
+        return "const"
+    spec, size = generator.spec, generator.noise_size
+    return torch.stack([_noise_at(point, spec.z_dim, size) for point in points]).to(network.device)
+
+
+def _noise_at(point: Point, z_dim: int, size: int) -> Tensor:
+    one, two = point.noise_weights()
+    if two == 0 or point.other is None:
+        return draw(point.seed, z_dim, size)[1]
+    if one == 0:
+        return draw(point.other, z_dim, size)[1]
+    return one * draw(point.seed, z_dim, size)[1] + two * draw(point.other, z_dim, size)[1]
+
+
+def check_layers(network: Network, layers: Iterable[int]) -> None:
+    """Check that a network has these layers.
+
+    Raises:
+        UserError: it hasn't; how many there are.
+    """
+    count, highest = network.generator.num_ws, max(layers, default=0)
+    if highest >= count:
+        raise UserError(f"--style-layers: layer {highest}: {network.path.name} has {count} layers, 0 to {count - 1}")
 
 
 def _labels(network: Network, settings: Settings, count: int) -> Tensor | None:

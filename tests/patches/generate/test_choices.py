@@ -2,7 +2,7 @@
 import pytest
 
 from patches.errors import UserError
-from patches.generate.choices import Settings, check_subtype, choose_class, parse_seeds, parse_shift
+from patches.generate.choices import Settings, check_subtype, choose_class, parse_numbers, parse_shift
 
 
 @pytest.mark.parametrize(
@@ -10,13 +10,13 @@ from patches.generate.choices import Settings, check_subtype, choose_class, pars
     [("0-3", (0, 1, 2, 3)), ("1,2,5-8", (1, 2, 5, 6, 7, 8)), ("7", (7,)), ("3, 1 ,3", (3, 1)), ("5-5", (5,))],
 )
 def test_seeds_are_numbers_and_ranges_each_once_in_order(text, seeds):
-    assert parse_seeds(text) == seeds
+    assert parse_numbers(text) == seeds
 
 
 @pytest.mark.parametrize("text", ["", "a", "1,,2", "5-2", "-3", "1-", "1.5", "0-99999999999", "9" * 30, "²"])
 def test_malformed_seeds_are_refused_in_one_line(text):
     with pytest.raises(UserError, match="--seeds=") as error:
-        parse_seeds(text)
+        parse_numbers(text)
     assert "\n" not in str(error.value)
 
 

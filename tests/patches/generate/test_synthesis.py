@@ -6,6 +6,7 @@ import torch
 from patches.errors import UserError
 from patches.generate.choices import Settings
 from patches.generate.network import open_network
+from patches.generate.points import Point
 from patches.generate.synthesis import batches, draw, input_transform, model_space, settled, synthesize
 from tests.patches.generate.support import FRAMES, ROWS, save_snapshot
 
@@ -36,8 +37,8 @@ def test_batches_cover_all_seeds_in_order():
 
 def test_canvases_sounds_and_pictures_belong_together(network):
     with settled():
-        made = synthesize(network, (3, 1), Settings())
-        alone = synthesize(network, (1,), Settings())
+        made = synthesize(network, (Point(3), Point(1)), Settings())
+        alone = synthesize(network, (Point(1),), Settings())
     assert made.canvases.shape == (2, 4, ROWS, FRAMES)
     assert made.sounds.shape == (2, 2, 2 * ROWS * FRAMES)
     assert made.pictures.dtype == np.uint8
@@ -49,7 +50,7 @@ def test_canvases_sounds_and_pictures_belong_together(network):
 
 def test_equal_batches_give_equal_bits(network):
     with settled():
-        first, again = (synthesize(network, (0, 1, 2), Settings(noise_mode="random")) for _ in range(2))
+        first, again = (synthesize(network, [Point(seed) for seed in range(3)], Settings()) for _ in range(2))
     np.testing.assert_array_equal(first.sounds, again.sounds)
 
 
