@@ -17,7 +17,6 @@ the held-out hits: kernel distance (x100) on three descriptions that are blind t
 import argparse
 import csv
 import json
-import os
 import subprocess
 import sys
 import time
@@ -26,13 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import torch
 from torch import Tensor
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from patches.runs import tensorfile
 from patches.runs.assemble import Assembly, assemble
@@ -44,6 +40,7 @@ from stylegan3.metrics import kad
 from stylegan3.training.data import batches
 from stylegan3.training.trainer import Trainer
 
+ROOT = Path(__file__).resolve().parents[1]
 RATE, RESOLUTION = 22050, "64x64"
 HELD_OUT = ("ColomboAcousticDrumkit", "Millo-Drums_v.1", "VariBreaks")
 MEASURES = {"log-mel": log_mel_statistics, "waveform": waveform_features, "stereo+level": stereo_and_level}

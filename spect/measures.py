@@ -93,6 +93,24 @@ def stereo_and_level(sounds: torch.Tensor, sample_rate: int) -> torch.Tensor:
     return torch.cat([group / math.sqrt(group.shape[1]) for group in groups], dim=1)
 
 
+def log_spectral_distance(wanted: torch.Tensor, got: torch.Tensor) -> torch.Tensor:
+    """Compare the log magnitudes of sounds, whatever their phases.
+
+    The root mean square over frequencies of the difference in dB, its mean over frames and channels; Hann frames of
+    1 024 samples, hop 256, levels floored 80 dB below the wanted sound's largest. In dB; 0 for silence against silence.
+
+    Shape: [N, C, L], [N, C, L] -> [N].
+    """
+    power = []
+    for sounds in (wanted, got):
+        padded = torch.nn.functional.pad(sounds.float(), (768, 768))
+        frames = padded.unfold(-1, 1024, 256) * torch.hann_window(1024, device=sounds.device)
+        power.append(torch.fft.rfft(frames).abs().square())
+    floor = (power[0].flatten(1).amax(1) * 10 ** (FLOOR_DB / 10)).clamp_min(1e-20)[:, None, None, None]
+    difference = 10 * torch.log10(torch.maximum(power[0], floor) / torch.maximum(power[1], floor))
+    return difference.square().mean(-1).sqrt().flatten(1).mean(1)
+
+
 def levels(sounds: torch.Tensor) -> dict[str, torch.Tensor]:
     """Measure each sound's levels. Samples that aren't finite count as 0 in all but `finite`.
 

@@ -13,6 +13,7 @@ from spect.measures import (
     LAGS,
     MEL_BANDS,
     levels,
+    log_spectral_distance,
     log_mel_statistics,
     mel_filters,
     stereo_and_level,
@@ -170,3 +171,12 @@ def test_stereo_and_level_sees_where_a_sound_lies_and_how_loud_it_is_and_not_its
 
 def test_a_silent_band_has_no_place():
     assert torch.isfinite(stereo_and_level(torch.zeros(2, 2, 4096), 8000)).all()
+
+
+def test_log_spectral_distance_hears_levels_and_not_phases():
+    noise = torch.randn(2, 2, 8192, generator=torch.Generator().manual_seed(0)) * 0.1
+    assert log_spectral_distance(noise, -noise).max() == 0
+    torch.testing.assert_close(log_spectral_distance(noise, 2 * noise), torch.full((2,), 6.02), atol=0.02, rtol=0)
+    assert log_spectral_distance(torch.zeros(1, 2, 4096), torch.zeros(1, 2, 4096)) == 0
+    other = torch.randn(2, 2, 8192, generator=torch.Generator().manual_seed(1)) * 0.1
+    assert log_spectral_distance(noise, other).min() > 5
