@@ -36,10 +36,12 @@ class Edges:
         return Edges(self.source[place], self.target[place], self.rise[place], self.key[place])
 
 
-def integrate(nodes: int, edges: Edges, start: Tensor) -> Tensor:
+def integrate(nodes: int, edges: Edges, start: Tensor) -> tuple[Tensor, Tensor]:
     """Give every node its phi: the start's at the root of each tree, from there along the tree's edges.
 
-    Shape: start float64 [nodes] -> float64 [nodes].
+    Returns: phi float64 [nodes], and the number of each node's tree, int64 [nodes], in the order of their roots.
+
+    Shape: start float64 [nodes].
     """
     levels = []
     origin = torch.arange(nodes, device=start.device)  # which node is each component's root
@@ -49,10 +51,10 @@ def integrate(nodes: int, edges: Edges, start: Tensor) -> Tensor:
         levels.append((component, offset))
         origin = origin[roots]
         edges = _contracted(edges, component, offset)
-    phi = start[origin]
+    phi, tree = start[origin], torch.arange(len(origin), device=start.device)
     for component, offset in reversed(levels):
-        phi = phi[component] + offset
-    return phi
+        phi, tree = phi[component] + offset, tree[component]
+    return phi, tree
 
 
 def trust_keys(weight: Tensor, order: Tensor) -> Tensor:

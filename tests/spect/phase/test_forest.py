@@ -36,8 +36,9 @@ def test_potentials_are_those_of_the_maximum_spanning_forest() -> None:
     for seed in range(20):
         nodes = 60
         edges = random_graph(nodes, 20 + 8 * seed, seed)
-        found = integrate(nodes, as_edges(edges), torch.zeros(nodes).double()).numpy()
+        found, tree = (x.numpy() for x in integrate(nodes, as_edges(edges), torch.zeros(nodes).double()))
         island, potential = kruskal(nodes, edges)
+        assert len(set(zip(tree, island, strict=True))) == len(set(tree)) == len(set(island))
         for name in set(island.tolist()):
             inside = island == name
             difference = found[inside] - potential[inside]
@@ -47,17 +48,20 @@ def test_potentials_are_those_of_the_maximum_spanning_forest() -> None:
 
 def test_nodes_without_edges_keep_their_start() -> None:
     start = torch.tensor([1.0, 2.0, 3.0, 4.0]).double()
-    phi = integrate(4, as_edges([(1, 3, 0.5, 7)]), start)
+    phi, tree = integrate(4, as_edges([(1, 3, 0.5, 7)]), start)
     assert phi[[0, 2]].tolist() == [1.0, 3.0]
     assert float(phi[3] - phi[1]) == 0.5
-    assert integrate(0, as_edges([(0, 0, 0.0, 0)]).where(torch.zeros(1, dtype=torch.bool)), start[:0]).shape == (0,)
+    assert tree.tolist() == [0, 1, 2, 1]
+    assert integrate(0, as_edges([(0, 0, 0.0, 0)]).where(torch.zeros(1, dtype=torch.bool)), start[:0])[0].shape == (0,)
 
 
 def test_a_long_chain_adds_up() -> None:
     rng = torch.Generator().manual_seed(0)
     rise = torch.randn(9999, generator=rng).double()
     keys = torch.randperm(9999, generator=rng)
-    phi = integrate(10000, Edges(torch.arange(9999), torch.arange(1, 10000), rise, keys), torch.zeros(10000).double())
+    phi, _ = integrate(
+        10000, Edges(torch.arange(9999), torch.arange(1, 10000), rise, keys), torch.zeros(10000).double()
+    )
     torch.testing.assert_close(phi.diff(), rise, rtol=0, atol=1e-10)
 
 
@@ -66,7 +70,7 @@ def test_the_more_trusted_way_wins() -> None:
     weight = torch.tensor([1.0, 3.0, 2.0])
     edges = Edges(torch.tensor([0, 0, 1]), torch.tensor([2, 1, 2]), torch.tensor([9.0, 1.0, 1.0]).double(),
                   trust_keys(weight, torch.arange(3)))  # fmt: skip
-    phi = integrate(3, edges, torch.zeros(3).double())
+    phi, _ = integrate(3, edges, torch.zeros(3).double())
     assert float(phi[2] - phi[0]) == 2.0
 
 
