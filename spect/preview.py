@@ -7,6 +7,8 @@ Inverted, so light on black: Re mid is red, Im mid green, Re side blue, Im side 
 is red to green with its phase. Low frequencies are at the bottom, each octave as high as the next.
 The paper scales values linearly; sounds' are so sparse (kurtosis about 1 400) that little but the attack would show.
 Here brightness is linear in decibels, from `range_db` below the loudest value (0) up to it (1).
+
+Pictures of magnitudes (`levels`) are white on black, in stereo left orange and right blue: the two add up to white.
 """
 
 import io
@@ -22,26 +24,34 @@ from spect.errors import SoundError
 from spect.files import whole_file
 
 RANGE_DB = 70.0
+LEFT, RIGHT = (1.0, 0.55, 0.1), (0.0, 0.45, 0.9)  # of light; both together are white
 
 
 def picture(
-    canvas: torch.Tensor, *, height: int | None = None, full_scale: float | None = None, range_db: float = RANGE_DB
+    canvas: torch.Tensor,
+    *,
+    height: int | None = None,
+    full_scale: float | None = None,
+    range_db: float = RANGE_DB,
+    dc_slot: bool = True,
 ) -> torch.Tensor:
     """Draw canvases as pictures.
 
     Args:
-        canvas: values of `cmyk` (raw transform sums); the DC slot (imaginary parts of row 0) isn't drawn.
+        canvas: values that are linear in the sound, as those of `cmyk` (raw transform sums).
         height: rows of the picture; None is F.
         full_scale: the value of full brightness; None is each canvas's own largest. One number for all makes
             pictures comparable in level.
         range_db: decibels from black to full brightness.
+        dc_slot: the imaginary parts of row 0 hold DC and aren't drawn.
 
     Shape: [N, 4, F, T] -> uint8 [N, height, T, 3].
     """
     if canvas.ndim != 4 or canvas.shape[1] != 4:
         raise SoundError(f"preview: canvases are [N, 4, F, T], got {list(canvas.shape)}")
     size = torch.nan_to_num(canvas.detach().float(), nan=0.0, posinf=0.0, neginf=0.0).abs()
-    size[:, 1::2, 0] = 0
+    if dc_slot:
+        size[:, 1::2, 0] = 0
     largest = size.amax(dim=(1, 2, 3), keepdim=True) if full_scale is None else size.new_tensor(full_scale)
     # A silent canvas has no largest value: the floor turns 0 / 0 into 0.
     decibels = 20 * torch.log10(size / largest.clamp_min(torch.finfo(torch.float32).tiny))
@@ -50,6 +60,45 @@ def picture(
     colours, key = ink[:, :3], ink[:, 3:]
     light = 1 - (1 - colours) * (1 - key)  # the negative of equations 5 to 7
     return (255 * light).round().to(torch.uint8).movedim(1, -1).contiguous()
+
+
+def levels(
+    decibels: torch.Tensor,
+    *,
+    lowest_bin: int | None = 0,
+    height: int | None = None,
+    floor_db: float = -100.0,
+    full_scale_db: float | None = None,
+    range_db: float = RANGE_DB,
+) -> torch.Tensor:
+    """Draw log magnitudes: of one channel, or of left and right.
+
+    Args:
+        decibels: row 0 the highest frequency.
+        lowest_bin: of the transform, in the last row (0: DC, which isn't drawn); rows go on a log2 axis. None: the rows
+            are no bins of equal width, and are drawn as they stand.
+        height: rows of the picture; None is F.
+        floor_db: the level of silence: black, also where there is nothing louder.
+        full_scale_db: the level of full brightness; None is each canvas's own largest.
+        range_db: decibels from black to full brightness.
+
+    Shape: [N, 1 or 2, F, T] -> uint8 [N, height, T, 3].
+    """
+    if decibels.ndim != 4 or decibels.shape[1] not in (1, 2):
+        raise SoundError(f"preview: log magnitudes are [N, 1 or 2, F, T], got {list(decibels.shape)}")
+    rows = decibels.shape[2]
+    size = torch.nan_to_num(decibels.detach().float())
+    largest = size.amax(dim=(1, 2, 3), keepdim=True) if full_scale_db is None else size.new_tensor(full_scale_db)
+    largest = largest.clamp_min(floor_db + range_db)
+    ink = (1 + (size - largest) / range_db).clamp(0, 1)
+    if lowest_bin is not None:
+        drawn = rows if lowest_bin else rows - 1
+        ink = _log2_rows(drawn, height or rows).to(ink) @ ink[:, :, :drawn]
+    elif height not in (None, rows):
+        raise SoundError(f"preview: rows that are no bins keep their number ({rows}), got a height of {height}")
+    colours = ink.new_tensor([LEFT, RIGHT] if ink.shape[1] == 2 else [[1.0, 1.0, 1.0]])
+    light = torch.einsum("ncht,cr->nhtr", ink, colours)
+    return (255 * light).round().clamp(0, 255).to(torch.uint8).contiguous()
 
 
 @lru_cache(maxsize=16)

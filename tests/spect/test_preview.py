@@ -10,7 +10,7 @@ from PIL import Image
 
 from spect.cmyk import Cmyk
 from spect.errors import SoundError
-from spect.preview import RANGE_DB, grid, picture, save_png
+from spect.preview import RANGE_DB, grid, levels, picture, save_png
 
 FORM = Cmyk(rows=128, frames=16)
 
@@ -118,3 +118,50 @@ def test_png_holds_the_picture(tmp_path: Path) -> None:
     with pytest.raises(SoundError, match="uint8"):
         save_png(tmp_path / "c.png", np.zeros((4, 4, 3)))
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_log_magnitudes_are_white_on_black_and_silence_is_black() -> None:
+    silence = torch.full((2, 1, 64, 8), -100.0)
+    assert not levels(silence).any()
+    assert not levels(silence.expand(2, 2, 64, 8), lowest_bin=None).any()
+    silence[1, :, 20:30] = -20
+    shown = levels(silence)
+    assert not shown[0].any()
+    assert (shown[1].amax(dim=-1) == shown[1].amin(dim=-1)).all()
+    assert int(shown[1].max()) == 255
+
+
+def test_left_and_right_together_are_white_each_alone_has_its_colour() -> None:
+    both = torch.full((3, 2, 64, 8), -100.0)
+    both[0] = -10
+    both[1, 0] = -10
+    both[2, 1] = -10
+    middle, left, right = levels(both, lowest_bin=None)[:, 10, 3].tolist()
+    assert middle == [255, 255, 255]
+    assert left[0] > 250 > 40 > left[2]
+    assert right[2] > 200 > 10 > right[0]
+
+
+def test_rows_of_bins_go_on_octaves_and_others_as_they_stand() -> None:
+    # tones an octave apart, bins 4 ... 64 of a picture whose last row is DC (lowest_bin=0) or bin 1
+    for lowest in (0, 1):
+        tones = torch.full((5, 1, 128, 4), -100.0)
+        for index, bin_ in enumerate((4, 8, 16, 32, 64)):
+            tones[index, :, 127 + lowest - bin_] = 0
+        rows = [brightest_row(shown) for shown in levels(tones, lowest_bin=lowest, range_db=20)]
+        np.testing.assert_allclose(-np.diff(rows), 128 / np.log2(128), atol=3)
+    shown = levels(tones, lowest_bin=None)
+    assert [int(one[:, 0, 0].argmax()) for one in shown] == [124, 120, 112, 96, 64]
+
+
+def test_brightness_falls_with_the_level() -> None:
+    steps = torch.linspace(0, -70, 8).expand(1, 1, 16, 8)
+    values = levels(steps, lowest_bin=None, full_scale_db=0)[0, 0, :, 0].tolist()
+    np.testing.assert_allclose(values, np.linspace(255, 0, 8), atol=1)
+
+
+def test_wrong_shapes_of_levels_are_refused() -> None:
+    with pytest.raises(SoundError, match=r"log magnitudes are \[N, 1 or 2, F, T\]"):
+        levels(torch.zeros(1, 3, 16, 16))
+    with pytest.raises(SoundError, match="keep their number"):
+        levels(torch.zeros(1, 1, 16, 16), lowest_bin=None, height=32)
