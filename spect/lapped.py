@@ -28,6 +28,7 @@ from torch import Tensor
 
 from spect.errors import SoundError
 from spect.packing import to_left_right, to_mid_side
+from spect.preview import picture
 from spect.representation import parameters, register
 from spect.shapes import choose_shape
 
@@ -131,6 +132,10 @@ class Lapped:
         wanted = {side: arguments.get(side) for side in ("rows", "frames")}
         f, t = choose_shape(cls.name, samples, rows, lambda f: 2 * f, **wanted)
         return cls(sample_rate, **{**arguments, "rows": f, "frames": t})
+
+    def preview(self, canvas: Tensor) -> Tensor:
+        """Draw canvases: mid is red and green, side blue and white. Shape: [N, 4, F, T] -> uint8 [N, F, T, 3]."""
+        return picture(canvas, dc_slot=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return name and parameters, for JSON."""

@@ -23,6 +23,7 @@ from torch import Tensor
 from spect.errors import SoundError
 from spect.packing import pack, to_left_right, to_mid_side, unpack
 from spect.phase.frames import Frames
+from spect.preview import picture
 from spect.representation import parameters, register
 from spect.shapes import choose_shape
 
@@ -115,6 +116,10 @@ class Stft:
         wanted = {side: arguments.get(side) for side in ("rows", "frames")}
         f, t = choose_shape(cls.name, samples, rows, lambda f: 2 * f // overlap, **wanted)
         return cls(sample_rate, **{**arguments, "rows": f, "frames": t})
+
+    def preview(self, canvas: Tensor) -> Tensor:
+        """Draw canvases as cmyk's. Shape: [N, 4, F, T] -> uint8 [N, F, T, 3]."""
+        return picture(canvas)
 
     def to_dict(self) -> dict[str, Any]:
         """Return name and parameters, for JSON."""

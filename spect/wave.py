@@ -11,9 +11,12 @@ from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from spect.errors import SoundError
 from spect.representation import parameters, register
+
+WIDTH, HEIGHT = 512, 128  # pixels of a channel's curve
 
 
 @register
@@ -89,6 +92,31 @@ class Wave:
             raise SoundError(f"wave: length is {length} samples, the sounds have {samples}; give up to {samples}")
         return cls(sample_rate, **{**arguments, "length": length})
 
+    def preview(self, canvas: Tensor) -> Tensor:
+        """Draw canvases as curves, left above right. Shape: [N, channels, 1, L] -> uint8 [N, 128 channels, 512, 3]."""
+        return curves(canvas.squeeze(-2))
+
     def to_dict(self) -> dict[str, Any]:
         """Return name and parameters, for JSON."""
         return parameters(self)
+
+
+def curves(sound: Tensor) -> Tensor:
+    """Draw channels as light curves on black, one below the other, full scale at the edges of each one's strip.
+
+    A column is lit from the least to the largest of its samples, and on to where the column before it ended.
+
+    Shape: [N, channels, L] -> uint8 [N, channels * HEIGHT, WIDTH, 3].
+    """
+    finite = torch.nan_to_num(sound.detach().float(), nan=0.0, posinf=0.0, neginf=0.0).clamp(-1, 1)
+    high, low = functional.adaptive_max_pool1d(finite, WIDTH), -functional.adaptive_max_pool1d(-finite, WIDTH)
+    before_high, before_low = (torch.cat([values[..., :1], values[..., :-1]], dim=-1) for values in (high, low))
+    top, bottom = (_line(values) for values in (torch.maximum(high, before_low), torch.minimum(low, before_high)))
+    lines = torch.arange(HEIGHT, device=sound.device)[:, None]
+    lit = (lines >= top[..., None, :]) & (lines <= bottom[..., None, :])  # [N, channels, HEIGHT, WIDTH]
+    return (255 * lit.to(torch.uint8)).flatten(1, 2)[..., None].expand(-1, -1, -1, 3).contiguous()
+
+
+def _line(value: Tensor) -> Tensor:
+    """Return the pixel line of a value in [-1, 1], 0 at the top."""
+    return ((1 - value) / 2 * (HEIGHT - 1)).round()
