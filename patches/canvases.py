@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from patches.conditions import conditions_of
 from patches.errors import UserError
 from patches.views import View
 from spect.archive.reader import Archive
@@ -23,26 +24,22 @@ class Canvases:
         archive: opened; its pages are shared by every process that maps the same file.
         view: what the network sees.
         indices: the archive's items to use; None: its train split.
-        conditional: give one-hot labels of the archive's classes; otherwise there are none (K = 0).
+        conditional: which of the archive's labels a network is told (patches/conditions.py); False: none (K = 0).
 
     Raises:
         UserError: no items, or labels asked for and absent.
     """
 
     def __init__(
-        self, archive: Archive, view: View, indices: np.ndarray | None = None, *, conditional: bool = False
+        self, archive: Archive, view: View, indices: np.ndarray | None = None, *, conditional: bool | str = False
     ) -> None:
         self.archive = archive
         self.view = view
         self.indices = np.asarray(archive.train if indices is None else indices, dtype=np.int64)
-        self.classes = tuple(archive.classes) if conditional else ()
+        self.conditions = conditions_of(archive, conditional)
         if not len(self.indices):
             raise UserError(
                 f"{archive.path}: no items to train on; build the archive with more files or less --holdout"
-            )
-        if conditional and not self.classes:
-            raise UserError(
-                f"--cond: {archive.path} has no labels; build it with --labels=folders or a csv, or leave --cond out"
             )
 
     def __len__(self) -> int:
@@ -55,8 +52,13 @@ class Canvases:
 
     @property
     def c_dim(self) -> int:
-        """Number of classes K; 0 without labels."""
-        return len(self.classes)
+        """K, the length of a label vector; 0 without labels."""
+        return self.conditions.size
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the first classes that are learned; none without."""
+        return self.conditions.classes
 
     @property
     def digest(self) -> str:
@@ -64,20 +66,17 @@ class Canvases:
         return self.archive.digest
 
     @property
-    def unlabelled(self) -> int:
-        """How many items have no class, where classes are learned."""
-        return int((np.asarray(self.archive.labels)[self.indices] < 0).sum()) if self.classes else 0
+    def unlabelled(self) -> tuple[int, ...]:
+        """How many items have no label, for each set that is learned."""
+        return self.conditions.without(self.archive, self.indices)
 
     def pictures(self, indices: np.ndarray) -> Tensor:
         """Copy canvases as stored. Shape: int64 [n] -> float32 [n, 4, F', T'] on the CPU."""
         return torch.from_numpy(self.archive.canvases(self.indices[indices]))
 
     def labels(self, indices: np.ndarray) -> Tensor:
-        """Give one-hot labels; an item without a class has a row of zeros. Shape: int64 [n] -> float32 [n, K]."""
-        if not self.c_dim:
-            return torch.zeros(len(indices), 0)
-        classes = np.asarray(self.archive.labels[self.indices[indices]])
-        return torch.from_numpy((classes[:, None] == np.arange(self.c_dim)).astype(np.float32))
+        """Give what a network is told of items. Shape: int64 [n] -> float32 [n, K]."""
+        return torch.from_numpy(self.conditions.of_items(self.archive, self.indices[indices]))
 
     def to_model(self, pictures: Tensor) -> Tensor:
         """Go to model space on the pictures' device. Shape: [n, 4, F', T'] as stored -> [n, C, F, T]."""

@@ -33,14 +33,14 @@ class SoundOptions:
     Args:
         view_arguments: parameters of the view's representation, as text.
         augmentations: names for the augmentation; empty for all that the view bears.
-        conditional: learn the archive's labels.
+        conditional: learn the archive's labels: all, or those of the sets that are named.
     """
 
     view: str = "cmyk"
     scaling: str = "compand"
     view_arguments: Mapping[str, str] = field(default_factory=dict)
     augmentations: tuple[str, ...] = ()
-    conditional: bool = False
+    conditional: bool | str = False
 
 
 def float32_canvases(options: SoundOptions) -> Patch:

@@ -34,6 +34,9 @@ def generator_spec(
     cbase: int,
     cmax: int,
     map_depth: int | None = None,
+    z_dim: int = 512,
+    w_dim: int = 512,
+    embed_dim: int = 0,
     input_lock: str = "none",
 ) -> GeneratorSpec:
     """Return the generator of a configuration for pictures [C, F, T].
@@ -47,7 +50,10 @@ def generator_spec(
     return GeneratorSpec(
         kind=cfg,
         shape=shape,
+        z_dim=z_dim,
         c_dim=c_dim,
+        w_dim=w_dim,
+        embed_dim=embed_dim,
         mapping_layers=numbers.mapping_layers if map_depth is None else map_depth,
         channel_base=cbase * numbers.widen,
         channel_max=cmax * numbers.widen,
@@ -56,10 +62,11 @@ def generator_spec(
 
 
 def discriminator_spec(
-    shape: tuple[int, int, int], *, c_dim: int, cbase: int, cmax: int, group: int
+    shape: tuple[int, int, int], *, c_dim: int, cbase: int, cmax: int, group: int, embed_dim: int = 0
 ) -> DiscriminatorSpec:
     """Return the discriminator, the same for every configuration."""
-    return DiscriminatorSpec(shape=shape, c_dim=c_dim, channel_base=cbase, channel_max=cmax, mbstd_group=group)
+    widths = {"channel_base": cbase, "channel_max": cmax, "embed_dim": embed_dim}
+    return DiscriminatorSpec(shape=shape, c_dim=c_dim, mbstd_group=group, **widths)
 
 
 def suggested_gamma(cfg: str, shape: tuple[int, int, int], batch: int) -> float:

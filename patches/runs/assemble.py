@@ -53,6 +53,7 @@ class Assembly:
             "discriminator": self.setup.discriminator.to_dict(),
             "view": data.view.to_dict() if data else None,
             "classes": list(data.classes) if data else [],
+            "conditions": data.conditions.to_list() if data else [],
             "patches": list(self.recipe.applied),
             "data": self.data_digest,
         }
@@ -79,6 +80,8 @@ def recipe_for(options: TrainOptions) -> Recipe:
         UserError: mirroring asked for with sounds, or no such patch.
     """
     if options.patches.lower() == "none":
+        if isinstance(options.cond, str):
+            raise UserError(f"--cond={options.cond}: plain pictures have one set of labels; give --cond=1")
         return picture_recipe(save_png, mirror=options.mirror, conditional=options.cond)
     if options.mirror:
         raise UserError(
@@ -186,10 +189,11 @@ def opened(options: TrainOptions, how: Callable[[Path], Opened]) -> Opened:
 
 def specs(options: TrainOptions, data: Dataset) -> tuple[GeneratorSpec, DiscriminatorSpec]:
     """Return what the networks for the data are made of."""
-    widths = {"c_dim": data.c_dim, "cbase": options.cbase, "cmax": options.cmax}
+    widths = {"c_dim": data.c_dim, "cbase": options.cbase, "cmax": options.cmax, "embed_dim": options.embed_dim or 0}
+    latents = {"z_dim": options.z_dim, "w_dim": options.w_dim, **widths}
     group = min(options.mbstd_group, options.batch)
     return (
-        generator_spec(options.cfg, data.shape, map_depth=options.map_depth, input_lock=options.input_lock, **widths),
+        generator_spec(options.cfg, data.shape, map_depth=options.map_depth, input_lock=options.input_lock, **latents),
         discriminator_spec(data.shape, group=group, **widths),
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from patches.conditions import parse_cond
 from patches.console import choose_device, progress
 from patches.errors import UserError
 from patches.runs import resume as resuming
@@ -20,6 +21,7 @@ from patches.runs.options import NAMES, Resolved, resolve
 from patches.runs.resume import Resume
 from patches.runs.session import Session
 from patches.views import seconds_cut
+from spect.archive.sets import PRIMARY
 
 PICKLE = ".pkl"
 
@@ -49,6 +51,8 @@ class Request:
         resume = arguments["resume"]
         if given["time_limit"] is not None:
             given["time_limit"] = seconds_of(given["time_limit"])
+        if given["cond"] is not None:
+            given["cond"] = parse_cond(given["cond"])
         if given["finetune"] and resume not in (None, "auto"):
             raise UserError(
                 "--resume and --finetune: one goes on with a run, the other begins a new one; give one of them "
@@ -183,11 +187,11 @@ def say(assembly: Assembly, source: Resume | None, device: torch.device, echo: C
         echo(f"  --{name.replace('_', '-'):<12} {value!s:<24}{reason}".rstrip())
     setup = assembly.setup
     shape = "x".join(str(size) for size in setup.dataset.shape)
-    echo(f"Data: {len(setup.dataset)} pictures of {shape}, {setup.dataset.c_dim} classes; device: {device}")
+    echo(f"Data: {len(setup.dataset)} pictures of {shape}, {_told_labels(assembly)}; device: {device}")
     if assembly.canvases:
-        view, bare = assembly.canvases.view, assembly.canvases.unlabelled
-        if bare:
-            echo(f"  {bare} of them have no class; they are learned under none, which gen_audio can't ask for")
+        view = assembly.canvases.view
+        for condition, bare in zip(assembly.canvases.conditions.sets, assembly.canvases.unlabelled, strict=True):
+            echo(f"  condition {condition.told()}" + (f"; {bare} pictures have none" if bare else ""))
         seconds, cut = view.samples / view.sample_rate, seconds_cut(view, assembly.canvases.archive.representation)
         echo(
             f"View: {view.name}, {view.scaling.name} scaling; {seconds:.2f} s of sound at {view.sample_rate} Hz each"
@@ -203,6 +207,12 @@ def say(assembly: Assembly, source: Resume | None, device: torch.device, echo: C
             echo(f"  {len(newer)} newer files will be removed, that part is trained again: {', '.join(newer[:6])}")
     elif options["finetune"]:
         echo(f"Fine-tuning: a new run that begins with the weights of {options['finetune']}")
+
+
+def _told_labels(assembly: Assembly) -> str:
+    data, size = assembly.canvases, assembly.setup.dataset.c_dim
+    plain = data is None or [one.name for one in data.conditions.sets] in ([], [PRIMARY])
+    return f"{size} classes" if plain else f"a condition of {size} numbers"
 
 
 def _steps(advance: Callable[..., None], done: int) -> Callable[[int], None]:

@@ -25,6 +25,8 @@ class TrainOptions:
         kimg: total thousands of pictures of the run's life; tick and snap: kimg a tick, ticks a snapshot.
         batch_gpu: pictures on the device at a time; None: chosen from free memory.
         glr, map_depth: None: as the configuration has it.
+        cond: learn no labels, all, or those of the sets named: "instrument,pitch:value".
+        embed_dim: width of a label's embedding; None: as wide as the mapping that takes it.
         finetune: the file or folder whose weights the run began with; empty for none.
         input_lock: what w must not move in StyleGAN3's Fourier input: none, rotation, frequency or both.
         augs: comma-separated sound augmentations; empty: all that the view bears.
@@ -39,7 +41,7 @@ class TrainOptions:
     gpus: int
     batch: int
     gamma: float
-    cond: bool = False
+    cond: bool | str = False
     mirror: bool = False
     aug: str = "ada"
     augs: str = ""
@@ -52,6 +54,9 @@ class TrainOptions:
     glr: float | None = None
     dlr: float = 0.002
     map_depth: int | None = None
+    z_dim: int = 512
+    w_dim: int = 512
+    embed_dim: int | None = None
     input_lock: str = "none"
     mbstd_group: int = 4
     desc: str = ""
@@ -93,6 +98,9 @@ class TrainOptions:
                 self.cfg != "stylegan2" or self.input_lock == "none",
                 "stylegan2 begins with a constant, which nothing moves; leave it out, or give --cfg=stylegan3-t",
             ),
+            ("z-dim", self.z_dim >= 1, "must be at least 1"),
+            ("w-dim", self.w_dim >= 1, "must be at least 1"),
+            ("embed-dim", self.embed_dim is None or self.embed_dim >= 1, "must be at least 1"),
             ("mbstd-group", self.mbstd_group >= 1, "must be at least 1"),
             ("kimg", self.kimg >= 0, "must not be negative"),
             ("tick", self.tick >= 0.001, "must be at least 0.001, one picture"),

@@ -69,7 +69,8 @@ class Discriminator(nn.Module):
         self.dense = Dense(last * rows * columns, last, act=True)
         label_dim = (spec.label_dim or last) if spec.c_dim else 0
         self.out = Dense(last, label_dim or 1)
-        self.labels = LabelledLayers(0, spec.c_dim, label_dim, spec.mapping_layers) if label_dim else None
+        layers = (label_dim, spec.mapping_layers, spec.embed_dim)
+        self.labels = LabelledLayers(0, spec.c_dim, *layers) if label_dim else None
 
     def reset(self, rng: torch.Generator) -> None:
         """Draw all weights."""

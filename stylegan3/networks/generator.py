@@ -27,7 +27,7 @@ class Generator(nn.Module):
         self.synthesis = SkipSynthesis(spec) if spec.kind == "stylegan2" else AliasFreeSynthesis(spec)
         self.num_ws: int = self.synthesis.num_ws
         self.noise_size: int = self.synthesis.noise_size
-        self.mapping = Mapping(spec.z_dim, spec.c_dim, spec.w_dim, spec.mapping_layers, self.num_ws)
+        self.mapping = Mapping(spec.z_dim, spec.c_dim, spec.w_dim, spec.mapping_layers, self.num_ws, spec.embed_dim)
 
     def reset(self, rng: torch.Generator) -> None:
         """Draw all weights and constants."""

@@ -22,13 +22,16 @@ def normalised(x: Tensor) -> Tensor:
 
 
 class LabelledLayers(nn.Module):
-    """z [N, Z] and label c [N, K] -> [N, width]: normalise, embed the label, concatenate, then dense layers."""
+    """z [N, Z] and label c [N, K] -> [N, width]: normalise, embed the label, concatenate, then dense layers.
 
-    def __init__(self, z_dim: int, c_dim: int, width: int, layers: int) -> None:
+    The embedding has `embed` numbers, as many as `width` where that is 0.
+    """
+
+    def __init__(self, z_dim: int, c_dim: int, width: int, layers: int, embed: int = 0) -> None:
         super().__init__()
-        self.z_dim, self.c_dim = z_dim, c_dim
-        self.embed = Dense(c_dim, width) if c_dim else None
-        sizes = [z_dim + (width if c_dim else 0)] + [width] * layers
+        self.z_dim, self.c_dim, embed = z_dim, c_dim, embed or width
+        self.embed = Dense(c_dim, embed) if c_dim else None
+        sizes = [z_dim + (embed if c_dim else 0)] + [width] * layers
         self.layers = nn.ModuleList(Dense(i, o, act=True, rate=RATE) for i, o in pairwise(sizes))
 
     def reset(self, rng: torch.Generator) -> None:
@@ -66,8 +69,8 @@ class Mapping(LabelledLayers):
 
     w_avg: Tensor
 
-    def __init__(self, z_dim: int, c_dim: int, w_dim: int, layers: int, num_ws: int) -> None:
-        super().__init__(z_dim, c_dim, w_dim, layers)
+    def __init__(self, z_dim: int, c_dim: int, w_dim: int, layers: int, num_ws: int, embed: int = 0) -> None:
+        super().__init__(z_dim, c_dim, w_dim, layers, embed)
         self.num_ws = num_ws
         self.register_buffer("w_avg", torch.zeros(w_dim))
 

@@ -82,6 +82,7 @@ class GeneratorSpec:
         kind: 'stylegan3-t', 'stylegan3-r' (1x1 kernels, radial filters) or 'stylegan2'.
         mapping_layers: fully connected layers from z to w; 0 takes the kind's own number (2, or 8 for stylegan2).
         channel_base: channels x resolution at full width (the published R networks: 65536, with channel_max 1024).
+        embed_dim: width of a label's embedding; 0 takes w_dim, as published.
         first_cutoff: StyleGAN3's first band limit in cycles across the canvas; the other numbers as in the paper.
         clamp: largest absolute activation of StyleGAN3's layers.
         input_lock: how w must not move StyleGAN3's Fourier input: 'rotation', 'frequency' (no shift along the F rows),
@@ -93,6 +94,7 @@ class GeneratorSpec:
     z_dim: int = 512
     c_dim: int = 0
     w_dim: int = 512
+    embed_dim: int = 0
     mapping_layers: int = 0
     channel_base: int = 32768
     channel_max: int = 512
@@ -117,6 +119,8 @@ class GeneratorSpec:
         check_positive(self, "z_dim", "w_dim", "mapping_layers", "channel_base", "channel_max", "num_layers")
         check_width(self)
         check_positive(self, "first_cutoff", "margin", "output_scale", "filter_size", "lrelu_upsampling", "clamp")
+        if self.embed_dim < 0:
+            raise NetworkError(f"embed_dim {self.embed_dim}: can't be below 0")
         if self.c_dim < 0 or not 0 <= self.num_critical < self.num_layers:
             raise NetworkError(
                 f"c_dim {self.c_dim}, num_critical {self.num_critical}: below 0, or not below num_layers"
@@ -157,6 +161,7 @@ class DiscriminatorSpec:
         mbstd_group: pictures a group of the minibatch standard deviation.
         mapping_layers: fully connected layers of the label's mapping, used where c_dim > 0.
         label_dim: width of that mapping; 0 takes the width of the coarsest block.
+        embed_dim: width of the label's embedding before it; 0 takes the mapping's.
     """
 
     shape: tuple[int, int, int]
@@ -166,13 +171,14 @@ class DiscriminatorSpec:
     mbstd_group: int = 4
     mapping_layers: int = 8
     label_dim: int = 0
+    embed_dim: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", check_shape(self.shape))
         check_positive(self, "channel_base", "channel_max", "mbstd_group", "mapping_layers")
         check_width(self)
-        if self.c_dim < 0 or self.label_dim < 0:
-            raise NetworkError(f"c_dim {self.c_dim}, label_dim {self.label_dim}: can't be below 0")
+        if min(self.c_dim, self.label_dim, self.embed_dim) < 0:
+            raise NetworkError("c_dim, label_dim, embed_dim: can't be below 0")
 
     @property
     def size(self) -> int:

@@ -12,6 +12,7 @@ from patches.errors import UserError
 from patches.views import View
 from spect.archive.layout import Layout
 from spect.archive.reader import Archive
+from spect.archive.sets import LabelSet
 from spect.archive.writer import ArchiveWriter
 from spect.cmyk import Cmyk, to_file_layout
 
@@ -28,6 +29,13 @@ class FakeArchive(SimpleNamespace):
 
     def canvases(self, indices: np.ndarray) -> np.ndarray:
         return np.stack([np.full(SHAPE, i, np.float32) for i in indices]) if len(indices) else np.zeros((0, *SHAPE))
+
+    @property
+    def label_sets(self) -> tuple[LabelSet, ...]:
+        return (LabelSet("class", "classes", self.classes),) if self.classes else ()
+
+    def label_values(self, name: str) -> np.ndarray:
+        return self.labels
 
 
 def fake(classes: tuple[str, ...] = ("hat", "kick", "snare")) -> FakeArchive:
