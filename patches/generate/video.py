@@ -12,10 +12,11 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import numpy as np
 import soundfile
@@ -148,26 +149,25 @@ def _encode(command: list[str], shown: Iterable[np.ndarray], film: Path) -> None
     with tempfile.TemporaryFile(dir=film.parent) as log:
         # A process group of its own: a Ctrl-C is ours to handle.
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, process_group=0)
+        pipe = cast(IO[bytes], process.stdin)
         try:
-            if process.stdin:
-                _feed(process.stdin, shown)
+            _feed(pipe, shown)
             process.wait()
         finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            process.kill()
+            process.wait()
+            with suppress(BrokenPipeError):
+                pipe.close()
         if process.returncode:
             raise _failure(log, film)
 
 
 def _feed(pipe: IO[bytes], shown: Iterable[np.ndarray]) -> None:
     """Write frames; an ffmpeg that ended too early says why by itself."""
-    try:
+    with suppress(BrokenPipeError):
         for frame in shown:
             pipe.write(frame.tobytes())
         pipe.close()
-    except BrokenPipeError:
-        pass
 
 
 def _failure(log: IO[bytes], film: Path) -> Exception:
