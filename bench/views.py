@@ -158,7 +158,7 @@ def learning(work: Path) -> list[str]:
         "## What a small network learns",
         "",
         "245 real drum hits are learned, 57 of three other kits are the reference; KAD (x100) of 200 new sounds, lower",
-        "is better; the first row is what another 245 real hits of other kits score. Equal CPU time of one core for each;",
+        "is better; the first row is what another 245 real hits of other kits score. Equal CPU time of one core;",
         "protocol and numbers: bench/learning.py. In brackets: the untrained network.",
         "",
         table(work),
