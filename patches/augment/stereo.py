@@ -2,7 +2,8 @@
 """Place in the stereo picture: width, left-right swap, pan rotation, all of them 2x2 matrices on (M, S).
 
 M = (L+R)/2, S = (L-R)/2. Every value of a canvas is linear in its sound, so the same real matrix on the canvas's (M, S)
-(Re with Re, Im with Im; in the packed row Nyquist with Nyquist and DC with DC) is that matrix on the sound's.
+(Re with Re, Im with Im; in the packed row Nyquist with Nyquist and DC with DC) is that matrix on the sound's. The
+first half of the channels is M's, the other S's.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from patches.augment.transform import Shape, between, either_sign, per_item
+from patches.augment.transform import Shape, Transform, between, either_sign, per_item
 
 
 def change_width(canvas: Tensor, width: Tensor) -> Tensor:
-    """S -> width * S: 0 is mono, 1 changes nothing. Shape: [n, 4, F, T], [n] -> [n, 4, F, T]."""
-    mid, side = canvas.split(2, dim=1)
+    """S -> width * S: 0 is mono, 1 changes nothing. Shape: [n, C, F, T], [n] -> same."""
+    mid, side = canvas.chunk(2, dim=1)
     return torch.cat([mid, side * per_item(width)], dim=1)
 
 
 def rotate_pan(canvas: Tensor, angle_deg: Tensor) -> Tensor:
-    """Rotate (M, S): a centred sound at +45 degrees is all left. Shape: [n, 4, F, T], [n] -> [n, 4, F, T]."""
-    mid, side = canvas.split(2, dim=1)
+    """Rotate (M, S): a centred sound at +45 degrees is all left. Shape: [n, C, F, T], [n] -> same."""
+    mid, side = canvas.chunk(2, dim=1)
     angle = per_item(angle_deg * (math.pi / 180))
     cos, sin = angle.cos(), angle.sin()
     return torch.cat([cos * mid - sin * side, sin * mid + cos * side], dim=1)
@@ -81,3 +82,39 @@ class Pan:
 
     def __call__(self, canvas: Tensor, values: Tensor) -> Tensor:
         return rotate_pan(canvas, values)
+
+
+@dataclass(frozen=True)
+class OnLeftRight:
+    """A transform of (M, S) for canvases of (L, R), as a waveform's.
+
+    Args:
+        inner: what it does to mid and side.
+    """
+
+    inner: Transform
+
+    @property
+    def name(self) -> str:
+        """The inner one's."""
+        return self.inner.name
+
+    @property
+    def parameter(self) -> str:
+        """The inner one's."""
+        return self.inner.parameter
+
+    @property
+    def identity(self) -> float:
+        """The inner one's."""
+        return self.inner.identity
+
+    def draw(self, uniform: Tensor, shape: Shape) -> Tensor:
+        """As the inner one."""
+        return self.inner.draw(uniform, shape)
+
+    def __call__(self, canvas: Tensor, values: Tensor) -> Tensor:
+        """Apply. Shape: [n, 2, F, T], [n] -> [n, 2, F, T]."""
+        left, right = canvas.chunk(2, dim=1)
+        mid, side = self.inner(torch.cat([(left + right) / 2, (left - right) / 2], dim=1), values).chunk(2, dim=1)
+        return torch.cat([mid + side, mid - side], dim=1)
