@@ -18,7 +18,6 @@ from spect.stft import Stft
 from spect.wave import Wave
 from tests.patches.views.sounds import STORED, agreement_db, archive, augmented, noise
 
-
 LINEAR = ("shift", "polarity", "gain", "width", "swap", "pan")
 HEARD_DB = 60.0  # promised; measured about 110 where it is exact
 FORMS = {
