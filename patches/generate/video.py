@@ -3,8 +3,9 @@
 
 Frame i stands for the time (i + 1/2) / 30 s: it shows the sound that plays then, lit up to the sample that plays. The
 number of frames is the sound's duration in frames, rounded: picture and sound end within half a frame of each other.
-H.264 in yuv420p and AAC, which every player knows; the lossless sounds are the wavs. ffmpeg comes inside the package
-imageio-ffmpeg, which is asked for only here.
+H.264 in yuv420p and AAC, which every player knows; the lossless sounds are the wavs. Where some of them (of subtype
+FLOAT) go over full scale, all are lowered by one factor, for AAC would clip them.
+ffmpeg comes inside the package imageio-ffmpeg, which is asked for only here.
 """
 
 import errno
@@ -68,23 +69,26 @@ def write_video(path: Path, clips: Sequence[Clip], sample_rate: int, ffmpeg: str
     """
     with tempfile.TemporaryDirectory(prefix=f".{path.stem[:100]}.", dir=path.parent) as folder:
         sound, film = Path(folder, "sound.w64"), Path(folder, "film.mp4")  # w64: no limit of 4 GiB
-        ends = _join(clips, sound, sample_rate)
+        ends, peak = _join(clips, sound, sample_rate)
         shown = frames(clips, ends, sample_rate)
         first = next(shown)
-        _encode(_command(ffmpeg, first, sound, film), chain([first], shown), film)
+        _encode(_command(ffmpeg, first, sound, 1 / max(peak, 1.0), film), chain([first], shown), film)
+        with film.open("r+b") as file:
+            os.fsync(file.fileno())
         os.replace(film, path)
     sync_folder(path.parent)
 
 
-def _join(clips: Sequence[Clip], target: Path, sample_rate: int) -> np.ndarray:
-    """Write all sounds in a row and return where each ends, in samples."""
-    lengths = []
+def _join(clips: Sequence[Clip], target: Path, sample_rate: int) -> tuple[np.ndarray, float]:
+    """Write all sounds in a row and return where each ends, in samples, and the largest peak."""
+    lengths, peak = [], 0.0
     with soundfile.SoundFile(target, "w", sample_rate, channels=2, format="W64", subtype="FLOAT") as file:
         for clip in clips:
             sound = soundfile.read(clip.wav, dtype="float32", always_2d=True)[0]
             file.write(sound)
             lengths.append(len(sound))
-    return np.cumsum(lengths)
+            peak = max(peak, float(np.abs(sound).max(initial=0)))
+    return np.cumsum(lengths), peak
 
 
 def frames(clips: Sequence[Clip], ends: np.ndarray, sample_rate: int) -> Iterator[np.ndarray]:
@@ -129,7 +133,7 @@ def _caption(text: str, width: int) -> np.ndarray:
     return np.asarray(strip)
 
 
-def _command(ffmpeg: str, frame: np.ndarray, sound: Path, film: Path) -> list[str]:
+def _command(ffmpeg: str, frame: np.ndarray, sound: Path, gain: float, film: Path) -> list[str]:
     height, width, _ = frame.shape
     return [
         ffmpeg, "-nostdin", "-loglevel", "error", "-y",
@@ -138,7 +142,7 @@ def _command(ffmpeg: str, frame: np.ndarray, sound: Path, film: Path) -> list[st
         "-vf", "scale=out_color_matrix=bt709:out_range=tv",
         "-c:v", "libx264", "-crf", "18", "-pix_fmt", "yuv420p",
         "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
-        "-c:a", "aac", "-b:a", AUDIO_BITRATE,
+        "-af", f"volume={gain:.9f}:precision=double", "-c:a", "aac", "-b:a", AUDIO_BITRATE,
         "-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact",  # no versions: equal files
         "-movflags", "+faststart", "-f", "mp4", str(film),
     ]  # fmt: skip

@@ -103,6 +103,19 @@ def test_frames_have_even_sides_fit_for_a_screen(tmp_path, height, width):
     assert 640 <= frame.shape[1] <= 1920
 
 
+def test_sounds_above_full_scale_are_lowered_by_one_factor_and_not_clipped(ffmpeg, tmp_path):
+    clips, rate = [clip(tmp_path, "a" * number, 8000, 0.3, flat(9)) for number in (1, 2)], 8000
+    loud = soundfile.read(clips[0].wav, dtype="float32", always_2d=True)[0].T * 4
+    write_wav(clips[0].wav, loud, rate, subtype="FLOAT")
+    write_video(tmp_path / "film.mp4", clips, rate, ffmpeg)
+    heard = np.frombuffer(decoded(tmp_path / "film.mp4", "-map", "0:a", "-f", "f32le"), "<f4").reshape(-1, 2)
+    sound = np.concatenate([soundfile.read(each.wav, dtype="float32")[0] for each in clips])
+    size = min(len(sound), len(heard))
+    gain = (sound[:size] * heard[:size]).sum() / (sound[:size] ** 2).sum()
+    assert gain == pytest.approx(1 / np.abs(loud).max(), rel=0.1)
+    assert aligned(sound.mean(axis=1), heard.mean(axis=1))[1] > 0.95
+
+
 def test_equal_sounds_give_equal_files(ffmpeg, tmp_path):
     clips = [clip(tmp_path, "a", 8000, 0.2, flat(90))]
     for name in ("one.mp4", "two.mp4"):
