@@ -2,56 +2,12 @@
 """Clips of a recording: where each begins and how it is stretched. Everything is known before a sound is cut."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import ceil
-from typing import Any
 
+from spect.beats.clips import Clip, Heard, Loss
 from spect.beats.options import Beats
 from spect.beats.segments import Segment
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A part of a recording that begins on a beat, to be stretched by `ratio`. Times in seconds of the recording.
-
-    Args:
-        time: of its first beat.
-        tempo: its own, the mean from its begin to its end.
-        ratio: source length over clip length: the wanted tempo over its own.
-        segment: the span on which its beats were measured.
-    """
-
-    time: float
-    tempo: float
-    ratio: float
-    segment: tuple[float, float]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give what items.jsonl records of it."""
-        return {
-            "beat_seconds": round(self.time, 5),
-            "bpm": round(self.tempo, 4),
-            "segment_seconds": [round(time, 3) for time in self.segment],
-            "stretch": round(self.ratio, 7),
-        }
-
-
-@dataclass(frozen=True)
-class Loss:
-    """Seconds of a recording that clips don't begin in, and why."""
-
-    begin: float
-    end: float
-    reason: str
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What became of a recording: its clips, its segments' tempos, and what was dropped."""
-
-    clips: tuple[Clip, ...]
-    tempos: tuple[float, ...]
-    losses: tuple[Loss, ...]
+from spect.beats.tempo import outside
 
 
 def clips_of(parts: Sequence[Segment], wanted: Beats, clip_seconds: float) -> Heard:
@@ -90,9 +46,9 @@ def _of_segment(part: Segment, wanted: Beats, clip_seconds: float, earliest: flo
         tempo = grid.tempo(begin, end)
         over = any(begin < stop and start < end for start, stop in part.pulse.astray)
         if over:
-            reason = "the beat leaps, or isn't there"
+            reason = "the beat leaps or is lost"
         elif not wanted.lowest <= tempo <= wanted.highest:
-            reason = f"{tempo:.1f} BPM, outside {wanted.lowest:g} to {wanted.highest:g}"
+            reason = outside(tempo, wanted)
         else:
             reason = ""
         yield Clip(begin, tempo, wanted.bpm / tempo, span), reason

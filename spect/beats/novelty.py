@@ -15,6 +15,7 @@ from typing import BinaryIO
 import numpy as np
 import soxr
 
+from spect.beats.library import librosa
 from spect.dataset.reading import read
 from spect.dataset.scan import SILENT
 
@@ -88,15 +89,14 @@ def _blocks(opened: Path | BinaryIO, rate: int, frames: int, downmix: bool) -> I
 
 def _rises(sound: np.ndarray) -> np.ndarray:
     """Give the rises of frames LAG ... of a sound. Shape: [(n - 1) HOP + WINDOW] -> [2, n - LAG]."""
-    import librosa  # the extra `beats`
-
-    mel = librosa.feature.melspectrogram(
+    library = librosa()
+    mel = library.feature.melspectrogram(
         y=sound, sr=RATE, n_fft=WINDOW, hop_length=HOP, center=False, n_mels=BANDS, fmax=HIGHEST_HZ
     )
-    log_mel = librosa.power_to_db(mel, ref=1.0, amin=FLOOR, top_db=None)
-    centres = librosa.mel_frequencies(BANDS + 2, fmin=0.0, fmax=HIGHEST_HZ)[1:-1]
+    log_mel = library.power_to_db(mel, ref=1.0, amin=FLOOR, top_db=None)
+    centres = library.mel_frequencies(BANDS + 2, fmin=0.0, fmax=HIGHEST_HZ)[1:-1]
     edges = [0, int((centres < LOW_HZ).sum()), BANDS]
-    parts = librosa.onset.onset_strength_multi(
+    parts = library.onset.onset_strength_multi(
         S=log_mel, sr=RATE, hop_length=HOP, lag=LAG, center=False, channels=edges
     )  # low, the rest
     shares = np.diff(edges)[:, None] / BANDS

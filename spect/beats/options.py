@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a user may ask of --beats, validated, with messages in the options' names."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from typing import Any
 
 from spect.errors import SoundError
 
 BEATS_A_BAR = 4
 SLOWEST, FASTEST = 30.0, 300.0  # BPM
-NEEDED = {"librosa": "librosa", "python_stretch": "python-stretch"}  # module, package
 
 
 @dataclass(frozen=True)
@@ -78,14 +77,7 @@ def loop_samples(beats: float, bpm: float, rate: int) -> int:
     return round(beats * 60 * rate / bpm)
 
 
-def check_installed() -> None:
-    """Refuse where a library that --beats needs is missing.
-
-    Raises:
-        SoundError: which, and how to install it.
-    """
-    missing = [package for module, package in NEEDED.items() if find_spec(module) is None]
-    if missing:
-        raise SoundError(
-            f"--beats: needs {' and '.join(missing)}; pip install {' '.join(missing)} (this project's extra `beats`)"
-        )
+def tempo_of(summary: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Give bpm and beats (of a loop, or None) of the sounds of an archive by its dataset.json; None without a tempo."""
+    beats = (summary.get("preparation") or {}).get("beats")
+    return None if beats is None else {"bpm": float(beats["bpm"]), "beats": beats["beats"]}

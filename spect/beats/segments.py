@@ -49,7 +49,7 @@ def segments(heard: Novelty, wanted: Beats, clip_seconds: float) -> Iterator[Seg
         if not sounding:
             yield Segment(begin, end, end, reason="silent")
         elif end - begin < clip_seconds * wanted.bpm / wanted.highest:
-            yield Segment(begin, end, end, reason=f"shorter than a clip of {clip_seconds:.3g} s")
+            yield Segment(begin, end, end, reason=f"shorter than a clip ({end - begin:.1f} of {clip_seconds:.1f} s)")
         else:
             yield from _of_region(heard, wanted, begin, end, length, length - longest)
 

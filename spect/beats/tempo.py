@@ -15,6 +15,7 @@ from math import log2
 import numpy as np
 
 from spect.beats.grid import PHASES, Comb, Grid, scores
+from spect.beats.library import librosa
 from spect.beats.novelty import Novelty
 from spect.beats.options import Beats
 from spect.errors import SoundError
@@ -71,6 +72,11 @@ def measure(heard: Novelty, begin: float, end: float, wanted: Beats) -> Pulse:
     return Pulse(_snapped(grid, heard, begin, end), score, _astray(grid, blocks, score))
 
 
+def outside(bpm: float, wanted: Beats) -> str:
+    """Say that a tempo isn't wanted."""
+    return f"outside {wanted.lowest:g} to {wanted.highest:g} BPM ({bpm:.1f})"
+
+
 def _unclear(score: float) -> str:
     return f"no clear beat ({score:.2f}, where {CLEAR:.2f} is needed and a click has 1)"
 
@@ -82,7 +88,7 @@ def _folded(bpm: float, wanted: Beats) -> float:
     inside = [tempo for _, tempo in nearest if wanted.lowest <= tempo <= wanted.highest]
     if not inside:
         near = nearest[0][1]
-        raise Dropped(f"{near:.1f} BPM, outside {wanted.lowest:g} to {wanted.highest:g}")
+        raise Dropped(outside(near, wanted))
     return inside[0]
 
 
@@ -97,12 +103,10 @@ def _frames(heard: Novelty, begin: float, end: float) -> tuple[np.ndarray, np.nd
 
 def _estimate(values: np.ndarray, frame_seconds: float, wanted: Beats) -> float:
     """Ask librosa for the tempo, in beats a minute, with its prior in the middle of what is wanted."""
-    import librosa  # the extra `beats`
-
     pooled = values[: len(values) // POOL * POOL].reshape(-1, POOL).mean(axis=1)
     prior = (wanted.lowest * wanted.highest) ** 0.5
     rate = 1 / (POOL * frame_seconds)
-    tempo = librosa.feature.tempo(onset_envelope=pooled, sr=rate, hop_length=1, start_bpm=prior, std_bpm=0.5)
+    tempo = librosa().feature.tempo(onset_envelope=pooled, sr=rate, hop_length=1, start_bpm=prior, std_bpm=0.5)
     return float(tempo[0])
 
 

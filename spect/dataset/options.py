@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from spect.beats.options import Beats
 from spect.cmyk import Cmyk
 from spect.errors import SoundError
 
@@ -24,6 +25,7 @@ class Preparation:
         peak_db: bring each file's peak to this level.
         fade_out_ms: fade out the end of each canvas's sound.
         downmix: mix more than two channels down instead of refusing them.
+        beats: cut long recordings into clips that begin on a beat, at one tempo.
     """
 
     representation: Cmyk
@@ -34,8 +36,14 @@ class Preparation:
     peak_db: float | None = None
     fade_out_ms: float = 0.0
     downmix: bool = False
+    beats: Beats | None = None
 
     def __post_init__(self) -> None:
+        if self.beats is not None:
+            self.beats.clip_samples(self.representation.samples, self.representation.sample_rate)
+            for option, given in (("--slice", self.slice), ("--trim-start", self.trim_start)):
+                if given:
+                    raise SoundError(f"{option}: --beats cuts on beats already; leave {option} out")
         if self.slice and self.stride < 1:
             raise SoundError("--stride: got 0 seconds; allowed is any positive length")
         if self.peak_db is not None and not -100 <= self.peak_db <= 0:
@@ -50,6 +58,12 @@ class Preparation:
         """Length of a canvas."""
         return self.representation.samples / self.representation.sample_rate
 
+    @property
+    def clip_samples(self) -> int:
+        """Length of what --beats cuts out."""
+        samples = self.representation.samples
+        return samples if self.beats is None else self.beats.clip_samples(samples, self.representation.sample_rate)
+
     def to_dict(self) -> dict[str, Any]:
         """Give what dataset.json records of it."""
         return {
@@ -60,6 +74,7 @@ class Preparation:
             "slice": self.slice,
             "stride_samples": self.stride if self.slice else None,
             "trim_start_db": TRIM_DB if self.trim_start else None,
+            **({"beats": self.beats.to_dict()} if self.beats is not None else {}),
         }
 
 

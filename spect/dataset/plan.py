@@ -8,9 +8,11 @@ early, so that the pieces of a resampled file fit together as if it had been res
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, gcd
 
+from spect.beats.clips import Clip
+from spect.beats.stretch import margin
 from spect.dataset.options import Preparation
 from spect.dataset.scan import Facts
 from spect.errors import SoundError
@@ -22,10 +24,17 @@ MARGIN = 4096  # frames at the lower of the two rates; soxr's longest filter is 
 
 @dataclass(frozen=True)
 class Cut:
-    """One canvas: `length` samples from `start` on of the trimmed, resampled file."""
+    """One canvas: `length` samples from `start` on of the trimmed, resampled file, or as many of a stretched clip."""
 
     start: int
     length: int
+    clip: Clip | None = None
+
+    def reach(self, rate: int) -> tuple[int, int]:
+        """Tell from where to where of the file it is made."""
+        if self.clip is None:
+            return self.start, self.start + self.length
+        return max(0, self.start - margin(rate)), self.start + round(self.length * self.clip.ratio) + margin(rate)
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,14 @@ def cuts_of(length: int, preparation: Preparation) -> list[Cut]:
     return cuts
 
 
+def cuts_for(facts: Facts, preparation: Preparation) -> list[Cut]:
+    """Cut a file into canvases: on the beats that were heard, or by its length."""
+    if facts.heard is None:
+        return cuts_of(length_of(facts, preparation), preparation)
+    rate, length = preparation.representation.sample_rate, preparation.clip_samples
+    return [Cut(round(clip.time * rate), length, clip) for clip in facts.heard.clips]
+
+
 def held_out(name: str, share: float) -> bool:
     """Tell by a file's name alone whether it is set apart, so that it is in every archive made of these files."""
     number = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:8], "big")
@@ -103,7 +120,8 @@ def pieces(
     """Plan the reading of all files, in order."""
     first = 0
     for facts in files:
-        cuts = cuts_of(length_of(facts, preparation), preparation)
+        cuts = cuts_for(facts, preparation)
+        facts = replace(facts, heard=None)  # which each piece would carry along
         for at in range(0, len(cuts), CANVASES_A_PIECE):
             group = tuple(cuts[at : at + CANVASES_A_PIECE])
             label = labels.get(facts.name, -1)
@@ -117,10 +135,11 @@ def _piece(
     to_rate = preparation.representation.sample_rate
     common = gcd(facts.rate, to_rate)
     down, up = facts.rate // common, to_rate // common
-    margin = MARGIN * max(1, ceil(facts.rate / to_rate)) if facts.rate != to_rate else 0
+    early = MARGIN * max(1, ceil(facts.rate / to_rate)) if facts.rate != to_rate else 0
     left = facts.frames - facts.onset
-    block = max(0, (cuts[0].start * down // up - margin) // down)
-    stop = min(left, ceil((cuts[-1].start + cuts[-1].length) * down / up) + margin)
+    first_needed, last_needed = cuts[0].reach(to_rate)[0], max(cut.reach(to_rate)[1] for cut in cuts)
+    block = max(0, (first_needed * down // up - early) // down)
+    stop = min(left, ceil(last_needed * down / up) + early)
     begin = block * down
     trimmed = round(facts.onset * to_rate / facts.rate)
     return Piece(facts, first, facts.onset + begin, stop - begin, block * up, trimmed, cuts, label, holdout)

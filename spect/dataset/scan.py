@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from spect.audio import SoundInfo, probe, read
+from spect.beats.clips import Heard
 from spect.dataset.options import TRIM_DB
 from spect.dataset.reading import check_level, sixteen_bit
 from spect.dataset.sources import Source
@@ -30,6 +31,7 @@ class Facts:
         reason: why it can't go in; None where it can.
         onset: first frame within TRIM_DB of the peak.
         clipped: three or more samples on end at full scale, or values beyond it.
+        heard: its clips, with --beats.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Facts:
     peak: float = 0.0
     onset: int = 0
     clipped: bool = False
+    heard: Heard | None = None
 
     @property
     def silent(self) -> bool:

@@ -42,6 +42,8 @@ class Fit:
 def fit(files: Sequence[Facts], preparation: Preparation) -> Fit:
     """Measure how files fill the canvases of a preparation, by their lengths alone."""
     representation = preparation.representation
+    if preparation.beats is not None:
+        return _fit_clips(files, preparation)
     canvases = whole = covered = used = total = 0
     for facts in files:
         length = length_of(facts, preparation)
@@ -64,6 +66,15 @@ def fit(files: Sequence[Facts], preparation: Preparation) -> Fit:
     )
 
 
+def _fit_clips(files: Sequence[Facts], preparation: Preparation) -> Fit:
+    shape, heard = preparation.representation, [facts.heard for facts in files if facts.heard is not None]
+    canvases = sum(len(one.clips) for one in heard)
+    whole = sum(not one.losses for one in heard) / max(1, len(files))
+    lost = sum(one.lost_seconds for one in heard)
+    size = Layout(shape.rows, shape.frames).archive_bytes(canvases)
+    return Fit(preparation, canvases, whole, preparation.clip_samples / shape.samples, lost, size)
+
+
 def with_shape(preparation: Preparation, rows: int, frames: int, rate: int) -> Preparation:
     """Give the same preparation for another canvas; the stride stays the same part of it."""
     shape = replace(preparation.representation, sample_rate=rate, rows=rows, frames=frames)
@@ -83,7 +94,7 @@ def propose(files: Sequence[Facts], preparation: Preparation) -> Preparation | N
 
     None where what was asked for holds them already and isn't half empty.
     """
-    if not files:
+    if not files or preparation.beats is not None:
         return None
     current, rate = fit(files, preparation), usual_rate(files)
     own = preparation.representation

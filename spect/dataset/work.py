@@ -14,6 +14,7 @@ import numpy as np
 from spect import audio
 from spect.archive.layout import Layout
 from spect.archive.writer import checksums, put
+from spect.beats.stretch import clip
 from spect.dataset.options import Preparation
 from spect.dataset.picture import transform
 from spect.dataset.plan import Cut, Piece, length_of
@@ -23,7 +24,7 @@ from spect.dataset.sources import Source
 from spect.dataset.statistics import Measured, measured
 from spect.errors import SoundError
 
-STAGES = ("read", "resample", "transform and statistics", "hash", "write")
+STAGES = ("read", "resample", "stretch", "transform and statistics", "hash", "write")
 
 
 @dataclass
@@ -59,8 +60,7 @@ def make(job: Job, piece: Piece) -> Made:
     descriptor = os.open(job.target, os.O_WRONLY)
     try:
         for number, cut in enumerate(piece.cuts):
-            start = cut.start - piece.origin
-            picture = _picture(job, made, cut, sound[:, start : start + cut.length])
+            picture = _picture(job, made, cut, _part(job, made, cut, sound))
             _write(descriptor, layout, made, piece.first + number, picture)
     finally:
         os.close(descriptor)
@@ -76,6 +76,15 @@ def _sound(job: Job, piece: Piece, made: Made) -> np.ndarray:
         raise SoundError(f"{sound.shape[1]} frames at {rate} Hz where {piece.frames} at {facts.rate} Hz were")
     with _timed(made, "resample"):
         return audio.resample(sound, rate, preparation.representation.sample_rate, preparation.resampler)
+
+
+def _part(job: Job, made: Made, cut: Cut, sound: np.ndarray) -> np.ndarray:
+    """Cut a canvas's sound out of the piece's; a clip is stretched."""
+    start = cut.start - made.piece.origin
+    if cut.clip is None:
+        return sound[:, start : start + cut.length]
+    with _timed(made, "stretch"):
+        return clip(sound, job.preparation.representation.sample_rate, start, cut.clip.ratio, cut.length)
 
 
 def _picture(job: Job, made: Made, cut: Cut, sound: np.ndarray) -> np.ndarray:
@@ -135,6 +144,7 @@ def _record(piece: Piece, cut: Cut, done: dict[str, Any]) -> dict[str, Any]:
         "sample_rate": piece.facts.rate,
         "channels": piece.facts.channels,
         **({"trimmed_samples": piece.trimmed} if piece.trimmed else {}),
+        **(cut.clip.to_dict() if cut.clip is not None else {}),
         **done,
     }
 
