@@ -112,7 +112,8 @@ def make_archive(arguments: Mapping[str, Any], echo: Echo) -> None:
             _previews(request.dest, given["previews"], built.items, executor, workers)
     seconds = time.monotonic() - started
     echo(report.finished(request.dest, built, bad, listed, found.files, given["previews"], seconds))
-    echo(report.next_step(request.dest, request.preparation, advised()))
+    presets = advised(request.preparation.representation, labelled=bool(chosen.labels.sets))
+    echo(report.next_step(request.dest, request.preparation, presets))
 
 
 def _asked(given: Mapping[str, Any]) -> Asked:
@@ -139,7 +140,8 @@ def _tell(request: Request, chosen: Selection, found: Survey, workers: int, echo
     check_holdout(found.good, given["holdout"])
     labels = chosen.labels.keep(facts.name for facts in found.good)
     echo(report.intended(found, labels, preparation, request.dest, given, workers))
-    echo(report.expected(found.good, preparation, propose(found.good, preparation), expectations()))
+    presets = expectations(preparation.representation)
+    echo(report.expected(found.good, preparation, propose(found.good, preparation), presets))
     check_dest(request.source, request.dest, fit(found.good, preparation).archive_bytes)
 
 

@@ -20,6 +20,7 @@ from patches.runs.interrupt import Stop
 from patches.runs.options import NAMES, Resolved, resolve
 from patches.runs.resume import Resume
 from patches.runs.session import Session
+from patches.runs.suitable import check_archive
 from patches.views import seconds_cut
 from spect.archive.sets import PRIMARY
 
@@ -63,8 +64,15 @@ class Request:
         return cls(given, resume, arguments["preset"], arguments["dry_run"])
 
     def resolved(self, own: Mapping[str, Any] | None = None) -> Resolved:
-        """Return the options; `own` are those of the run that is resumed."""
-        return resolve(self.given, self.preset, own)
+        """Return the options; `own` are those of the run that is resumed.
+
+        Raises:
+            UserError: an option that is wrong, or data that --preset isn't for.
+        """
+        found = resolve(self.given, self.preset, own)
+        if self.preset is not None:
+            check_archive(self.preset, found)
+        return found
 
     def source(self) -> Resume | None:
         """Return the run that --resume names; None where a new one starts, or 'auto' has to look at the data first.

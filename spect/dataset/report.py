@@ -174,14 +174,16 @@ def expected(
     if proposed is not None:
         rows.append(_row("proposed", fit(files, proposed)))
     rate = (proposed or preparation).representation.sample_rate
+    machines = Counter(str(preset.get("measured_on", "")) for preset in presets)
+    usual = machines.most_common(1)[0][0] if machines else ""
     for preset in presets:
-        shape = with_shape(preparation, *parse_resolution(preset["resolution"]), rate)
-        cost = (f"{preset['memory_gb']:g} GB", f"{preset['s_per_kimg']:g}")
-        rows.append(_row(f"--preset={preset['preset']}", fit(files, shape), *cost))
-    machine = {str(preset.get("measured_on", "")) for preset in presets} - {""}
+        shape = with_shape(preparation, *parse_resolution(preset["resolution"]), preset.get("sample_rate") or rate)
+        other = str(preset.get("measured_on", ""))
+        speed = f"{preset['s_per_kimg']:g}" + f" on {other}" * (other != usual)
+        rows.append(_row(f"--preset={preset['preset']}", fit(files, shape), f"{preset['memory_gb']:g} GB", speed))
     lines = [
         "",
-        "What to expect of training" + (f" (on {', '.join(sorted(machine))})" if machine else "") + ":",
+        "What to expect of training" + f" (on {usual})" * bool(usual) + ":",
         *table(rows),
     ]
     return lines + _proposal(files, preparation, proposed)

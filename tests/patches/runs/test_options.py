@@ -164,4 +164,4 @@ def test_other_times_are_refused(text):
 
 def test_expectations_name_what_each_preset_costs():
     for row in presets.expectations():
-        assert set(row) == {"preset", "resolution", "memory_gb", "s_per_kimg", "measured_on"}
+        assert set(row) == {"preset", "resolution", "sample_rate", "memory_gb", "s_per_kimg", "measured_on"}
