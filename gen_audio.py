@@ -41,7 +41,12 @@ HELP = {
     "morph": "Sounds on the way between seeds, linear in W: FIRST:LAST:COUNT, or by way of others, 12:40:77:16.",
     "video": "Also an mp4 of all sounds in a row, each with its picture and a playhead (needs imageio-ffmpeg).",
     "trunc": "Truncation psi: 1 is none, 0.7 tamer, 0 the average sound.  [default: 1]",
-    "class": "Class, by name or index, of a network trained with classes.",
+    "class": "Class, by name or index, of a network trained with classes; a mix, kick:0.7,snare:0.3; or all. Of "
+    "several sets: instrument=bass, and the option once for each.",
+    "pitch": "MIDI number or note (C#3; C4 is 60) of a network trained with pitches.",
+    "value": "NAME=NUMBER of a network trained with values; what isn't given is at its mean. May be given several "
+    "times.",
+    "vector": "[NAME=]FILE.npy: one row of numbers for a network trained with vectors.",
     "noise": "StyleGAN2's noise: random (by each seed), const (one for all), none.  [default: random]",
     "translate": "Shift StyleGAN3's picture right (later) and down (lower), in its shorter sides.  [default: 0,0]",
     "rotate": "Turn StyleGAN3's picture anticlockwise.  [default: 0]",
@@ -66,7 +71,10 @@ HELP = {
 @click.option("--morph", metavar="A:B:COUNT", help=HELP["morph"])
 @click.option("--video", is_flag=True, help=HELP["video"])
 @click.option("--trunc", "--psi", "psi", type=float, metavar="PSI", help=HELP["trunc"])
-@click.option("--class", "class_text", metavar="NAME", help=HELP["class"])
+@click.option("--class", "classes", multiple=True, metavar="[SET=]NAME", help=HELP["class"])
+@click.option("--pitch", metavar="NOTE", help=HELP["pitch"])
+@click.option("--value", "values", multiple=True, metavar="NAME=NUMBER", help=HELP["value"])
+@click.option("--vector", "vectors", multiple=True, metavar="[NAME=]FILE", help=HELP["vector"])
 @click.option("--noise-mode", type=click.Choice(generate.NOISE_MODES), help=HELP["noise"])
 @click.option("--translate", metavar="X,Y", help=HELP["translate"])
 @click.option("--rotate", type=float, metavar="DEGREES", help=HELP["rotate"])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from patches.errors import UserError
+from patches.generate.conditions import Chosen
 from spect.wavfile import Subtype
 
 MAXIMUM_SEED = 2**63 - 1  # what torch.Generator takes
@@ -68,13 +69,13 @@ class Settings:
     |---|---|---|
     | psi | 1 | truncation: 1 none, 0 the average sound |
     | noise_mode | random | StyleGAN2's noise: drawn by each seed, one trained picture for all, or none |
-    | class_index | None | None: unconditional |
+    | condition | None | what a conditional network is asked for; None: unconditional |
     | shift, rotate | 0 | StyleGAN3's input: shorter sides to the right and down, degrees anticlockwise |
     """
 
     psi: float = 1.0
     noise_mode: str = "random"
-    class_index: int | None = None
+    condition: Chosen | None = None
     shift: tuple[float, float] = (0.0, 0.0)
     rotate: float = 0.0
 
@@ -91,16 +92,16 @@ class Settings:
         """Whether StyleGAN3's input is shifted or turned."""
         return self.shift != (0.0, 0.0) or self.rotate != 0.0
 
-    def with_class(self, class_index: int | None) -> "Settings":
-        return replace(self, class_index=class_index)
+    def with_condition(self, condition: Chosen | None) -> "Settings":
+        return replace(self, condition=condition)
 
     def suffix(self) -> str:
         """Return what file names add for each choice that isn't the default, so that sweeps don't overwrite others."""
         parts = []
         if self.psi != 1:
             parts.append(f"psi{_short(self.psi)}")
-        if self.class_index is not None:
-            parts.append(f"c{self.class_index}")
+        if self.condition is not None and (text := self.condition.suffix()):
+            parts.append(text)
         if self.noise_mode != "random":
             parts.append("nonoise" if self.noise_mode == "none" else "const")
         if self.moves:
@@ -135,27 +136,3 @@ def check_subtype(name: str) -> Subtype:
         if name == subtype:
             return subtype
     raise UserError(f"--subtype={name}: allowed are {', '.join(SUBTYPES)}")
-
-
-def choose_class(text: str | None, classes: tuple[str, ...], c_dim: int) -> int | None:
-    """Find a class by name, else by index, in a network of `c_dim` classes (0: unconditional).
-
-    Raises:
-        UserError: a class is missing, unknown, or given to a network that knows none.
-    """
-    if c_dim == 0:
-        if text is not None:
-            raise UserError(f"--class={text}: this network was trained without classes; leave --class away")
-        return None
-    known = f"0-{c_dim - 1}" + (f" ({_listed(classes)})" if classes else "")
-    if text is None:
-        raise UserError(f"--class: this network was trained with classes; choose one of {known}")
-    if text in classes:
-        return classes.index(text)
-    if not _is_number(text) or int(text) >= c_dim:
-        raise UserError(f"--class={text}: unknown to this network; choose one of {known}")
-    return int(text)
-
-
-def _listed(names: tuple[str, ...], most: int = 12) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

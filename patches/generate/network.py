@@ -11,12 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from patches.conditions import Conditions
 from patches.errors import UserError
-from patches.generate.choices import Settings, choose_class
 from patches.runs import tensorfile
 from patches.runs.directory import NETWORK, STATE
 from patches.runs.states import VERSION
 from patches.views import View
+from spect.archive.sets import CLASSES, PRIMARY
 from stylegan3.networks import Generator, GeneratorSpec, build_generator
 
 
@@ -28,7 +29,7 @@ class Network:
     digest: str
     generator: Generator
     view: View
-    classes: tuple[str, ...]
+    conditions: Conditions
     cfg: str
     images: int
     device: torch.device
@@ -36,10 +37,6 @@ class Network:
     @property
     def kimg(self) -> float:
         return self.images / 1000
-
-    @property
-    def c_dim(self) -> int:
-        return self.generator.spec.c_dim
 
 
 def find_networks(names: Sequence[str]) -> list[Path]:
@@ -126,6 +123,7 @@ def open_network(path: Path, device: torch.device) -> Network:
     try:
         view = View.from_dict(header["view"])
         spec = GeneratorSpec.from_dict(header["generator"])
+        conditions = _conditions(header, spec.c_dim)
         generator = build_generator(spec, torch.Generator().manual_seed(0))
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: its header is damaged ({type(error).__name__}: {error})") from error
@@ -138,11 +136,25 @@ def open_network(path: Path, device: torch.device) -> Network:
         digest=tensorfile.digest(path),
         generator=generator.to(device).eval().requires_grad_(False),
         view=view,
-        classes=tuple(str(name) for name in header.get("classes") or ()),
+        conditions=conditions,
         cfg=str(header.get("cfg", spec.kind)),
         images=int(header.get("images", 0)),
         device=device,
     )
+
+
+def read_conditions(path: Path) -> Conditions:
+    """Read what a snapshot's network is told, without opening the network.
+
+    Raises:
+        UserError: it is no whole snapshot.
+    """
+    header = tensorfile.read_header(path)
+    _check_kind(path, header)
+    try:
+        return _conditions(header, GeneratorSpec.from_dict(header["generator"]).c_dim)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: its header is damaged ({type(error).__name__}: {error})") from error
 
 
 def _check_kind(path: Path, header: dict[str, Any]) -> None:
@@ -171,9 +183,14 @@ def _fill(path: Path, generator: Generator, tensors: dict[str, Tensor]) -> None:
     generator.load_state_dict(tensors)
 
 
-def pick_class(network: Network, settings: Settings, text: str | None) -> Settings:
-    """Return the settings with the class of this network that `text` names (see choices.choose_class)."""
-    try:
-        return settings.with_class(choose_class(text, network.classes, network.c_dim))
-    except UserError as error:
-        raise UserError(f"{error} [{network.path.name}]") from None
+def _conditions(header: dict[str, Any], c_dim: int) -> Conditions:
+    """Read what a network is told; one of an older version has classes alone, some of them without names."""
+    listed = header.get("conditions")
+    if listed is None:
+        names = [str(name) for name in header.get("classes") or ()]
+        names += [str(number) for number in range(len(names), c_dim)]
+        listed = [{"name": PRIMARY, "kind": CLASSES, "classes": names[:c_dim]}] if c_dim else []
+    conditions = Conditions.from_list(listed)
+    if conditions.size != c_dim:
+        raise TypeError(f"a network of {c_dim} numbers is told {conditions.size}")
+    return conditions

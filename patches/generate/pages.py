@@ -17,10 +17,10 @@ class Page(Protocol):
     """Gathers pictures uint8 [H, W, 3].
 
     `begin` and `end` go with each network, `close` follows the last: `end` or `close` writes a file, its name ending in
-    what the settings add to the sounds' names.
+    what the settings add to the sounds' names, or to all of them where a network makes more than one row (`shared`).
     """
 
-    def begin(self, label: str, suffix: str) -> None: ...
+    def begin(self, label: str, suffix: str, shared: str) -> None: ...
     def put(self, cells: Cells, picture: np.ndarray) -> None: ...
     def end(self, folder: Path) -> Path | None: ...
     def close(self, outdir: Path) -> Path | None: ...
@@ -32,8 +32,8 @@ class NetworksPage:
     def __init__(self, columns: Sequence[str], name: str) -> None:
         self.table, self.name, self.suffix, self.row = Table(columns), name, "", -1
 
-    def begin(self, label: str, suffix: str) -> None:
-        self.suffix = suffix
+    def begin(self, label: str, suffix: str, shared: str) -> None:
+        self.suffix = shared
         self.row = self.table.add_row(label)
 
     def put(self, cells: Cells, picture: np.ndarray) -> None:
@@ -54,7 +54,7 @@ class GridPage:
         self.rows, self.columns, self.name, self.suffix = rows, columns, name, ""
         self.table = Table(columns)
 
-    def begin(self, label: str, suffix: str) -> None:
+    def begin(self, label: str, suffix: str, shared: str) -> None:
         self.suffix = suffix
         self.table = Table(self.columns)
         for row in self.rows:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from patches.errors import UserError
+from patches.generate.asked import Asked
 from patches.generate.choices import Output, Settings, check_subtype, parse_numbers, parse_shift
 from patches.generate.mixing import parse_grid
 from patches.generate.morph import parse_morph
@@ -33,7 +34,10 @@ def plan(
     morph: str | None = None,
     video: bool = False,
     psi: float | None = None,
-    class_text: str | None = None,
+    classes: Sequence[str] = (),
+    pitch: str | None = None,
+    values: Sequence[str] = (),
+    vectors: Sequence[str] = (),
     noise_mode: str | None = None,
     translate: str | None = None,
     rotate: float | None = None,
@@ -47,9 +51,10 @@ def plan(
     Raises:
         UserError: options that are malformed, missing, or contradict a recipe; a network or recipe that isn't there.
     """
+    asked = Asked(tuple(classes), pitch, tuple(values), tuple(vectors))
     if recipe:
         chosen = {
-            "--seeds": seeds, "--trunc": psi, "--class": class_text, "--noise-mode": noise_mode,
+            "--seeds": seeds, "--trunc": psi, **asked.options, "--noise-mode": noise_mode,
             "--translate": translate, "--rotate": rotate, "--batch": batch, "--morph": morph,
             "--style-rows": style_rows, "--style-cols": style_cols, "--style-layers": style_layers,
             "--video": video or None,
@@ -62,7 +67,7 @@ def plan(
     output = Output(check_subtype(subtype or "PCM_24"), bool(trim), npy)
     size = batch or (GPU_BATCH if device.type == "cuda" else 1)
     ffmpeg = find_ffmpeg() if video else None
-    return Sweep(find_networks(network), series, settings, class_text, output, outdir, size, device, ffmpeg)
+    return Sweep(find_networks(network), series, settings, asked, output, outdir, size, device, ffmpeg)
 
 
 def _series(seeds: str | None, morph: str | None, style: tuple[str | None, str | None, str | None]) -> Series:

@@ -4,7 +4,8 @@
 `batch` names the seeds that were computed together: floating point sums depend on the batch's shape in their last
 bits, so that the same bits need the same batch. A seed's own sound is written as version 1; one between seeds as
 version 2, which tells the other seed, how much of it and in which layers, the stem of its files, and its whole batch in
-the same way (`place` is its own in it). Without date, path, or machine: the same sound has the same recipe.
+the same way (`place` is its own in it); version 3 tells a condition that is more than one class (`condition`). Without
+date, path, or machine: the same sound has the same recipe.
 """
 
 import json
@@ -19,6 +20,7 @@ import torch
 from patches import version
 from patches.errors import UserError
 from patches.generate.choices import Output, Settings, check_subtype
+from patches.generate.conditions import Chosen, chosen_again
 from patches.generate.network import Network
 from patches.generate.points import Point, point_from
 from patches.loudness import TRIM_FLOOR_DB
@@ -26,7 +28,7 @@ from spect.errors import SoundError
 from spect.wavfile import read_info
 
 FORMAT = f"{version.NAME} sound"
-VERSION = 2
+VERSION = 3
 NAMES = r"[A-Za-z0-9][A-Za-z0-9+_-]{0,199}"  # of a file; a recipe may come from anyone
 MAXIMUM_BATCH = 4096
 
@@ -40,8 +42,20 @@ class Recipe:
     batch: tuple[Point, ...]
     place: int
     settings: Settings
+    condition: Mapping[str, Any] | int | None
     output: Output
     computed: Mapping[str, Any]
+
+    def settings_for(self, network: Network) -> Settings:
+        """Give the settings with the condition as its network takes it.
+
+        Raises:
+            UserError: the network isn't told such things.
+        """
+        try:
+            return self.settings.with_condition(chosen_again(network.conditions, self.condition))
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise UserError(f"--recipe: its condition is none of {network.path.name}'s ({error})") from error
 
     @property
     def point(self) -> Point:
@@ -59,14 +73,12 @@ def write_recipe(
     samples: int,
 ) -> dict[str, Any]:
     """Return the recipe of one sound of a batch as JSON-able values."""
-    index = settings.class_index
-    name = network.classes[index] if index is not None and index < len(network.classes) else None
     return {
         "format": FORMAT,
         "network": {"sha256": network.digest, "file": network.path.name, "kimg": network.kimg, "cfg": network.cfg},
         **_points(place, batch),
         **settings.to_dict(),
-        "class": None if index is None else {"index": index, "name": name},
+        **_condition(settings.condition),
         "edits": _edits(output, gain_db, samples),
         "gain_db": gain_db,
         "subtype": output.subtype,
@@ -82,6 +94,15 @@ def _points(place: int, batch: tuple[Point, ...]) -> dict[str, Any]:
         return {"version": 1, "seed": point.seed, "batch": [each.seed for each in batch]}
     together = [each.to_dict() for each in batch]
     return {"version": 2, **point.to_dict(), "name": point.stem, "place": place, "batch": together}
+
+
+def _condition(chosen: Chosen | None) -> dict[str, Any]:
+    """Tell one class by its number and name, as always; all else set by set, as version 3."""
+    if chosen is None:
+        return {"class": None}
+    if chosen.single is not None:
+        return {"class": {"index": chosen.single, "name": chosen.conditions.classes[chosen.single]}}
+    return {"class": None, "condition": chosen.to_dict(), "version": 3}
 
 
 def _edits(output: Output, gain_db: float, samples: int) -> list[dict[str, Any]]:
@@ -140,13 +161,16 @@ def _checked(values: dict[str, Any]) -> Recipe:
     batch, place = _batch(values)
     x, y = (float(v) for v in values["translate"])
     chosen = values["class"]
-    index = None if chosen is None else int(chosen["index"])
+    condition = values.get("condition") if chosen is None else int(chosen["index"])
+    if not isinstance(condition, (int, dict, type(None))):
+        raise TypeError("its condition is none")
     return Recipe(
         network_sha256=str(values["network"]["sha256"]),
         network_file=str(values["network"]["file"]),
         batch=batch,
         place=place,
-        settings=Settings(float(values["psi"]), str(values["noise_mode"]), index, (x, y), float(values["rotate"])),
+        settings=Settings(float(values["psi"]), str(values["noise_mode"]), None, (x, y), float(values["rotate"])),
+        condition=condition,
         output=Output(
             check_subtype(str(values["subtype"])), any(edit["edit"] == "trim_tail" for edit in values["edits"])
         ),

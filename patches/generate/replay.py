@@ -72,8 +72,9 @@ class Replay:
                     f"{recipe.point.told}: made with {_told(recipe.computed)}, again with {_told(now)}: "
                     "the same sound to about 1e-5 of its peak, perhaps not to the bit"
                 )
-            batch = synthesize(network, recipe.batch, recipe.settings)
-            written = write_sound(self.outdir, network, batch, recipe.place, recipe.settings, self._output(recipe))
+            settings = recipe.settings_for(network)
+            batch = synthesize(network, recipe.batch, settings)
+            written = write_sound(self.outdir, network, batch, recipe.place, settings, self._output(recipe))
         if written is None:
             raise UserError(f"{recipe.point.told} of {network.path.name} holds NaN or infinity; nothing to write")
         outcome.written.append(written)

@@ -12,9 +12,10 @@ from pathlib import Path
 import torch
 
 from patches.errors import ONE_LINE_ERRORS, UserError
+from patches.generate.asked import Asked, Choices
 from patches.generate.choices import Output, Settings
 from patches.generate.files import Written, subfolders, write_sound
-from patches.generate.network import Network, open_network, pick_class
+from patches.generate.network import Network, open_network, read_conditions
 from patches.generate.pages import Page
 from patches.generate.series import Series
 from patches.generate.synthesis import Batch, batches, check_layers, settled, synthesize
@@ -38,7 +39,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep's plan: the same series and settings for each snapshot; `class_text` is looked up in each.
+    """A sweep's plan: the same series and settings for each snapshot; what is `asked` for is looked up in each.
 
     `ffmpeg`: the program that makes a video of each snapshot's sounds; None: no video.
     """
@@ -46,7 +47,7 @@ class Sweep:
     paths: list[Path]
     series: Series
     settings: Settings
-    class_text: str | None
+    asked: Asked
     output: Output
     outdir: Path
     batch: int
@@ -56,7 +57,8 @@ class Sweep:
     @property
     def sounds(self) -> int:
         """How many sounds the sweep is to make."""
-        return len(self.paths) * self.series.count
+        conditions = conditions_of(self.paths[0], self.asked) if self.asked.makes_all else 1
+        return len(self.paths) * self.series.count * conditions
 
     def announcement(self) -> Iterator[str]:
         """Say what will be done, with the choices that were made for the user."""
@@ -71,7 +73,7 @@ class Sweep:
         """
         make_folder(self.outdir)
         outcome = Outcome(subtype=self.output.subtype)
-        page = self.series.page(len(self.paths))
+        page = self.series.page(len(self.paths) + self.asked.makes_all)
         names = subfolders(self.paths) if len(self.paths) > 1 else [""]
         for path, name in zip(self.paths, names, strict=True):
             try:
@@ -84,11 +86,25 @@ class Sweep:
 
     def _snapshot(self, path: Path, folder: Path, page: Page | None, outcome: Outcome, step: Step) -> None:
         network = open_snapshot(path, self.device)
-        settings = pick_class(network, self.settings, self.class_text)
+        choices = choose(network, self.asked)
         check_layers(network, self.series.layers)
         make_folder(folder)
-        if page:
-            page.begin(f"{network.kimg:g} kimg", settings.suffix())
+        before = len(outcome.written)
+        for chosen in choices:
+            settings = self.settings.with_condition(chosen)
+            if page:
+                one = len(choices) == 1
+                label = f"{network.kimg:g} kimg" + ("" if one or chosen is None else f", {chosen.told()}")
+                page.begin(label, settings.suffix(), settings.suffix() if one else f"{self.settings.suffix()}_all")
+            self._condition(network, settings, folder, page, outcome, step)
+        outcome.sample_rate = network.view.sample_rate
+        outcome.notes += [note for note in choices.notes if note not in outcome.notes]
+        if len(outcome.written) == before:
+            raise UserError(f"{path}: every sound it makes holds NaN or infinity; take an earlier snapshot")
+
+    def _condition(
+        self, network: Network, settings: Settings, folder: Path, page: Page | None, outcome: Outcome, step: Step
+    ) -> None:
         before = len(outcome.written)
         with settled():
             for parts in (parts for group in self.series.groups() for parts in batches(group, self.batch)):
@@ -98,13 +114,13 @@ class Sweep:
                     if page:
                         page.put(part.cells, picture)
                 step(len(parts))
-        outcome.sample_rate = network.view.sample_rate
-        if len(outcome.written) == before:
-            raise UserError(f"{path}: every sound it makes holds NaN or infinity; take an earlier snapshot")
+        written = outcome.written[before:]
+        if not written:
+            return
         _note(outcome, "table", page.end(folder) if page else None)
         if self.ffmpeg:
             film = folder / f"{self.series.name}{settings.suffix()}.mp4"
-            clips = [Clip(written.wav, written.png, network.view.samples) for written in outcome.written[before:]]
+            clips = [Clip(one.wav, one.png, network.view.samples) for one in written]
             write_video(film, clips, network.view.sample_rate, self.ffmpeg)
             _note(outcome, "video", film)
 
@@ -112,6 +128,26 @@ class Sweep:
 def _note(outcome: Outcome, what: str, path: Path | None) -> None:
     if path:
         outcome.pages.append((what, path))
+
+
+def choose(network: Network, asked: Asked) -> Choices:
+    """Find in a network what is asked for.
+
+    Raises:
+        UserError: it isn't there.
+    """
+    try:
+        return asked.choose(network.conditions)
+    except UserError as error:
+        raise UserError(f"{error} [{network.path.name}]") from None
+
+
+def conditions_of(path: Path, asked: Asked) -> int:
+    """Tell how many conditions are asked for of a snapshot; 1 where it can't be opened, which is told later."""
+    try:
+        return len(asked.choose(read_conditions(path)))
+    except (OSError, *ONE_LINE_ERRORS):
+        return 1
 
 
 def open_snapshot(path: Path, device: torch.device) -> Network:

@@ -126,13 +126,13 @@ def check_layers(network: Network, layers: Iterable[int]) -> None:
 
 
 def _labels(network: Network, settings: Settings, count: int) -> Tensor | None:
-    if network.c_dim == 0:
+    size, chosen = network.conditions.size, settings.condition
+    if size == 0:
         return None
-    if settings.class_index is None or not 0 <= settings.class_index < network.c_dim:
-        raise UserError(f"{network.path}: class {settings.class_index} is none of its {network.c_dim}")
-    labels = torch.zeros(count, network.c_dim, device=network.device)
-    labels[:, settings.class_index] = 1
-    return labels
+    vector = np.empty(0, np.float32) if chosen is None else chosen.vector()
+    if len(vector) != size:
+        raise UserError(f"{network.path}: takes a condition of {size} numbers, not {len(vector)}")
+    return torch.from_numpy(vector).to(network.device).repeat(count, 1)
 
 
 def _aim(network: Network, settings: Settings) -> None:

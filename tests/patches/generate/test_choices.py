@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
+from patches.conditions import Condition, Conditions
 from patches.errors import UserError
-from patches.generate.choices import Settings, check_subtype, choose_class, parse_numbers, parse_shift
+from patches.generate.choices import Settings, check_subtype, parse_numbers, parse_shift
+from patches.generate.conditions import Chosen
 
 
 @pytest.mark.parametrize(
@@ -23,7 +25,8 @@ def test_malformed_seeds_are_refused_in_one_line(text):
 def test_file_names_tell_what_is_not_default():
     assert Settings().suffix() == ""
     assert Settings(psi=0.7).suffix() == "_psi0.70"
-    assert Settings(psi=0.705, class_index=3).suffix() == "_psi0.705_c3"
+    classes = Conditions((Condition("class", "classes", ("a", "b", "c", "d")),))
+    assert Settings(psi=0.705, condition=Chosen(classes, ((0.0, 0.0, 0.0, 1.0),))).suffix() == "_psi0.705_c3"
     assert Settings(noise_mode="none").suffix() == "_nonoise"
     assert Settings(noise_mode="const").suffix() == "_const"
 
@@ -53,27 +56,3 @@ def test_an_unknown_subtype_is_refused():
 def test_a_malformed_shift_is_refused(text):
     with pytest.raises(UserError, match="--translate"):
         parse_shift(text)
-
-
-def test_a_class_is_found_by_name_then_by_index():
-    assert choose_class("snare", ("kick", "snare"), 2) == 1
-    assert choose_class("0", ("kick", "snare"), 2) == 0
-    assert choose_class("1", ("1", "0"), 2) == 0
-    assert choose_class("4", (), 5) == 4
-    assert choose_class(None, (), 0) is None
-
-
-def test_a_conditional_network_asks_for_a_class_and_lists_them():
-    with pytest.raises(UserError, match="kick, snare"):
-        choose_class(None, ("kick", "snare"), 2)
-
-
-def test_an_unconditional_network_refuses_a_class():
-    with pytest.raises(UserError, match="without classes"):
-        choose_class("kick", (), 0)
-
-
-@pytest.mark.parametrize("text", ["tom", "2", "-1"])
-def test_an_unknown_class_is_refused_with_the_known_ones(text):
-    with pytest.raises(UserError, match=r"0-1 \(kick, snare\)"):
-        choose_class(text, ("kick", "snare"), 2)
