@@ -78,6 +78,21 @@ from patches.dataset.command import make_archive
 @click.option(
     "--stride", type=float, metavar="SECONDS", help="From one slice to the next; the default is a canvas's length."
 )
+@click.option(
+    "--beats", is_flag=True, help="Cut long music into clips of one tempo that begin on a beat, stretched where needed."
+)
+@click.option("--bpm", type=float, show_default="130", metavar="BPM", help="With --beats: the tempo of all clips.")
+@click.option("--bpm-min", type=float, show_default="120", metavar="BPM", help="Leave slower music out.")
+@click.option("--bpm-max", type=float, show_default="145", metavar="BPM", help="Leave faster music out.")
+@click.option(
+    "--stride-beats", type=int, show_default="8", metavar="N", help="From the start of one clip to the next one's."
+)
+@click.option(
+    "--bars",
+    type=int,
+    metavar="N",
+    help="Make the clips loops of N bars of four beats, padded to the canvas; otherwise they are as long as it.",
+)
 @click.option("--trim-start", is_flag=True, help="Leave out what is 60 dB below a file's peak at its start.")
 @click.option(
     "--peak",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from patches.console import progress
+from patches.dataset.recordings import beats_of, dropped, dropped_lines, listened, told
 from patches.presets import advised, expectations
 from spect.cmyk import Cmyk
 from spect.dataset import report
@@ -57,7 +58,8 @@ class Request:
         """Give the number of processes: as asked for, or as many as cores and files give work."""
         if self.given["workers"]:
             return int(self.given["workers"])
-        return cores() if self.preparation.slice else max(1, min(cores(), -(-files // FEW)))
+        long = self.preparation.slice or self.preparation.beats is not None
+        return cores() if long else max(1, min(cores(), -(-files // FEW)))
 
 
 def preparation_of(arguments: Mapping[str, Any]) -> Preparation:
@@ -82,6 +84,7 @@ def preparation_of(arguments: Mapping[str, Any]) -> Preparation:
         peak_db=arguments["peak_db"],
         fade_out_ms=arguments["fade_out_ms"],
         downmix=arguments["downmix"],
+        beats=beats_of(arguments),
     )
 
 
@@ -107,11 +110,12 @@ def make_archive(arguments: Mapping[str, Any], echo: Echo) -> None:
             return
         built = _build(request, chosen, found, executor, workers)
         bad = sorted([*found.bad, *built.failed])
-        listed = write_skipped(request.dest, bad)
+        listed = write_skipped(request.dest, sorted([*bad, *dropped(found)]))
         if given["previews"]:
             _previews(request.dest, given["previews"], built.items, executor, workers)
     seconds = time.monotonic() - started
     echo(report.finished(request.dest, built, bad, listed, found.files, given["previews"], seconds))
+    echo(dropped_lines(found, listed))
     presets = advised(request.preparation.representation, labelled=bool(chosen.labels.sets))
     echo(report.next_step(request.dest, request.preparation, presets))
 
@@ -128,13 +132,14 @@ def _scan(chosen: Selection, preparation: Preparation, executor: Executor | None
         for one in scan(chosen.source, chosen.names, executor, workers, **how):
             facts.append(one)
             advance(1)
+    facts = listened(chosen.source, facts, preparation, executor, workers)
     return survey(facts, chosen.unreadable, preparation)
 
 
 def _tell(request: Request, chosen: Selection, found: Survey, workers: int, echo: Echo) -> None:
     """Say what was found, what will be done and what it will cost; refuse where nothing can be done."""
     preparation, given = request.preparation, request.given
-    echo(report.scanned(chosen, found, preparation))
+    echo([*report.scanned(chosen, found, preparation), *told(found, preparation)])
     if not found.good:
         _give_up(found, request.dest, given["dry_run"])
     check_holdout(found.good, given["holdout"])

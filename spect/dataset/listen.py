@@ -39,7 +39,7 @@ def listen(source: Source, preparation: Preparation, facts: Facts) -> Facts:
         return replace(facts, reason=reason_of(error, source, facts.name))
     except OSError as error:
         return replace(facts, reason=f"can't be opened ({error.strerror or error})")
-    return replace(facts, heard=found) if found.clips else replace(facts, reason=why_none(found, seconds))
+    return replace(facts, heard=found, reason=None if found.clips else why_none(found, seconds))
 
 
 def why_none(heard: Heard, seconds: float) -> str:

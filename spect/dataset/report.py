@@ -16,6 +16,7 @@ from spect.dataset.select import Selection
 from spect.dataset.survey import Fit, Survey, fit, with_shape
 from spect.representation import trainable
 
+NO_CLIP = "no clip"  # how the reason of a recording begins in which --beats found none
 SHOWN = 3  # bad files named on the terminal; skipped.csv has them all
 
 
@@ -38,7 +39,10 @@ def scanned(chosen: Selection, found: Survey, preparation: Preparation) -> list[
         ("too short", _with(found.short, f"under one column, {column}; they go in")),
         ("silent", _with(found.silent, "peak below -80 dBFS; they go in")),
         ("clipped", _with(found.clipped, "three or more samples on end at full scale; they go in")),
-        ("unreadable", f"{len(found.bad)}" + (" (left out)" if found.bad else "")),
+        (
+            "left out" if found.heard else "unreadable",
+            f"{len(found.bad)}" + (" (left out)" if found.bad and not found.heard else ""),
+        ),
     ]
     if found.over:
         rows.insert(-1, ("over 0 dBFS", _with(found.over, "float files; kept as they are")))
@@ -101,6 +105,8 @@ def _cut(files: Sequence[Facts], preparation: Preparation, got: Fit) -> str:
     if preparation.slice:
         stride = preparation.stride / preparation.representation.sample_rate
         return f"consecutive slices, one every {stride:.2f} s; {full}; {lost}"
+    if preparation.beats is not None:
+        return f"on beats; {full}; {length(got.lost_seconds)} dropped"
     samples = preparation.representation.samples
     cut = sum(length_of(facts, preparation) > samples for facts in files)
     return f"{counted(len(files) - cut, 'file')} padded, {cut} truncated; {full}; {lost}"
@@ -120,6 +126,8 @@ def _resampling(files: Sequence[Facts], preparation: Preparation) -> str:
 
 def _prepared(preparation: Preparation) -> str:
     done = []
+    if preparation.beats is not None:
+        done.append(f"stretched to {preparation.beats.bpm:g} BPM")
     if preparation.trim_start:
         done.append("starts trimmed to 60 dB below the peak")
     if preparation.peak_db is not None:
@@ -174,6 +182,9 @@ def expected(
     if proposed is not None:
         rows.append(_row("proposed", fit(files, proposed)))
     rate = (proposed or preparation).representation.sample_rate
+    if preparation.beats is not None:  # other canvases have other clips
+        own = preparation.representation
+        presets = [preset for preset in presets if preset["resolution"] == f"{own.rows}x{own.frames}"]
     machines = Counter(str(preset.get("measured_on", "")) for preset in presets)
     usual = machines.most_common(1)[0][0] if machines else ""
     for preset in presets:
@@ -224,7 +235,8 @@ def finished(
         lines.append(f"  {built.holdout} of them are held out for scores")
     if bad and listed:
         count = f"{len(bad)} of {counted(files, 'file')} {'is' if len(bad) == 1 else 'are'}"
-        lines.append(f"--source: {count} unreadable (listed in {listed.name}); the other {good} go in.")
+        what = "left out" if any(reason.startswith(NO_CLIP) for _, reason in bad) else "unreadable"
+        lines.append(f"--source: {count} {what} (listed in {listed.name}); the other {good} go in.")
     if built.failed:
         lines.append(f"  {len(built.failed)} of these changed while the archive was built")
     if previews:

@@ -121,7 +121,7 @@ def _sides() -> list[int]:
 
 @dataclass(frozen=True)
 class Survey:
-    """Files by what matters about them. `good` go in; `bad` are left out with their reasons."""
+    """Files by what matters about them. `good` go in; `bad` are left out with their reasons; `heard` by --beats."""
 
     good: tuple[Facts, ...]
     bad: tuple[tuple[str, str], ...]
@@ -129,6 +129,7 @@ class Survey:
     silent: tuple[Facts, ...]
     clipped: tuple[Facts, ...]
     over: tuple[Facts, ...]
+    heard: tuple[Facts, ...] = ()
 
     @property
     def files(self) -> int:
@@ -171,6 +172,7 @@ def survey(facts: Sequence[Facts], unreadable: Sequence[str], preparation: Prepa
         tuple(one for one in good if one.silent),
         tuple(one for one in good if one.clipped),
         tuple(one for one in good if one.peak > 1.0),
+        tuple(one for one in facts if one.heard is not None),
     )
 
 
