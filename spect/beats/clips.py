@@ -65,4 +65,4 @@ class Heard:
 
 
 def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    return f"{round(seconds) // 60}:{round(seconds) % 60:02d}"

@@ -51,4 +51,4 @@ def why_none(heard: Heard, seconds: float) -> str:
         return f"no clip of {seconds:.1f} s fits between its first beat and its end"
     most = kinds.most_common(1)[0][0]
     told = next(loss.told for loss in heard.losses if loss.kind == most)
-    return f"no clip on the beat ({told}" + (", and more)" if len(heard.losses) > 1 else ")")
+    return f"no clip on the beat; {told}" + ("; and more" if len(heard.losses) > 1 else "")

@@ -39,10 +39,7 @@ def scanned(chosen: Selection, found: Survey, preparation: Preparation) -> list[
         ("too short", _with(found.short, f"under one column, {column}; they go in")),
         ("silent", _with(found.silent, "peak below -80 dBFS; they go in")),
         ("clipped", _with(found.clipped, "three or more samples on end at full scale; they go in")),
-        (
-            "left out" if found.heard else "unreadable",
-            f"{len(found.bad)}" + (" (left out)" if found.bad and not found.heard else ""),
-        ),
+        _left_out(found),
     ]
     if found.over:
         rows.insert(-1, ("over 0 dBFS", _with(found.over, "float files; kept as they are")))
@@ -56,6 +53,12 @@ def scanned(chosen: Selection, found: Survey, preparation: Preparation) -> list[
     if chosen.left_out:
         lines.append(f"  {counted(chosen.left_out, 'further sound')} left out by --include or --max-files")
     return lines
+
+
+def _left_out(found: Survey) -> tuple[str, str]:
+    if found.heard:
+        return "left out", f"{len(found.bad)}"
+    return "unreadable", f"{len(found.bad)}" + (" (left out)" if found.bad else "")
 
 
 def _with(some: Sequence[Facts], note: str) -> str:
