@@ -51,7 +51,7 @@ HELP = {
     "translate": "Shift StyleGAN3's picture right (later) and down (lower), in its shorter sides.  [default: 0,0]",
     "rotate": "Turn StyleGAN3's picture anticlockwise.  [default: 0]",
     "subtype": "Sample format; FLOAT keeps a peak above full scale.  [default: PCM_24]",
-    "trim": "Cut the tail below -60 dB of the sound's peak.  [default: no-trim]",
+    "trim": "Cut the tail below -60 dB of the sound's peak; loops keep their length.  [default: no-trim]",
     "npy": "Also write the lossless picture, float32 [F, T, C], before any change of level.",
     "recipe": "A .wav or .json made before: the same sound again, to the bit on the same machine. "
     "May be given several times.",

@@ -52,16 +52,19 @@ def write_sound(
     Returns:
         what was written, or None where the sound holds NaN or infinity, which no file should.
     """
-    raw = batch.sounds[position]
+    raw, rate = batch.sounds[position], network.view.sample_rate
     if not np.isfinite(raw).all():
         return None
+    if network.tempo is not None:
+        raw = network.tempo.loop(raw, rate)
     sound, gain_db = (raw, 0.0) if output.subtype == "FLOAT" else lower_peak(raw)
-    if output.trim:
+    if output.trim and not network.loops:
         sound = trim_tail(sound)
     point = batch.points[position]
     recipe = write_recipe(network, position, batch.points, settings, output, gain_db, sound.shape[1])
-    stem, rate = folder / file_stem(point, settings), network.view.sample_rate
-    write_wav(_with(stem, ".wav"), sound, rate, subtype=output.subtype, info=_tags(stem.name, recipe))
+    stem = folder / file_stem(point, settings)
+    acid = None if network.tempo is None else network.tempo.acid(sound.shape[1], rate)
+    write_wav(_with(stem, ".wav"), sound, rate, subtype=output.subtype, info=_tags(stem.name, recipe), acid=acid)
     with whole_file(_with(stem, ".json")) as file:
         file.write(f"{dump(recipe, indent=1)}\n".encode())
     _write_pictures(stem, batch, position, output)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from patches.conditions import Conditions
 from patches.errors import UserError
+from patches.generate.tempo import Tempo
 from patches.runs import tensorfile
 from patches.runs.directory import NETWORK, STATE
 from patches.runs.states import VERSION
@@ -33,10 +34,16 @@ class Network:
     cfg: str
     images: int
     device: torch.device
+    tempo: Tempo | None = None
 
     @property
     def kimg(self) -> float:
         return self.images / 1000
+
+    @property
+    def loops(self) -> bool:
+        """Its sounds are loops, of an exact number of beats."""
+        return self.tempo is not None and self.tempo.beats is not None
 
 
 def find_networks(names: Sequence[str]) -> list[Path]:
@@ -124,6 +131,7 @@ def open_network(path: Path, device: torch.device) -> Network:
         view = View.from_dict(header["view"])
         spec = GeneratorSpec.from_dict(header["generator"])
         conditions = _conditions(header, spec.c_dim)
+        tempo = Tempo.from_header(header.get("tempo"))
         generator = build_generator(spec, torch.Generator().manual_seed(0))
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: its header is damaged ({type(error).__name__}: {error})") from error
@@ -140,6 +148,7 @@ def open_network(path: Path, device: torch.device) -> Network:
         cfg=str(header.get("cfg", spec.kind)),
         images=int(header.get("images", 0)),
         device=device,
+        tempo=tempo,
     )
 
 

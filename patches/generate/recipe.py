@@ -79,7 +79,7 @@ def write_recipe(
         **_points(place, batch),
         **settings.to_dict(),
         **_condition(settings.condition),
-        "edits": _edits(output, gain_db, samples),
+        "edits": _edits(network, output, gain_db, samples),
         "gain_db": gain_db,
         "subtype": output.subtype,
         "sample_rate": network.view.sample_rate,
@@ -105,11 +105,13 @@ def _condition(chosen: Chosen | None) -> dict[str, Any]:
     return {"class": None, "condition": chosen.to_dict(), "version": 3}
 
 
-def _edits(output: Output, gain_db: float, samples: int) -> list[dict[str, Any]]:
+def _edits(network: Network, output: Output, gain_db: float, samples: int) -> list[dict[str, Any]]:
     edits: list[dict[str, Any]] = []
+    if network.tempo is not None and network.loops:
+        edits.append({"edit": "cut_loop", "bpm": network.tempo.bpm, "beats": network.tempo.beats, "samples": samples})
     if gain_db:
         edits.append({"edit": "lower_peak", "gain_db": gain_db})
-    if output.trim:
+    if output.trim and not network.loops:
         edits.append({"edit": "trim_tail", "floor_db": TRIM_FLOOR_DB, "samples": samples})
     return edits
 

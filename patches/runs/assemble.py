@@ -16,6 +16,7 @@ from patches.series import SERIES, SoundOptions, apply_series
 from patches.version import PROGRAM
 from patches.views import choose, kind_of, parse_arguments
 from spect.archive.reader import Archive
+from spect.beats.options import tempo_of
 from spect.errors import SoundError
 from spect.preview import save_png
 from spect.representation import trainable
@@ -54,6 +55,7 @@ class Assembly:
             "view": data.view.to_dict() if data else None,
             "classes": list(data.classes) if data else [],
             "conditions": data.conditions.to_list() if data else [],
+            "tempo": tempo_of(data.archive.summary) if data else None,
             "patches": list(self.recipe.applied),
             "data": self.data_digest,
         }
