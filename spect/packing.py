@@ -13,7 +13,7 @@ from torch import Tensor
 def to_mid_side(sound: Tensor) -> Tensor:
     """M = (L + R) / 2, S = (L - R) / 2. Shape: [..., 2, L] -> [..., 2, L]."""
     left, right = sound.unbind(-2)
-    return torch.stack([(left + right) / 2, (left - right) / 2], dim=-2)
+    return torch.stack([left + right, left - right], dim=-2).div_(2)
 
 
 def to_left_right(mid_side: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from scipy.signal.windows import kaiser_bessel_derived
 
 from spect.audio import read, to_stereo
 from spect.errors import SoundError
-from spect.lapped import Lapped, dct_iv
+from spect.lapped import Lapped
 from spect.representation import REPRESENTATIONS, from_dict
 
 ROUND_TRIP_DB = 130.0  # float32 rounding of a transform of 512 and back
@@ -85,15 +85,6 @@ def test_canvas_holds_the_coefficients_of_each_frame_by_the_definition(window: s
                 shape[8:] = [1] * 4 + [0] * 4
             expected = basis @ (shape * padded[8 * j : 8 * j + 16])
             np.testing.assert_allclose(canvas[first + j % 2, ::-1, j // 2], expected, atol=1e-12)
-
-
-@pytest.mark.parametrize("length", [2, 6, 64])
-def test_dct_iv_is_its_definition_and_its_own_inverse(length: int) -> None:
-    n = np.arange(length) + 0.5
-    matrix = torch.from_numpy(np.sqrt(2 / length) * np.cos(np.pi / length * np.outer(n, n)))
-    signal = noise(3, length).double()
-    torch.testing.assert_close(dct_iv(signal), signal @ matrix)
-    torch.testing.assert_close(dct_iv(dct_iv(signal)), signal)
 
 
 @pytest.mark.parametrize("form", [Lapped(rows=8, frames=3), Lapped(rows=6, frames=2, window="kbd", alpha=2)])
