@@ -9,6 +9,8 @@ Balazs and Sondergaard 2013 above (.99 is theirs).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -35,14 +37,47 @@ def griffin_lim(
     Raises:
         SoundError: a negative number of iterations or momentum.
     """
+    start = torch.polar(magnitude, phase.to(magnitude))
+    return _alternate(frames, start, lambda wanted: magnitude * torch.sgn(wanted), iterations, momentum)
+
+
+def joint_griffin_lim(
+    frames: Frames, known: Tensor, *, phase: Tensor, iterations: int = 32, momentum: float = MOMENTUM
+) -> Tensor:
+    """Find the phase that several channels share, where their spectra B are known but for it.
+
+    Of all B e^(i phase), the nearest to spectra C has phase = arg sum over channels of C conj(B).
+
+    Args:
+        known: B, channels that are linear in the sound; real or complex.
+        phase: to start from, in radians.
+
+    Returns: e^(i phase), 0 where nothing is known.
+
+    Shape: [..., C, T, K], [..., T, K] -> complex [..., 1, T, K].
+
+    Raises:
+        SoundError: a negative number of iterations or momentum.
+    """
+    turned = known.conj().resolve_conj()
+
+    def turn(spectrum: Tensor) -> Tensor:
+        return torch.sgn((spectrum * turned).sum(-3, keepdim=True))
+
+    start = known * torch.polar(torch.ones_like(phase), phase).unsqueeze(-3)
+    return turn(_alternate(frames, start, lambda wanted: known * turn(wanted), iterations, momentum))
+
+
+def _alternate(
+    frames: Frames, spectrum: Tensor, nearest: Callable[[Tensor], Tensor], iterations: int, momentum: float
+) -> Tensor:
+    """Go to and fro between the spectra of sounds and those that `nearest` allows."""
     if iterations < 0 or momentum < 0:
         raise SoundError(f"griffin-lim: iterations and momentum are 0 or more, got {iterations} and {momentum}")
-    spectrum = torch.polar(magnitude, phase.to(magnitude))
     before = None
     for _ in range(iterations):
         consistent = frames.stft(frames.istft(spectrum))
-        ahead = consistent if before is None else torch.lerp(before, consistent, 1 + momentum)
-        spectrum = magnitude * torch.sgn(ahead)
+        spectrum = nearest(consistent if before is None else torch.lerp(before, consistent, 1 + momentum))
         before = consistent if momentum else None
     return spectrum
 

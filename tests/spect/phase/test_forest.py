@@ -57,11 +57,9 @@ def test_nodes_without_edges_keep_their_start() -> None:
 
 def test_a_long_chain_adds_up() -> None:
     rng = torch.Generator().manual_seed(0)
-    rise = torch.randn(9999, generator=rng).double()
-    keys = torch.randperm(9999, generator=rng)
-    phi, _ = integrate(
-        10000, Edges(torch.arange(9999), torch.arange(1, 10000), rise, keys), torch.zeros(10000).double()
-    )
+    rise = torch.randn(1999, generator=rng).double()
+    keys = torch.randperm(1999, generator=rng)
+    phi, _ = integrate(2000, Edges(torch.arange(1999), torch.arange(1, 2000), rise, keys), torch.zeros(2000).double())
     torch.testing.assert_close(phi.diff(), rise, rtol=0, atol=1e-10)
 
 
