@@ -20,7 +20,7 @@ def pair_values(left: Tensor, right: Tensor, floor_db: float) -> Tensor:
     # vectorised logarithms may round alike numbers in unlike ways at an array's end
     levels[1] = torch.where(power[0] == power[1], levels[0], levels[1])
     floor = floor_power(floor_db)
-    size = torch.sqrt(power[0] + floor) * torch.sqrt(power[1] + floor)
+    size = torch.sqrt((power[0] + floor) * (power[1] + floor))  # the root of a square is exact: equal channels have 1
     along = (left.real * right.real + left.imag * right.imag + floor) / size
     across = (left.imag * right.real - left.real * right.imag) / size
     return torch.stack([*levels, along, across], dim=-3)
@@ -39,7 +39,7 @@ def pair_spectra(values: Tensor, floor_db: float) -> tuple[Tensor, Tensor]:
     # relative to the floor, as f / sqrt((P_L + f)(P_R + f)) <= 1
     least = torch.pow(10.0, (2 * floor_db - levels.sum(-3)) / 20)
     along = along - least
+    along = torch.where((along == 0) & (across == 0), 1.0, along)
     size = torch.hypot(along, across)
-    known = size > 0
-    along, across = (torch.where(known, x / torch.where(known, size, 1.0), y) for x, y in ((along, 1.0), (across, 0.0)))
+    along, across = along / size, across / size
     return torch.complex(left * along, left * across), torch.complex(right, torch.zeros_like(right))

@@ -74,8 +74,8 @@ class Logmag:
             raise SoundError(f"logmag: sample_rate is a whole number from 1 up, got {self.sample_rate!r}")
         if self.channels not in (1, 2):
             raise SoundError(f"logmag: channels is 1 (mid) or 2 (left, right), got {self.channels!r}")
-        if not -200 <= self.floor_db < 0:
-            raise SoundError(f"logmag: floor_db lies from -200 to 0, got {self.floor_db!r}")
+        if not -150 <= self.floor_db < 0:
+            raise SoundError(f"logmag: floor_db lies from -150 to 0, got {self.floor_db!r}")
         check_inverse(self.name, self.inverse, self.iterations, self.momentum)
         _ = self.layout
 

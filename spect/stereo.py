@@ -69,8 +69,8 @@ class Stereo:
     def __post_init__(self) -> None:
         if not isinstance(self.sample_rate, int) or self.sample_rate < 1:
             raise SoundError(f"stereo: sample_rate is a whole number from 1 up, got {self.sample_rate!r}")
-        if not -200 <= self.floor_db < 0:
-            raise SoundError(f"stereo: floor_db lies from -200 to 0, got {self.floor_db!r}")
+        if not -150 <= self.floor_db < 0:
+            raise SoundError(f"stereo: floor_db lies from -150 to 0, got {self.floor_db!r}")
         check_inverse(self.name, self.inverse, self.iterations, self.momentum)
         _ = self.layout
 
