@@ -69,7 +69,7 @@ class Frames:
 
     def weight(self, like: Tensor) -> Tensor:
         """Return the window as `like`'s dtype and device. Shape: [W]."""
-        return _taper(self.window, self.taper).to(like)
+        return _taper(self.window, self.taper, like.device, like.dtype)
 
     def stft(self, signal: Tensor) -> Tensor:
         """Transform signals; differentiable.
@@ -102,7 +102,7 @@ class Frames:
         pieces = torch.fft.irfft(spectrum.reshape(-1, self.count, self.bins), n=self.window)
         whole = self._overlap_add(pieces * self.weight(pieces))
         before, after = self._pads
-        signal = functional.pad(whole, (-before, -after)) / _coverage(self).to(whole)
+        signal = functional.pad(whole, (-before, -after)) * _evening(self, whole.device, whole.dtype)
         return signal.reshape(*leading, self.samples)
 
     def _overlap_add(self, pieces: Tensor) -> Tensor:
@@ -115,16 +115,18 @@ class Frames:
         return whole.flatten(1)[:, : (self.count - 1) * self.hop + self.window]
 
 
-@lru_cache(maxsize=16)
-def _taper(window: int, taper: str) -> Tensor:
-    hann = torch.hann_window(window, periodic=True, dtype=torch.float64)
-    return hann if taper == "hann" else hann.sqrt()
+@lru_cache(maxsize=32)
+def _taper(window: int, taper: str, device: torch.device, dtype: torch.dtype) -> Tensor:
+    with torch.inference_mode(False):  # kept for later calls, which may want gradients
+        hann = torch.hann_window(window, periodic=True, dtype=torch.float64)
+        return (hann if taper == "hann" else hann.sqrt()).to(device, dtype)
 
 
-@lru_cache(maxsize=16)
-def _coverage(frames: Frames) -> Tensor:
-    """Sum of w^2 at every sample, infinite where nothing covers it. Shape: [L]."""
-    square = _taper(frames.window, frames.taper).square().expand(1, frames.count, -1)
-    before, after = frames._pads
-    total = functional.pad(frames._overlap_add(square), (-before, -after))[0]
-    return torch.where(total > LEAST_WEIGHT, total, torch.inf)
+@lru_cache(maxsize=8)
+def _evening(frames: Frames, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """One over the sum of w^2 at every sample, 0 where nothing covers it. Shape: [L]."""
+    with torch.inference_mode(False):
+        square = _taper(frames.window, frames.taper, torch.device("cpu"), torch.float64).square()
+        before, after = frames._pads
+        covered = functional.pad(frames._overlap_add(square.expand(1, frames.count, -1)), (-before, -after))[0]
+        return torch.where(covered > LEAST_WEIGHT, 1 / covered, 0.0).to(device, dtype)
