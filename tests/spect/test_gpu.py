@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from spect.cmyk import Cmyk
+from spect.lapped import Lapped
 from spect.measures import levels, log_mel_statistics, waveform_features
 from spect.preview import picture
+from spect.stft import Stft
 
 pytestmark = [
     pytest.mark.gpu,
@@ -36,3 +38,14 @@ def test_canvases_features_levels_and_pictures_equal_the_cpus() -> None:
         torch.testing.assert_close(value.cpu(), levels(sound)[name], msg=name)
     difference = picture(canvas.cuda()).cpu().int() - picture(canvas).int()
     assert int(difference.abs().max()) <= 1
+
+
+@pytest.mark.parametrize("form", [Lapped(rows=512, frames=64), Stft(rows=512, frames=128)], ids=lambda form: form.name)
+def test_overlapping_frames_are_exact_on_the_device_and_equal_the_cpus(form: Lapped | Stft) -> None:
+    sound = sounds()
+    canvas = form.encode(sound.cuda())
+    expected = form.encode(sound)
+    torch.testing.assert_close(canvas.cpu(), expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+    error = (form.decode(canvas).cpu() - sound).double().square().sum()
+    assert 10 * torch.log10(sound.double().square().sum() / error) >= 120
+    assert form.preview(canvas).shape == (3, *form.shape[1:], 3)
