@@ -12,19 +12,22 @@ from torch import Tensor
 from patches.augment.transform import Shape, between
 
 
-def shift_columns(canvas: Tensor, columns: Tensor) -> Tensor:
-    """Move to later (columns > 0) or earlier by whole columns; what leaves is lost, what enters is zero.
+def shift_columns(canvas: Tensor, columns: Tensor, silence: Tensor | float = 0.0) -> Tensor:
+    """Move to later (columns > 0) or earlier by whole columns; what leaves is lost, what enters is silence.
 
     Columns go round first and the wrapped ones are then blanked: each is read once, so that the gradient's sum has one
     term and no order to depend on.
 
-    Shape: [n, 4, F, T], whole numbers [n] -> [n, 4, F, T].
+    Args:
+        silence: its value, one for all or one a channel, [C, 1, 1].
+
+    Shape: [n, C, F, T], whole numbers [n] -> [n, C, F, T].
     """
     frames = canvas.shape[-1]
     source = torch.arange(frames, device=canvas.device) - columns.round().long()[:, None]
     inside = (source >= 0) & (source < frames)
     moved = canvas.gather(-1, source.remainder(frames)[:, None, None, :].expand_as(canvas))
-    return torch.where(inside[:, None, None, :], moved, 0.0)
+    return torch.where(inside[:, None, None, :], moved, silence)
 
 
 @dataclass(frozen=True)
