@@ -94,7 +94,6 @@ class GeneratorSpec:
     z_dim: int = 512
     c_dim: int = 0
     w_dim: int = 512
-    embed_dim: int = 0
     mapping_layers: int = 0
     channel_base: int = 32768
     channel_max: int = 512
@@ -109,6 +108,7 @@ class GeneratorSpec:
     lrelu_upsampling: int = 2
     clamp: float = 256.0
     input_lock: str = "none"
+    embed_dim: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
