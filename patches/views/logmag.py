@@ -5,12 +5,12 @@ Gain is a shift in decibels over the floor, shift moves whole columns of silence
 them (patches/augment/magnitude.py). It doesn't carry pan and width: what two channels do to each other depends on
 the angle between them, which isn't in the picture (it is in stereo's). Nor polarity and phase: no magnitude changes.
 
-Scaled by mean and deviation of each row as SpecGAN's (standard), or by one of all as ElectroGAN's (standard-one).
+Scaled by mean and deviation of each row as SpecGAN's (standard), or by one of all as ElectroGAN's (standard-one), but
+that the floor is always within reach (patches/views/levels.py).
 """
 
 from patches.augment.magnitude import level_transforms
-from patches.fitting import standard
-from patches.views.tied import tied
+from patches.views.levels import standard_levels
 from patches.views.view import Kind, register
 from spect.logmag import Logmag
 
@@ -18,8 +18,8 @@ register(
     Kind(
         cls=Logmag,
         scalings={
-            "standard": tied(standard(per_row=True)),
-            "standard-one": tied(standard(per_row=False)),
+            "standard": standard_levels(per_row=True),
+            "standard-one": standard_levels(per_row=False),
         },
         transforms=lambda representation: level_transforms(representation.channels, representation.floor_db),
     )

@@ -7,19 +7,16 @@ picture.
 """
 
 from patches.augment.magnitude import level_transforms
-from patches.fitting import standard
-from patches.views.tied import tied
+from patches.views.levels import standard_levels
 from patches.views.view import Kind, register
 from spect.stereo import Stereo
-
-ANGLE = (2, 3)
 
 register(
     Kind(
         cls=Stereo,
         scalings={
-            "standard": tied(standard(per_row=True, unit=ANGLE)),
-            "standard-one": tied(standard(per_row=False, unit=ANGLE)),
+            "standard": standard_levels(per_row=True),
+            "standard-one": standard_levels(per_row=False),
         },
         transforms=lambda representation: level_transforms(4, representation.floor_db),
     )
