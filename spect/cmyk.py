@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from spect.errors import SoundError
+from spect.packing import pack, to_left_right, to_mid_side, unpack
 from spect.preview import picture
 from spect.representation import parameters, register
 
@@ -78,15 +79,8 @@ class Cmyk:
             raise SoundError(f"cmyk: sounds are [..., 2, {self.samples}], got {list(sound.shape)}")
         if sound.numel() == 0:  # FFT libraries refuse an empty batch
             return sound.new_zeros(*sound.shape[:-2], *self.shape)
-        left, right = sound.unbind(-2)
-        mid_side = torch.stack([(left + right) / 2, (left - right) / 2], dim=-2)
-        spectrum = torch.fft.rfft(mid_side.unflatten(-1, (self.frames, self.window)))  # [..., 2, T, F + 1]
-        spare = spectrum.real[..., :1]
-        if self.dc == "dropped":
-            spare = torch.zeros_like(spare)
-        imaginary = torch.cat([spectrum.imag[..., 1:-1], spare], dim=-1)
-        parts = torch.stack([spectrum.real[..., 1:], imaginary], dim=-3)  # [..., 2, 2, T, F]
-        return parts.flip(-1).transpose(-1, -2).flatten(-4, -3).contiguous()
+        spectrum = torch.fft.rfft(to_mid_side(sound).unflatten(-1, (self.frames, self.window)))  # [..., 2, T, F + 1]
+        return pack(self._without_dc(spectrum))
 
     def decode(self, canvas: torch.Tensor, *, seeds: Sequence[int] | None = None) -> torch.Tensor:
         """Turn canvases into stereo sounds; differentiable. Nothing is drawn.
@@ -100,15 +94,14 @@ class Cmyk:
             raise SoundError(f"cmyk: canvases are [..., 4, {self.rows}, {self.frames}], got {list(canvas.shape)}")
         if canvas.numel() == 0:
             return canvas.new_zeros(*canvas.shape[:-3], 2, self.samples)
-        parts = canvas.unflatten(-3, (2, 2)).transpose(-1, -2).flip(-1)  # [..., 2, 2, T, F], bins 1 ... F
-        real, imaginary = parts.unbind(-3)
-        nothing = torch.zeros_like(real[..., :1])
-        constant = imaginary[..., -1:] if self.dc == "packed" else nothing
-        spectrum = torch.complex(
-            torch.cat([constant, real], dim=-1), torch.cat([nothing, imaginary[..., :-1], nothing], dim=-1)
-        )
-        mid, side = torch.fft.irfft(spectrum, n=self.window).flatten(-2).unbind(-2)
-        return torch.stack([mid + side, mid - side], dim=-2)
+        spectrum = self._without_dc(unpack(canvas))
+        return to_left_right(torch.fft.irfft(spectrum, n=self.window).flatten(-2))
+
+    def _without_dc(self, spectrum: torch.Tensor) -> torch.Tensor:
+        """Silence bin 0 where it is dropped. Shape: complex [..., F + 1] -> same."""
+        if self.dc == "packed":
+            return spectrum
+        return torch.cat([torch.zeros_like(spectrum[..., :1]), spectrum[..., 1:]], dim=-1)
 
     @classmethod
     def suited(cls, sample_rate: int, samples: int, rows: int, frames: int, /, **arguments: Any) -> Self:
