@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from stylegan3.networks.layers import SLOPE, Dense, fill_normal, parameter
 from stylegan3.networks.moments import Moments
 from stylegan3.networks.plan import LayerNumbers, layer_numbers
+from stylegan3.networks.rows import RowGains, RowProfiles, slow_waves
 from stylegan3.networks.specs import INPUT_LOCKS, GeneratorSpec
 from stylegan3.ops.bias_act import SQRT2, bias_act
 from stylegan3.ops.filtered_lrelu import filtered_lrelu
@@ -150,21 +151,36 @@ class AliasFreeSynthesis(nn.Module):
         self.input = FourierInput(
             first.channels_in, spec.w_dim, first.size_in, first.rate_in, first.cutoff_in, spec.input_lock
         )
+        self.rows = self._row_features(spec, first) if spec.row_features else None
+        self.gains = RowGains(spec.row_gains, spec.shape, spec.w_dim) if spec.row_gains else None
         self.layers = nn.ModuleList(Layer(n, spec.w_dim, spec.clamp) for n in numbers)
 
+    @staticmethod
+    def _row_features(spec: GeneratorSpec, first: LayerNumbers) -> RowProfiles:
+        rows = first.size_in[0]
+        waves = slow_waves(rows, first.rate_in, first.cutoff_in)
+        return RowProfiles(spec.row_features, first.channels_in, spec.w_dim, rows, waves)
+
     def reset(self, rng: torch.Generator) -> None:
-        """Draw all weights."""
+        """Draw all weights; those of the rows last, so that the others don't depend on whether there are any."""
         self.input.reset(rng)
         for layer in cast(list[Layer], self.layers):
             layer.reset(rng)
+        for profiles in (self.rows, self.gains):
+            if profiles is not None:
+                profiles.reset(rng)
 
     def forward(self, ws: Tensor, *, noise: Noise = "const", moments: Moments | None = None) -> Tensor:
         """Make pictures; this kind has no noise and leaves ``noise`` unread."""
         x = self.input(ws[:, 0])
+        if self.rows is not None:
+            x = x + self.rows(ws[:, 0])
         for i, layer in enumerate(self.layers):
             if moments is not None:
                 moments.add(f"magnitude.{i}", x.detach().square().mean(dim=(1, 2, 3)).sum(), len(x))
             x = layer(x, ws[:, i + 1])
+        if self.gains is not None:
+            x = self.gains.applied(x, ws[:, -1])
         return x * self.scale
 
     @torch.no_grad()

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from stylegan3.errors import NetworkError
 from stylegan3.networks.layers import FIR, SLOPE, Dense, channels_last, fill_normal, laid_out, parameter
 from stylegan3.networks.moments import Moments
+from stylegan3.networks.rows import RowGains
 from stylegan3.networks.specs import GeneratorSpec, start_grid
 from stylegan3.ops.bias_act import SQRT2
 from stylegan3.ops.modulation import demodulation
@@ -125,6 +126,7 @@ class SkipSynthesis(nn.Module):
         self.const = parameter(widths[0], rows, columns)
         before = [0, *widths[:-1]]
         self.blocks = nn.ModuleList(Block(i, o, spec, s) for i, o, s in zip(before, widths, sizes, strict=True))
+        self.gains = RowGains(spec.row_gains, spec.shape, spec.w_dim) if spec.row_gains else None
         self.noise_size = sum(c.size[0] * c.size[1] for c in self.convs)
 
     @property
@@ -133,12 +135,14 @@ class SkipSynthesis(nn.Module):
         return [conv for block in self.blocks for conv in cast(Block, block).convs]
 
     def reset(self, rng: torch.Generator) -> None:
-        """Draw the constant and all weights."""
+        """Draw the constant and all weights; those of the rows last, so that the others don't depend on them."""
         fill_normal(self.const, rng)
         for block in cast(list[Block], self.blocks):
             for conv in block.convs:
                 conv.reset(rng)
             block.picture.reset(rng)
+        if self.gains is not None:
+            self.gains.reset(rng)
 
     def noises(self, noise: Noise, batch: int) -> list[Tensor | None]:
         """Return each convolution's noise: its constant, none, or its share of given values [N, noise_size]."""
@@ -161,7 +165,7 @@ class SkipSynthesis(nn.Module):
             x, total = block(x, total, ws[:, at : at + count + 1], noises[at : at + count])
             at += count
         assert total is not None
-        return total
+        return total if self.gains is None else self.gains.applied(total, ws[:, -1])
 
     def update_averages(self, moments: Moments) -> None:
         """Do nothing: this kind keeps no running averages."""

@@ -87,6 +87,10 @@ class GeneratorSpec:
         clamp: largest absolute activation of StyleGAN3's layers.
         input_lock: how w must not move StyleGAN3's Fourier input: 'rotation', 'frequency' (no shift along the F rows),
             'both' (only columns shift), or 'none' as published.
+        row_features: learned profiles along the rows at StyleGAN3's Fourier input, below its band limit, that w doesn't
+            move; 0 as published.
+        row_gains: learned profiles from which each row and channel of the picture gets a gain and an offset; 0 as
+            published.
     """
 
     kind: str
@@ -108,6 +112,8 @@ class GeneratorSpec:
     lrelu_upsampling: int = 2
     clamp: float = 256.0
     input_lock: str = "none"
+    row_features: int = 0
+    row_gains: int = 0
     embed_dim: int = 0
 
     def __post_init__(self) -> None:
@@ -132,6 +138,12 @@ class GeneratorSpec:
             raise NetworkError(f"input_lock {self.input_lock!r}: allowed are {', '.join(INPUT_LOCKS)}")
         if self.kind == "stylegan2" and self.input_lock != "none":
             raise NetworkError(f"input_lock {self.input_lock!r}: stylegan2 begins with a constant, which nothing moves")
+        if self.row_features < 0 or self.row_gains < 0:
+            raise NetworkError(f"row_features {self.row_features}, row_gains {self.row_gains}: can't be below 0")
+        if self.kind == "stylegan2" and self.row_features:
+            raise NetworkError(
+                f"row_features {self.row_features}: stylegan2's constant has rows of its own; row_gains takes profiles"
+            )
 
     @property
     def kernel(self) -> int:
