@@ -148,33 +148,34 @@ class Instfreq:
         if self.mel:
             power = unsum(self._bank("peak"), power.mT, MEL_ITERATIONS).mT
             turns = spread(self._bank("area"), turns.mT).mT
-        audible = power > 0
-        size = torch.where(audible, power, 1.0).sqrt() * audible  # no infinite derivative at 0
-        spectrum = torch.polar(size, self._phase(turns).to(size)).mT
+        spectrum = self._spectrum(power, turns).mT
         heard = self.layout.istft(self._unpack(spectrum) * (self.window / 4))
         return to_left_right(heard) if self.channels == 4 else torch.cat([heard, heard], dim=-2)
 
+    def to_parts(self, canvas: Tensor) -> Tensor:
+        """Give the rows' complex values, which are linear in the sound (without mel), as channels (Re, Im).
+
+        Shape: [..., C, F, T] -> [..., C, F, T].
+        """
+        spectrum = self._spectrum(*self._split(canvas))
+        return torch.view_as_real(spectrum).movedim(-1, -3).flatten(-4, -3).flip(-2)
+
+    def from_parts(self, parts: Tensor) -> Tensor:
+        """Undo `to_parts`. Shape: [..., C, F, T] -> same."""
+        real, imaginary = parts.flip(-2).unflatten(-3, (-1, 2)).unbind(-3)
+        power = real.square() + imaginary.square()
+        audible = power > floor_power(self.floor_db)
+        phase = torch.atan2(imaginary, torch.where(audible, real, 1.0))  # of silence none, nor a derivative
+        return self._join(power, self._turns(phase, audible))
+
     def preview(self, canvas: Tensor) -> Tensor:
         """Draw the magnitudes, in stereo of left and right. Shape: [N, C, F, T] -> uint8 [N, F, T, 3]."""
-        power, phase = self.polar(canvas)
-        heard = torch.polar(power.double().sqrt(), phase)
-        if self.channels == 4:
-            mid, side = heard.unbind(1)
-            heard = torch.stack([mid + side, mid - side], dim=1)
-        level = decibels(heard.abs().square(), self.floor_db)
-        return levels(level.flip(-2), lowest_bin=None if self.mel else self._lowest, floor_db=self.floor_db)
-
-    def polar(self, canvas: Tensor) -> tuple[Tensor, Tensor]:
-        """Give power and unwrapped phase in radians, for transforms of the sound behind a canvas.
-
-        Shape: [..., C, F, T] -> [..., C/2, F, T] twice, lowest row first.
-        """
-        power, turns = self._split(canvas)
-        return power, self._phase(turns)
-
-    def from_polar(self, power: Tensor, phase: Tensor) -> Tensor:
-        """Undo `polar`: make the canvas of a power and a phase. Shape: [..., C/2, F, T] twice -> [..., C, F, T]."""
-        return self._join(power, self._turns(phase, power > floor_power(self.floor_db)).to(power))
+        parts = self.to_parts(canvas)
+        mid, side = (parts[:, :2], parts[:, 2:]) if self.channels == 4 else (parts, None)
+        heard = [mid] if side is None else [mid + side, mid - side]
+        power = torch.stack([x.square().sum(1) for x in heard], dim=1)
+        lowest = None if self.mel else self._lowest
+        return levels(decibels(power, self.floor_db), lowest_bin=lowest, floor_db=self.floor_db)
 
     def to_dict(self) -> dict[str, Any]:
         """Return name and parameters, for JSON."""
@@ -193,6 +194,12 @@ class Instfreq:
         """Shape: [..., C, F, T] -> power and turns [..., C/2, F, T], lowest row first."""
         level, turns = canvas.flip(-2).unflatten(-3, (-1, 2)).unbind(-3)
         return power_above(level, self.floor_db), turns
+
+    def _spectrum(self, power: Tensor, turns: Tensor) -> Tensor:
+        """Shape: [..., K, T] twice -> complex [..., K, T]."""
+        some = power > 0
+        size = torch.where(some, power, 1.0).sqrt() * some  # no infinite derivative at 0
+        return torch.polar(size, self._phase(turns).to(size))
 
     def _turns(self, phase: Tensor, audible: Tensor) -> Tensor:
         """Difference along time, wrapped; nothing turns where nothing is audible. Shape: [..., K, T] -> same."""
