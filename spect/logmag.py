@@ -4,7 +4,8 @@
     canvas = 10 log10(P + f),   P[t, k] = |4 / W X[t, k]|^2,   f = 10^(floor_db / 10),   row r holds bin F - 1 - r
 
 X: STFT under Hann's window of W = 2 F samples; a full-scale sine peaks at 0 dB. Of its F + 1 bins the last (Nyquist)
-has no row; at decode it is silent. One channel is the mid; two are left and right.
+has no row; at decode it takes its neighbour's value, worth 1 dB on white noise. One channel is the mid; two are left
+and right.
 The floor is soft: f is added, and taken off again at decode. So silence has the value floor_db, that value and all
 below mean silence, exactly, and the curve between has no corner.
 
@@ -24,7 +25,6 @@ from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from spect.decibels import decibels, magnitude_above
 from spect.errors import SoundError
@@ -125,8 +125,9 @@ class Logmag:
         return sound.expand(-1, 2, -1).reshape(*canvas.shape[:-3], 2, self.samples)
 
     def magnitude(self, canvas: Tensor) -> Tensor:
-        """Return |X| of canvases: exactly 0 at the floor and in the bin without a row. Shape: -> [..., C, T, F + 1]."""
-        return pad(magnitude_above(canvas.flip(-2).mT, self.floor_db) * (self.layout.window / 4), (0, 1))
+        """Return |X| of canvases, exactly 0 at the floor. Shape: -> [..., C, T, F + 1]."""
+        magnitude = magnitude_above(canvas.flip(-2).mT, self.floor_db) * (self.layout.window / 4)
+        return torch.cat([magnitude, magnitude[..., -1:]], dim=-1)
 
     def _turn(self, magnitude: Tensor, chance: Tensor) -> Tensor:
         """Find e^(i phase), one for all channels. Shape: [n, C, T, K], [n, T, K] -> complex [n, 1, T, K]."""

@@ -12,7 +12,7 @@ A canvas holds the spectra of left and right but for one phase that they share. 
 mixture of the two, cos(a) M + sin(a) S, whose magnitude the canvas knows exactly: a true signal's, which costs nothing
 and gains 3 to 7 dB against sqrt(P_L + P_R). Griffin-Lim refines it, for both at once (spect/phase/griffin_lim.py).
 All is computed on mid and side: where left equals right the side is 0 from the first to the last, so a mono sound comes
-back mono bit for bit. Bin F (Nyquist) has no row; at decode it is silent.
+back mono bit for bit. Bin F (Nyquist) has no row; at decode it takes its neighbour's value.
 
 Lossy: SEE BENCH.
 """
@@ -115,7 +115,7 @@ class Stereo:
             return canvas.new_zeros(*canvas.shape[:-3], 2, self.samples)
         left, right = pair_spectra(canvas.reshape(-1, *self.shape).flip(-2).mT, self.floor_db)
         mid_side = torch.stack([(left + right) / 2, (left - right) / 2], dim=-3) * (self.layout.window / 4)
-        known = torch.cat([mid_side, torch.zeros_like(mid_side[..., :1])], dim=-1)
+        known = torch.cat([mid_side, mid_side[..., -1:]], dim=-1)
         with torch.no_grad():
             turn = by_items(self._turn, known, seeds, self.name)
         return to_left_right(self.layout.istft(known * turn)).reshape(*canvas.shape[:-3], 2, self.samples)
