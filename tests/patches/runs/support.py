@@ -49,10 +49,11 @@ def notes(folder: Path, count: int = 16, samples: int = 2 * 16 * 16) -> Path:
     return folder
 
 
-def build(source: Path, dest: Path, resolution: str = "16x16", labels: str = "folders") -> Path:
+def build(source: Path, dest: Path, resolution: str = "16x16", labels: str = "folders", **more: Any) -> Path:
     """Run dataset_tool_wav.py in this process."""
     former = signal.getsignal(signal.SIGTERM)
     options = {"source": source, "dest": dest, "resolution": resolution, "sample-rate": RATE, "labels": labels}
+    options |= {name.replace("_", "-"): value for name, value in more.items()}
     try:
         result = CliRunner().invoke(
             dataset_tool_wav.main, [*(f"--{name}={value}" for name, value in options.items()), "--workers=1"]
