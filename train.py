@@ -43,6 +43,8 @@ except KeyboardInterrupt:  # Ctrl-C while the libraries load
 @click.option("--w-dim", help="Numbers of an intermediate latent w.  [default: 512]", type=int)
 @click.option("--embed-dim", help="Numbers a label becomes in G and D.  [default: --w-dim; D's width]", type=int)
 @click.option("--input-lock", help="StyleGAN3's input: locked against rotation, frequency or both.  [default: none]")
+@click.option("--row-features", help="StyleGAN3's input: learned profiles of frequency.  [default: 0]", type=int)
+@click.option("--row-gains", help="Profiles from which frequencies get gains at the output.  [default: 0]", type=int)
 @click.option("--mbstd-group", help="Group of the minibatch stddev.  [default: 4]", type=int)
 @click.option("--desc", help="Text at the end of the run's name.")
 @click.option("--metrics", help="None, so far.")

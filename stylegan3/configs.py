@@ -38,6 +38,8 @@ def generator_spec(
     w_dim: int = 512,
     embed_dim: int = 0,
     input_lock: str = "none",
+    row_features: int = 0,
+    row_gains: int = 0,
 ) -> GeneratorSpec:
     """Return the generator of a configuration for pictures [C, F, T].
 
@@ -58,6 +60,8 @@ def generator_spec(
         channel_base=cbase * numbers.widen,
         channel_max=cmax * numbers.widen,
         input_lock=input_lock,
+        row_features=row_features,
+        row_gains=row_gains,
     )
 
 

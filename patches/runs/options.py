@@ -29,6 +29,7 @@ class TrainOptions:
         embed_dim: width of a label's embedding; None: as wide as the mapping that takes it.
         finetune: the file or folder whose weights the run began with; empty for none.
         input_lock: what w must not move in StyleGAN3's Fourier input: none, rotation, frequency or both.
+        row_features, row_gains: learned profiles along the frequencies, at StyleGAN3's input and at the output.
         augs: comma-separated sound augmentations; empty: all that the view bears.
         view, scaling: auto: chosen by the archive (patches/views/choice.py).
         view_args: parameters of the view's representation, "hop=64,window=256".
@@ -58,6 +59,8 @@ class TrainOptions:
     w_dim: int = 512
     embed_dim: int | None = None
     input_lock: str = "none"
+    row_features: int = 0
+    row_gains: int = 0
     mbstd_group: int = 4
     desc: str = ""
     metrics: str = "none"
@@ -101,6 +104,13 @@ class TrainOptions:
             ("z-dim", self.z_dim >= 1, "must be at least 1"),
             ("w-dim", self.w_dim >= 1, "must be at least 1"),
             ("embed-dim", self.embed_dim is None or self.embed_dim >= 1, "must be at least 1"),
+            ("row-features", self.row_features >= 0, "must not be negative"),
+            ("row-gains", self.row_gains >= 0, "must not be negative"),
+            (
+                "row-features",
+                self.cfg != "stylegan2" or self.row_features == 0,
+                "stylegan2's constant has rows of its own; leave it out, or give --row-gains",
+            ),
             ("mbstd-group", self.mbstd_group >= 1, "must be at least 1"),
             ("kimg", self.kimg >= 0, "must not be negative"),
             ("tick", self.tick >= 0.001, "must be at least 0.001, one picture"),

@@ -142,6 +142,16 @@ def test_an_input_that_is_not_there_cannot_be_locked():
         resolved(**GIVEN, cfg="stylegan3-t", input_lock="time")
 
 
+def test_rows_of_their_own_are_chosen_where_a_network_has_a_place_for_them():
+    options = resolved(**GIVEN, cfg="stylegan3-t", row_features=4, row_gains=8).options
+    assert (options.row_features, options.row_gains) == (4, 8)
+    assert resolved(**GIVEN, cfg="stylegan2", row_gains=8).options.row_gains == 8
+    with pytest.raises(UserError, match=r"^--row-features=4: stylegan2's constant has rows of its own.*--row-gains"):
+        resolved(**GIVEN, cfg="stylegan2", row_features=4)
+    with pytest.raises(UserError, match=r"^--row-gains=-1: must not be negative"):
+        resolved(**GIVEN, row_gains=-1)
+
+
 def test_kimg_is_a_total_and_plus_adds_to_the_runs():
     assert total_kimg("10", None) == 10
     assert total_kimg("0.016", None) == 0.016

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""train.py --input-lock, --row-features and --row-gains: chosen, saved, trained, resumed, generated from."""
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+
+import gen_audio
+from patches.runs import tensorfile
+from tests.patches.runs.support import archive, call, only_run, resolved
+
+__all__ = ["archive"]
+
+CHOSEN = {"input_lock": "both", "row_features": 3, "row_gains": 2}
+SMALL = {"cfg": "stylegan3-t", "batch": 4, "batch_gpu": 4, "kimg": 0.004, "aug": "noaug", **CHOSEN}
+
+
+def test_a_run_keeps_its_rows_and_a_snapshot_makes_sounds_with_them(tmp_path: Path, archive: Path) -> None:
+    settings = {**SMALL, "data": archive, "outdir": tmp_path / "runs"}
+    said = call(**settings)
+    for name, value in CHOSEN.items():
+        assert f"--{name.replace('_', '-'):<12} {value}" in said
+    run = only_run(tmp_path / "runs")
+    saved = json.loads((run / "training_options.json").read_text())
+    assert {name: saved["options"][name] for name in CHOSEN} == CHOSEN
+    snapshot = run / "network-snapshot-000000.004.safetensors"
+    tensors, header = tensorfile.load(snapshot)
+    assert {name: header["generator"][name] for name in CHOSEN} == CHOSEN
+    assert tensors["G_ema.synthesis.rows.profiles"].abs().max() > 0
+    assert tensors["G_ema.synthesis.gains.profiles"].shape == (2, 16)
+    made = CliRunner().invoke(gen_audio.main, [f"--network={snapshot}", f"--outdir={tmp_path / 'new'}", "--seeds=0"])
+    assert made.exit_code == 0, made.output
+    assert (tmp_path / "new/seed0000.wav").exists()
+
+
+def test_a_preset_bears_them_and_what_they_are_not_for_is_refused(tmp_path: Path, archive: Path) -> None:
+    given = {"outdir": "runs", "data": "x.zip", "cfg": None}
+    options = resolved(**given, preset="paper", **CHOSEN).options
+    assert {name: getattr(options, name) for name in CHOSEN} == CHOSEN
+    assert "stylegan2 begins with a constant" in call("--input-lock=both", code=2, data=archive, outdir=tmp_path)
+    assert "give --row-gains" in call("--row-features=2", code=2, data=archive, outdir=tmp_path)
