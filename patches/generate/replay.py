@@ -74,6 +74,7 @@ class Replay:
                 )
             settings = recipe.settings_for(network)
             batch = synthesize(network, recipe.batch, settings)
+            outcome.took(batch)
             written = write_sound(self.outdir, network, batch, recipe.place, settings, self._output(recipe))
         if written is None:
             raise UserError(f"{recipe.point.told} of {network.path.name} holds NaN or infinity; nothing to write")

@@ -17,10 +17,12 @@ SUBTYPE_NAMES = {"PCM_16": "16-bit", "PCM_24": "24-bit", "FLOAT": "32-bit float"
 def summary(outcome: Outcome, outdir: Path, seconds: float) -> Iterator[str]:
     """Yield the lines of the summary."""
     written = outcome.written
+    count = len(written)
+    network, decoding = outcome.network_seconds / count, outcome.decode_seconds / count
     yield (
-        f"{len(written)} sound{'s' * (len(written) != 1)} of {_span([w.seconds for w in written], '.2f')} s "
+        f"{count} sound{'s' * (count != 1)} of {_span([w.seconds for w in written], '.2f')} s "
         f"({outcome.sample_rate} Hz, {SUBTYPE_NAMES[outcome.subtype]}) in {outdir}: "
-        f"{seconds:.1f} s, {seconds / len(written):.2f} s each"
+        f"{seconds:.1f} s, {seconds / count:.2f} s each (network {network:.3f} s, decoding {decoding:.3f} s)"
     )
     for what, path in outcome.pages:
         yield f"{what}: {path}"

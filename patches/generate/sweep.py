@@ -35,6 +35,13 @@ class Outcome:
     sample_rate: int = 0
     subtype: str = "PCM_24"
     notes: list[str] = field(default_factory=list)
+    network_seconds: float = 0.0
+    decode_seconds: float = 0.0
+
+    def took(self, batch: Batch) -> None:
+        """Add a batch's time."""
+        self.network_seconds += batch.network_seconds
+        self.decode_seconds += batch.decode_seconds
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,7 @@ class Sweep:
         with settled():
             for parts in (parts for group in self.series.groups() for parts in batches(group, self.batch)):
                 batch = synthesize(network, [part.point for part in parts], settings)
+                outcome.took(batch)
                 _write_batch(folder, network, batch, settings, self.output, outcome)
                 for part, picture in zip(parts, batch.pictures, strict=True):
                     if page:

@@ -6,6 +6,7 @@ seed is the same sound on every device and in every batch, up to the last bits o
 """
 
 import math
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,12 +27,17 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Batch:
-    """What the points of one batch became: canvases [N,C,F,T], sounds [N,2,L] (unlimited), pictures uint8 [N,H,W,3]."""
+    """What the points of one batch became: canvases [N,C,F,T], sounds [N,2,L] (unlimited), pictures uint8 [N,H,W,3].
+
+    `network_seconds` went into the network, `decode_seconds` from its pictures to sounds.
+    """
 
     points: tuple[Point, ...]
     canvases: np.ndarray
     sounds: np.ndarray
     pictures: np.ndarray
+    network_seconds: float = 0.0
+    decode_seconds: float = 0.0
 
 
 def draw(seed: int, z_dim: int, noise_size: int) -> tuple[Tensor, Tensor]:
@@ -50,12 +56,19 @@ def batches(items: Iterable[Item], size: int) -> Iterator[tuple[Item, ...]]:
 def synthesize(network: Network, points: Sequence[Point], settings: Settings) -> Batch:
     """Compute one batch of points. Call it inside `settled`, so that equal batches give equal bits."""
     with torch.inference_mode():
+        began = time.perf_counter()
         y = model_space_at(network, points, settings)
+        canvases = network.view.from_model(y).cpu().numpy()  # waits for the device
+        made = time.perf_counter()
+        sounds = network.view.sound(y, [point.chance for point in points]).float().cpu().numpy()
+        decoded = time.perf_counter()
         return Batch(
             points=tuple(points),
-            canvases=network.view.from_model(y).cpu().numpy(),
-            sounds=network.view.sound(y, [point.chance for point in points]).float().cpu().numpy(),
+            canvases=canvases,
+            sounds=sounds,
             pictures=network.view.preview(y).cpu().numpy(),
+            network_seconds=made - began,
+            decode_seconds=decoded - made,
         )
 
 

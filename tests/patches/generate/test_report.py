@@ -20,7 +20,8 @@ def told(*sounds: Written, **more: object) -> str:
 
 def test_a_healthy_sweep_has_no_warnings():
     assert told(written(0), written(1)) == (
-        "2 sounds of 1.50 s (8000 Hz, 24-bit) in out: 6.0 s, 3.00 s each\nlevels: peak -6.0 dBFS, rms -20.0 dBFS"
+        "2 sounds of 1.50 s (8000 Hz, 24-bit) in out: 6.0 s, 3.00 s each "
+        "(network 0.000 s, decoding 0.000 s)\nlevels: peak -6.0 dBFS, rms -20.0 dBFS"
     )
 
 
