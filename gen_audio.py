@@ -7,6 +7,7 @@ Examples:
   python gen_audio.py --network RUN/network-snapshot-000010.safetensors --outdir out --seeds 0-9
   python gen_audio.py --network "RUN/*.safetensors" --outdir out --seeds 0-9    # every snapshot, and one table
   python gen_audio.py --network RUN --outdir again --recipe out/seed0003.wav    # the same sound again
+  python gen_audio.py --network RUN --outdir kit --seeds 0-7 --class kick:0.7,snare:0.3    # or all, --pitch C#3
   python gen_audio.py --network RUN --outdir mix --style-rows 0-4 --style-cols 5-9 --style-layers 0-6
   python gen_audio.py --network RUN --outdir way --morph 12:40:16 --video       # 16 sounds from 12 to 40, and an mp4
 """

@@ -20,6 +20,8 @@ from spect.archive.sets import CLASSES, VALUES, Kind, LabelSet, Spread, spread
 from spect.dataset.labels_set import number
 from spect.pitch import midi_note
 
+AT_A_TIME = 65536  # items, where all are looked at
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -115,7 +117,8 @@ class Conditions:
 
     def without(self, archive: Archive, indices: np.ndarray) -> tuple[int, ...]:
         """Count the items that have no label, or lack one of the values, for each set."""
-        return tuple(_missing(labels_of(archive, one, indices)) for one in self.sets)
+        parts = np.array_split(indices, len(indices) // AT_A_TIME + 1)
+        return tuple(sum(_missing(labels_of(archive, one, part)) for part in parts) for one in self.sets)
 
     def to_list(self) -> list[dict[str, Any]]:
         """Give what a snapshot's header holds."""

@@ -16,6 +16,7 @@ from spect.archive import layout as zip64
 
 CLASSES, VALUES = "classes", "values"
 Kind = Literal["classes", "values"]
+AT_A_TIME = 32  # columns, so that a million embeddings don't need their size in memory several times
 PRIMARY = "class"  # the name of the set that an archive without a list of sets has
 
 
@@ -44,6 +45,12 @@ def spread(values: np.ndarray) -> Spread:
 
     Shape: [n, w].
     """
+    parts = [_rows(values[:, at : at + AT_A_TIME]) for at in range(0, values.shape[1], AT_A_TIME)]
+    return Spread(*(tuple(float(f"{value:.6g}") for value in row) for row in np.concatenate(parts, axis=1)))
+
+
+def _rows(values: np.ndarray) -> np.ndarray:
+    """Give mean, deviation, minimum and maximum. Shape: [n, w] -> [4, w]."""
     known = np.isfinite(values)
     count, exact = np.maximum(known.sum(axis=0), 1), np.where(known, values, 0).astype(np.float64)
     mean = exact.sum(axis=0) / count
@@ -52,7 +59,7 @@ def spread(values: np.ndarray) -> Spread:
     some = known.any(axis=0)
     low = np.where(some, np.where(known, values, np.inf).min(axis=0, initial=np.inf), 0)
     high = np.where(some, np.where(known, values, -np.inf).max(axis=0, initial=-np.inf), 0)
-    return Spread(*(tuple(float(f"{value:.6g}") for value in row) for row in (mean, deviation, low, high)))
+    return np.stack([mean, deviation, low, high])
 
 
 @dataclass(frozen=True)

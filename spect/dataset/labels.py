@@ -173,4 +173,6 @@ def _set(path: Path, name: str, cells: Mapping[str, Cell]) -> AnySet:
     widths = {len(vector) for vector in vectors.values()}
     if (texts and vectors) or len(widths) > 1 or widths == {0}:
         raise SoundError(f"--labels: {path}: {name} must be of one kind for all files, and vectors of one length")
-    return value_set(name, (), max(widths), vectors) if vectors else set_of_texts(name, texts)
+    return (
+        value_set(name, (), list(vectors), np.asarray(list(vectors.values()))) if vectors else set_of_texts(name, texts)
+    )

@@ -3,8 +3,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from math import isfinite
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,29 +43,41 @@ class ClassSet:
         return LabelSet(self.name, "classes", self.classes, without=int((labels < 0).sum()), member=member)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ValueSet:
-    """Numbers of files, `width` each, NaN for one that isn't known; `columns` names them, or is empty."""
+    """Numbers of files.
+
+    Args:
+        numbers: float32 [rows, width], NaN for one that isn't known.
+        rows: the row of each file that has one.
+        columns: names of the numbers, or empty.
+    """
 
     name: str
-    width: int
     columns: tuple[str, ...]
-    values: Mapping[str, tuple[float, ...]]
+    numbers: np.ndarray
+    rows: Mapping[str, int]
+
+    @property
+    def width(self) -> int:
+        """Numbers a file."""
+        return int(self.numbers.shape[1])
 
     @property
     def files(self) -> Collection[str]:
         """The files that have a label."""
-        return self.values.keys()
+        return self.rows.keys()
 
     def keep(self, names: Iterable[str]) -> "ValueSet":
         """Give the set of these files alone."""
-        found = {name: self.values[name] for name in names if name in self.values}
-        return ValueSet(self.name, self.width, self.columns, found)
+        return replace(self, rows={name: self.rows[name] for name in names if name in self.rows})
 
     def array(self, names: Sequence[str]) -> np.ndarray:
         """Give the numbers of files, NaN for none. Shape: [n, w] float32."""
-        nothing = (float("nan"),) * self.width
-        return np.asarray([self.values.get(name, nothing) for name in names], np.float32).reshape(-1, self.width)
+        rows = np.asarray([self.rows.get(name, -1) for name in names], np.int64)
+        out = np.full((len(rows), self.width), np.nan, np.float32)
+        out[rows >= 0] = self.numbers[rows[rows >= 0]]
+        return out
 
     def described(self, labels: np.ndarray, train: np.ndarray, member: str) -> LabelSet:
         """Give what the archive says of it; the spread is that of the train items. Shape: [n, w], [n] of bool."""
@@ -86,14 +97,17 @@ def class_set(name: str, found: Mapping[str, str]) -> ClassSet:
     return ClassSet(name, classes, {file: number[text] for file, text in found.items()})
 
 
-def value_set(name: str, columns: Sequence[str], width: int, found: Mapping[str, Sequence[float]]) -> ValueSet:
-    """Gather numbers; what isn't finite is taken for not known, and a file without any for one without a label."""
-    known = {
-        file: tuple(float(np.float32(value)) if isfinite(np.float32(value)) else float("nan") for value in values)
-        for file, values in found.items()
-    }
-    some = {file: values for file, values in known.items() if any(isfinite(value) for value in values)}
-    return ValueSet(name, width, tuple(columns), some)
+def value_set(name: str, columns: Sequence[str], files: Sequence[str], numbers: np.ndarray) -> ValueSet:
+    """Gather numbers; what isn't finite is taken for not known, and a file without any for one without a label.
+
+    Args:
+        files: of each row of `numbers`, [rows, width]; of a file that comes twice the last row counts.
+    """
+    with np.errstate(over="ignore"):
+        numbers = np.asarray(numbers, np.float32)
+    numbers = np.where(np.isfinite(numbers), numbers, np.float32("nan"))
+    some = np.isfinite(numbers).any(axis=1)
+    return ValueSet(name, tuple(columns), numbers, {file: row for row, file in enumerate(files) if some[row]})
 
 
 def set_of_texts(name: str, texts: Mapping[str, str]) -> AnySet:
@@ -107,7 +121,8 @@ def set_of_texts(name: str, texts: Mapping[str, str]) -> AnySet:
     numbers = {file: number(text) for file, text in found.items()}
     whole = all(_WHOLE.fullmatch(text) for text in found.values())
     if found and not whole and name not in ALWAYS_CLASSES and None not in numbers.values():
-        return value_set(name, (), 1, {file: (value,) for file, value in numbers.items() if value is not None})
+        values = [value for value in numbers.values() if value is not None]
+        return value_set(name, (), list(numbers), np.asarray(values)[:, None])
     return class_set(name, found)
 
 

@@ -34,8 +34,8 @@ def read_vectors(text: str, source: Source, names: Sequence[str]) -> tuple[Value
     if not 1 <= values.shape[1] <= WIDEST:
         raise SoundError(f"{OPTION}: {path} has {values.shape[1]} numbers a file; allowed are 1 to {WIDEST}")
     matched, unmatched = Matcher(path, source, names).match(dict.fromkeys(rows), OPTION)
-    found = {matched[row]: vector for row, vector in zip(rows, values.tolist(), strict=True) if row in matched}
-    return value_set(name, columns, values.shape[1], found), unmatched
+    meant = [place for place, row in enumerate(rows) if row in matched]
+    return value_set(name, columns, [matched[rows[place]] for place in meant], values[meant]), unmatched
 
 
 def _named(text: str) -> tuple[str, Path]:
@@ -71,7 +71,7 @@ def _npy(path: Path) -> tuple[list[str], list[str], np.ndarray]:
     names = _names(path, len(values))
     if len(names) != len(values):
         raise SoundError(f"{OPTION}: {path} has {len(values)} rows, and the list beside it {len(names)} names")
-    return [], names, values.astype(np.float64)
+    return [], names, values
 
 
 def _names(path: Path, count: int) -> list[str]:

@@ -25,6 +25,10 @@ NOTES = ["keys/piano_C#3.wav", "kick_064.wav", "grand piano Bb2.wav", "loop.wav"
 NOWHERE = Source(Path("nowhere"), "folder")
 
 
+def numbers_of(found: ValueSet) -> dict[str, tuple[float, ...]]:
+    return {file: tuple(found.numbers[row].tolist()) for file, row in found.rows.items()}
+
+
 def values_of(found: Labels) -> dict[str, object]:
     """Labels by set and file, classes by name."""
     told: dict[str, object] = {}
@@ -32,7 +36,7 @@ def values_of(found: Labels) -> dict[str, object]:
         if isinstance(one, ClassSet):
             told[one.name] = {file: one.classes[number] for file, number in one.numbers.items()}
         else:
-            told[one.name] = dict(one.values)
+            told[one.name] = numbers_of(one)
     return told
 
 
@@ -173,21 +177,21 @@ def test_an_npy_goes_by_the_names_beside_it(tmp_path):
     np.save(tmp_path / "deep.npy", np.array([[1, 2, 3], [4, 5, np.nan], [7, 8, 9]], np.float32))
     (tmp_path / "deep.json").write_text('["b.wav", "a.wav", "gone.wav"]')
     found = vectors(tmp_path)
-    assert (found.name, found.width, found.values["b.wav"]) == ("deep", 3, (1, 2, 3))
-    assert np.array_equal(found.values["a.wav"], (4, 5, np.nan), equal_nan=True)
+    assert (found.name, found.width, numbers_of(found)["b.wav"]) == ("deep", 3, (1, 2, 3))
+    assert np.array_equal(numbers_of(found)["a.wav"], (4, 5, np.nan), equal_nan=True)
     (tmp_path / "deep.json").write_text('{"b.wav": 1, "a.wav": 0, "c.wav": 2}')
-    assert vectors(tmp_path, "mood=deep.npy").values["a.wav"] == (1, 2, 3)
+    assert numbers_of(vectors(tmp_path, "mood=deep.npy"))["a.wav"] == (1, 2, 3)
     (tmp_path / "deep.txt").write_text("c.wav\nb.wav\na.wav\n")
-    assert vectors(tmp_path).values["a.wav"] == (7, 8, 9)
+    assert numbers_of(vectors(tmp_path))["a.wav"] == (7, 8, 9)
 
 
 def test_a_csv_of_numbers_keeps_its_columns_names(tmp_path):
     (tmp_path / "d.csv").write_text("file,flux,zcr\na.wav,1,0.5\nb.wav,,2\n")
     found = vectors(tmp_path, "d.csv")
-    assert (found.columns, found.values["a.wav"]) == (("flux", "zcr"), (1.0, 0.5))
-    assert np.isnan(found.values["b.wav"][0])
+    assert (found.columns, numbers_of(found)["a.wav"]) == (("flux", "zcr"), (1.0, 0.5))
+    assert np.isnan(numbers_of(found)["b.wav"][0])
     (tmp_path / "d.csv").write_text("a.wav,1,0.5\nb.wav,3,2\n")
-    assert vectors(tmp_path, "d.csv").values["b.wav"] == (3.0, 2.0)
+    assert numbers_of(vectors(tmp_path, "d.csv"))["b.wav"] == (3.0, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -314,3 +318,6 @@ def test_a_spread_leaves_out_what_is_not_known_and_keeps_constants_apart():
     assert found.deviation == (1, 1, 1, 1)
     assert (found.minimum, found.maximum) == ((1, 5, 0, 1e6), (3, 5, 0, 1e6))
     assert spread(np.empty((0, 2), np.float32)).deviation == (1, 1)
+    wide = np.random.default_rng(0).normal(3, 2, (50, 100)).astype(np.float32)
+    np.testing.assert_allclose(spread(wide).mean, wide.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(spread(wide).maximum, wide.max(axis=0), rtol=1e-5)
