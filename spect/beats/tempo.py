@@ -4,17 +4,18 @@
 librosa's tempo (Ellis 2007: autocorrelation of rises, with a prior) comes in steps of 2.6 % and is at times two thirds
 or four thirds of the music's. So its multiples by 2/3, 3/4, 4/3 and 3/2 are tried too: of a wrong one only some
 harmonics of the comb (spect.beats.grid) find anything. The best is doubled or halved into the range asked for; blocks
-of some seconds then tell by their phases how the tempo drifts (weighted least squares, outliers out), and at last all
-beats together are moved to where the level rises most, since the flux of long frames sees a drum before it sounds.
+of some seconds then tell by their phases how the tempo drifts (least squares, outliers out), and at last all beats
+together are moved to where the level rises most, since the flux of long frames sees a drum before it sounds.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from math import log2
 
 import numpy as np
 
-from spect.beats.grid import PHASES, Comb, Grid, scores
+from spect.beats.grid import NEAR, PHASES, Comb, Grid, scores
 from spect.beats.library import librosa
 from spect.beats.novelty import Novelty
 from spect.beats.options import Beats
@@ -23,11 +24,14 @@ from spect.errors import SoundError
 RELATED = (1.0, 2 / 3, 3 / 4, 4 / 3, 3 / 2)
 POOL = 4  # frames to one of librosa's usual 43 a second
 BLOCK_SECONDS = 6.0
-ROUNDS = 4
+ROUNDS = 3
 CLEAR = 0.12  # score; noise, pads, speech and random drum hits reach 0.08, music on the beat 0.2 to 0.6
-LOOSE = 0.06  # of a beat: blocks further off count for less
+LOOSE = 0.06  # of a beat: blocks further off a curve are outliers
 BUSY = 0.4  # of the mean content of blocks
-ASTRAY = 0.25  # of the segment's score
+ABSENT = 0.25  # of the usual block's score: below it, there is no such beat
+ELSEWHERE = 0.7  # of a block's best score, on the grid, and ...
+ASIDE = 0.12  # ... of a beat, from the grid to that best one: the beat is another (a loud off-beat hat comes nearer)
+LEAST = 1e-3  # weight
 SNAP_SECONDS = 0.045
 RISE_STEPS = 2  # of 2 ms, over which a level's rise is taken
 
@@ -65,11 +69,16 @@ def measure(heard: Novelty, begin: float, end: float, wanted: Beats) -> Pulse:
     score, frequency, phase = comb.near(_folded(60 * frequency, wanted))
     grid, blocks = Grid(middle, phase, frequency), _blocks(times, values)
     for number in range(ROUNDS):
-        grid = _follow(grid, blocks, outliers=number == 0)
+        grid = _follow(grid, blocks, all_alike=number == 0)
     score = float(scores(values, grid.number(times), values.sum())[0])
     if score < CLEAR:
         raise Dropped(_unclear(score))
-    return Pulse(_snapped(grid, heard, begin, end), score, _astray(grid, blocks, score))
+    spans = [
+        (float(block[0][0]), float(block[0][-1]))
+        for block, off in zip(blocks, _astray(grid, blocks), strict=True)
+        if off
+    ]
+    return Pulse(_snapped(grid, heard, begin, end), score, tuple(spans))
 
 
 def outside(bpm: float, wanted: Beats) -> str:
@@ -85,7 +94,8 @@ def _folded(bpm: float, wanted: Beats) -> float:
     """Double or halve a tempo into the range that is wanted, next to its target."""
     octaves = range(-3, 4)
     nearest = sorted((abs(log2(bpm * 2.0**octave / wanted.bpm)), bpm * 2.0**octave) for octave in octaves)
-    inside = [tempo for _, tempo in nearest if wanted.lowest <= tempo <= wanted.highest]
+    low, high = wanted.lowest * (1 - NEAR), wanted.highest * (1 + NEAR)  # a part of it may yet lie inside
+    inside = [tempo for _, tempo in nearest if low <= tempo <= high]
     if not inside:
         near = nearest[0][1]
         raise Dropped(outside(near, wanted))
@@ -115,17 +125,28 @@ def _blocks(times: np.ndarray, values: np.ndarray) -> list[Block]:
     return list(zip(np.array_split(times, count), np.array_split(values, count), strict=True))
 
 
-def _follow(grid: Grid, blocks: Sequence[Block], *, outliers: bool) -> Grid:
-    """Move the grid onto the beats of blocks; blocks that are far off count less, unless `outliers` count as well."""
+def _follow(grid: Grid, blocks: Sequence[Block], *, all_alike: bool) -> Grid:
+    """Move the grid onto the beats of blocks; those astray count little, unless all count alike."""
     mean = _content(blocks).mean()
-    found = np.asarray([_shift(values, grid.number(times), mean) for times, values in blocks])
-    shifts, weights = found[:, 0], np.maximum(found[:, 1], 1e-3)
-    if not outliers:
-        weights = weights / (1 + (shifts / LOOSE) ** 2) ** 2
-    degree = min(2, len(blocks) - 1)
+    shifts, weights = np.transpose([_shift(values, grid.number(times), mean) for times, values in blocks])
     centres = np.asarray([times.mean() for times, _ in blocks]) - grid.middle
-    c2, c1, c0 = np.pad(np.polyfit(centres, shifts, degree, w=weights), (2 - degree, 0))
-    return grid.moved(c0, c1, c2)
+    weights = np.maximum(weights, LEAST)
+    if not all_alike:
+        weights[_astray(grid, blocks)] = LEAST
+    return grid.moved(*_curve(centres, shifts, weights))
+
+
+def _curve(times: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Fit c0 + c1 t + c2 t^2 to the most of the values: those through each three are tried, outliers count the same."""
+    degree = min(2, len(times) - 1)
+    powers = times[:, None] ** np.arange(degree + 1)
+    some = np.asarray(list(combinations(range(len(times)), degree + 1)))
+    curves = np.linalg.solve(powers[some], values[some][..., None])[..., 0]
+    off = values - curves @ powers.T  # [some, blocks]
+    best = off[(np.minimum((off / LOOSE) ** 2, 1) @ weights).argmin()]
+    kept = weights * (np.abs(best) < LOOSE)
+    curve = np.linalg.lstsq(powers * kept[:, None], values * kept, rcond=None)[0]
+    return np.pad(curve, (0, 2 - degree))
 
 
 def _shift(values: np.ndarray, number: np.ndarray, total: float) -> tuple[float, float]:
@@ -138,13 +159,14 @@ def _shift(values: np.ndarray, number: np.ndarray, total: float) -> tuple[float,
     return (best + part - PHASES // 4) / PHASES, float(at)
 
 
-def _astray(grid: Grid, blocks: Sequence[Block], score: float) -> tuple[tuple[float, float], ...]:
-    """Give the spans of blocks that are busy, but not on the grid's beats: another tempo, or a leap."""
+def _astray(grid: Grid, blocks: Sequence[Block]) -> np.ndarray:
+    """Tell which blocks are busy, but not on the grid's beats: another tempo, or a leap. Shape: [blocks] bool."""
     content = _content(blocks)
-    busy = content > BUSY * content.mean()
-    own = [float(scores(values, grid.number(times), float(values.sum()))[0]) for times, values in blocks]
-    off = busy & (np.asarray(own) < ASTRAY * score)
-    return tuple((float(block[0][0]), float(block[0][-1])) for block, is_off in zip(blocks, off, strict=True) if is_off)
+    every = np.stack([scores(values, grid.number(times), float(values.sum())) for times, values in blocks])
+    own, best = every[:, 0], every.max(axis=1)
+    turn = np.abs((every.argmax(axis=1) / PHASES + 0.5) % 1 - 0.5)
+    elsewhere = (turn > ASIDE) & (own < ELSEWHERE * best)
+    return (content > BUSY * content.mean()) & (elsewhere | (own < ABSENT * np.median(own)))
 
 
 def _content(blocks: Sequence[Block]) -> np.ndarray:

@@ -22,14 +22,14 @@ def drifting(bpm: Callable[[float], float], first: float, seconds: float) -> np.
     return np.asarray(times[:-1])
 
 
-def play(beats: np.ndarray, seconds: float, rate: int = RATE, *, hats: float = 0.25, seed: int = 0) -> np.ndarray:
-    """Play a bar of four beats over and over. Shape: [2, L] float32."""
-    rng = np.random.default_rng(seed)
+def play(beats: np.ndarray, seconds: float, rate: int = RATE, *, hats: float = 0.25, first: int = 0) -> np.ndarray:
+    """Play a bar of four beats over and over; the first beat is its number `first`. Shape: [2, L] float32."""
+    rng = np.random.default_rng(0)
     sound = np.zeros((2, round(seconds * rate)))
     gaps = np.append(np.diff(beats), np.diff(beats[-2:]))
     noise = rng.standard_normal(rate)
-    for number, (beat, gap) in enumerate(zip(beats, gaps, strict=True)):
-        _add(sound, beat, 0.6 * _kick(rate), (1, 1), rate)
+    for number, (beat, gap) in enumerate(zip(beats, gaps, strict=True), first):
+        _add(sound, beat, 0.6 * _kick(noise, rate), (1, 1), rate)
         if number % 2:
             _add(sound, beat, 0.25 * _hit(noise, 30, rate), (1, 0.8), rate)
         _add(sound, beat + gap / 2, hats * np.diff(_hit(noise, 90, rate)), (0.5, 1), rate)
@@ -41,12 +41,19 @@ def play(beats: np.ndarray, seconds: float, rate: int = RATE, *, hats: float = 0
     return np.asarray(sound * 0.7, np.float32)
 
 
-def onset_near(sound: np.ndarray, rate: int, at: float, reach: float = 0.03) -> float:
-    """Find where a drum sets in: a tenth of the highest level within `reach` seconds of `at`. Shape: [2, L]."""
-    begin = max(0, round((at - reach) * rate))
-    part = np.abs(np.diff(sound[:, begin : round((at + reach) * rate)].sum(axis=0)))
-    level = np.convolve(part, np.ones(16) / 16)[: len(part)]
-    return (begin + int(np.argmax(level > 0.3 * level.max()))) / rate
+def lag(sound: np.ndarray, other: np.ndarray, rate: int, at: float, reach: float = 0.03) -> float:
+    """Tell how many seconds, within `reach`, the rises of `sound` come after those of `other` around `at`.
+
+    Shape: [2, L], [2, L].
+    """
+    rises = []
+    for one in (sound, other):
+        part = one[:, max(0, round((at - 2 * reach) * rate)) : round((at + 2 * reach) * rate)].sum(axis=0)
+        width = round(0.002 * rate)
+        rises.append(np.diff(np.convolve(np.abs(np.diff(part)), np.hanning(width), "same")))
+    match = np.correlate(rises[0], rises[1], "full")
+    middle, most = len(rises[1]) - 1, round(reach * rate)
+    return (int(match[middle - most : middle + most + 1].argmax()) - most) / rate
 
 
 def _add(sound: np.ndarray, at: float, part: np.ndarray, pan: tuple[float, float], rate: int) -> None:
@@ -55,11 +62,10 @@ def _add(sound: np.ndarray, at: float, part: np.ndarray, pan: tuple[float, float
     sound[:, start : start + len(part)] += np.outer(pan, part)
 
 
-def _kick(rate: int) -> np.ndarray:
+def _kick(noise: np.ndarray, rate: int) -> np.ndarray:
     time = np.arange(round(0.2 * rate)) / rate
-    return (
-        np.sin(2 * np.pi * (50 * time + 4 * (1 - np.exp(-40 * time)))) * np.exp(-14 * time) * np.minimum(time * 500, 1)
-    )
+    wave = np.sin(2 * np.pi * (50 * time + 4 * (1 - np.exp(-40 * time)))) * np.exp(-14 * time)  # from 210 Hz down to 50
+    return wave * np.minimum(time * 500, 1) + 0.1 * noise[: len(time)] * np.exp(-300 * time)
 
 
 def _hit(noise: np.ndarray, decay: float, rate: int) -> np.ndarray:
