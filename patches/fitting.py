@@ -91,7 +91,7 @@ def row_maxima(canvases: Iterable[Tensor], modulus: Callable[[Tensor], Tensor]) 
     Shape: -> [F].
     """
     each = torch.cat([modulus(canvas).amax(dim=(1, 3)) for canvas in canvases]).double()
-    return list(torch.quantile(each, PERCENTILE, dim=0).tolist())
+    return [float(value) for value in np.quantile(each.numpy(), PERCENTILE, axis=0)]
 
 
 def maxima(sample: Sample, modulus: Callable[[Tensor], Tensor]) -> Scales:
