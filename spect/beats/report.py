@@ -23,14 +23,14 @@ def heard_rows(found: Recordings, wanted: Beats, clip_seconds: float, seconds: f
     tempos = sorted(tempo for _, heard in found for tempo in heard.tempos)
     lost = sum(heard.lost_seconds for _, heard in found)
     clips = sum(len(heard.clips) for _, heard in found)
-    bars = f", {wanted.bars} bars," if wanted.bars else ""
+    bars = f"{wanted.bars} {'bar' if wanted.bars == 1 else 'bars'}, " if wanted.bars else ""
     beats = clip_seconds * wanted.bpm / 60
     rows = [
         ("music", f"{seconds / 60:.1f} min in {len(found)} {'file' if len(found) == 1 else 'files'}"),
         ("tempos", _tempos(tempos)),
         (
             "clips",
-            f"{clips}, each {clip_seconds:.2f} s{bars} ({beats:.4g} beats at {wanted.bpm:g} BPM), one every "
+            f"{clips}, each {clip_seconds:.2f} s ({bars}{beats:.4g} beats at {wanted.bpm:g} BPM), one every "
             f"{wanted.stride_beats} beats",
         ),
         ("dropped", f"{lost / 60:.1f} min" + _kinds(found)),

@@ -2,6 +2,7 @@
 """Writing wav files: exact samples, tags that libsndfile reads, whole or not at all, never clipped in silence."""
 
 import json
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from spect import files
 from spect.audio import read
 from spect.errors import SoundError
-from spect.wavfile import TAGS, Subtype, read_info, write_wav
+from spect.wavfile import TAGS, Acid, Subtype, read_info, write_wav
 
 NOISE = (np.random.default_rng(0).random((2, 777), dtype=np.float32) * 2 - 1) * np.float32(0.999)
 
@@ -133,3 +134,28 @@ def test_a_failure_in_writing_leaves_the_old_file_and_no_rest(tmp_path: Path, mo
         write_wav(path, NOISE / 2, 44100)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.wav"]
+
+
+@pytest.mark.parametrize("subtype", ["PCM_24", "FLOAT"])
+def test_libsndfile_reads_the_acid_chunk_without_remark(tmp_path: Path, subtype: Subtype) -> None:
+    path, sound = tmp_path / "x.wav", NOISE[:, :600]
+    write_wav(path, sound, 44100, subtype=subtype, info={"title": "loop"}, acid=Acid(127.5, 16, root=62))
+    with soundfile.SoundFile(path) as file:
+        log = file.extra_info
+    for said in (
+        "Flags     : 0x0006 (Loop,RootNoteValid,StretchOn",
+        "Root note : 0x3E",
+        "Beats     : 16",
+        "Tempo     : 127.5",
+    ):
+        assert said in log
+    assert "***" not in log
+    assert read_info(path)["title"] == "loop"
+    np.testing.assert_allclose(read(path)[0], sound, atol=2.0**-24)
+
+
+def test_the_acid_chunk_is_laid_out_as_samplers_expect() -> None:
+    loop, other = Acid(130.0, 16).to_bytes(), Acid(98.25, 7, loop=False).to_bytes()
+    assert len(loop) == 24
+    assert struct.unpack("<IHHfIHHf", loop) == (4, 60, 0x8000, 0.0, 16, 4, 4, 130.0)
+    assert struct.unpack("<IHHfIHHf", other) == (1, 60, 0x8000, 0.0, 7, 4, 4, 98.25)
