@@ -10,8 +10,10 @@ import soundfile
 from click.testing import CliRunner
 
 import dataset_tool_wav
+import gen_audio
 from spect.archive.reader import Archive
 from spect.beats import library
+from tests.patches.runs import support
 from tests.spect.beats.music import play, steady
 
 RATE = 22050
@@ -101,3 +103,21 @@ def test_music_without_any_beat_is_refused_with_the_first_reason(tmp_path: Path)
     )
     assert "none of the 1 files can go in" in done.output
     assert "no clear beat" in done.output
+
+
+def test_the_tempo_travels_from_the_music_to_the_wav(music: Path, tmp_path: Path) -> None:
+    """One bar at 130 BPM, through an archive, a network of a moment's training, and back."""
+    rate = 2000
+    shape = (f"--sample-rate={rate}", "--resolution=32x64", "--workers=1")
+    call(f"--source={music / 'song.flac'}", f"--dest={tmp_path / 'a.zip'}", "--beats", "--bars=1", *shape)
+    support.call(data=tmp_path / "a.zip", outdir=tmp_path / "runs")
+    run = support.only_run(tmp_path / "runs")
+    arguments = [f"--network={run}", f"--outdir={tmp_path / 'out'}", "--seeds=1", "--device=cpu"]
+    done = CliRunner().invoke(gen_audio.main, arguments)
+    assert done.exit_code == 0, done.output
+    with soundfile.SoundFile(tmp_path / "out" / "seed0001.wav") as file:
+        assert file.frames == round(4 * 60 * rate / 130)
+        log = file.extra_info
+    assert "Beats     : 4" in log
+    assert "Tempo     : 130.0" in log
+    assert "Loop,RootNoteInvalid,StretchOn" in log
