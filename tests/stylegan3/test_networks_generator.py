@@ -51,6 +51,16 @@ def test_equal_seeds_give_equal_networks_and_the_spec_survives_json(kind: str) -
     assert torch.equal(copy.deepcopy(first)(z), first(z))
 
 
+@torch.no_grad()
+def test_an_embedding_of_its_own_width_stands_beside_z_and_is_w_wide_otherwise() -> None:
+    digits = small("stylegan2", z_dim=64, c_dim=10, embed_dim=10).mapping
+    assert digits.layers[0].weight.shape == (8, 64 + 10)  # as in the report on spoken digits
+    assert small("stylegan2", c_dim=3).mapping.layers[0].weight.shape == (8, 8 + 8)
+    assert digits(latents(1, 64), torch.eye(10)[:2].mean(dim=0, keepdim=True)).isfinite().all()
+    with pytest.raises(NetworkError, match="embed_dim"):
+        small("stylegan2", embed_dim=-1)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @torch.no_grad()
 def test_a_picture_does_not_depend_on_its_batch(kind: str) -> None:
