@@ -43,7 +43,7 @@ def test_gansynths_picture_is_its_definition() -> None:
         sound.mean(0).double(), 2048, 512, window=torch.hann_window(2048).double(), pad_mode="constant",
         return_complex=True,
     )[1:]  # fmt: skip
-    canvas = GANSYNTH.encode(sound).flip(1).double()
+    canvas = replace(GANSYNTH, floor_db=-160.0).encode(sound).flip(1).double()
     assert spectrum.shape[1] == 126  # two more columns past the end: one in reach of the sound, one not
     torch.testing.assert_close(canvas[0, :, :126], 20 * torch.log10(spectrum.abs() / 512), atol=0.02, rtol=0)
     phase = spectrum.angle()
@@ -64,7 +64,7 @@ def test_a_tone_comes_back_at_70_db(hz: float) -> None:
 def test_noise_comes_back_without_dc_at_35_db_and_packed_at_100() -> None:
     sound = noise(1, 64000).mean(1, keepdim=True).expand(-1, 2, -1)
     assert 35 < snr_db(sound, GANSYNTH.decode(GANSYNTH.encode(sound))) < 45
-    packed = replace(GANSYNTH, dc="packed", relative=True)
+    packed = replace(GANSYNTH, dc="packed", relative=True, floor_db=-120.0)
     assert snr_db(sound, packed.decode(packed.encode(sound))) >= 100
 
 
@@ -77,7 +77,7 @@ def test_mid_and_side_packed_bring_any_stereo_sound_back() -> None:
         nyquist,
         tone(33.0, OURS, soft=False) * torch.tensor([[1], [0]]),
     ):
-        assert snr_db(sound, OURS.decode(OURS.encode(sound))) >= 90
+        assert snr_db(sound, OURS.decode(OURS.encode(sound))) >= 85
 
 
 def test_mel_loses_most_of_a_tone_and_all_of_noise() -> None:
@@ -125,7 +125,7 @@ def test_what_is_quieter_than_the_floor_does_not_turn() -> None:
     quiet = canvas[0] < OURS.floor_db + 1
     assert quiet.double().mean() > 0.5
     assert (canvas[1][quiet] == 0).all()
-    assert snr_db(burst, OURS.decode(canvas)) > 90
+    assert snr_db(burst, OURS.decode(canvas)) > 85
 
 
 def test_two_channels_are_the_mid_alone() -> None:
@@ -134,7 +134,7 @@ def test_two_channels_are_the_mid_alone() -> None:
     torch.testing.assert_close(form.encode(sound), OURS.encode(sound)[:2])
     back = form.decode(form.encode(sound))
     assert torch.equal(back[0], back[1])
-    assert snr_db(sound.mean(0), back[0]) >= 90
+    assert snr_db(sound.mean(0), back[0]) >= 85
 
 
 @pytest.mark.parametrize(
@@ -145,12 +145,12 @@ def test_it_fits_any_archive_with_a_shape_that_networks_learn(rate: int, samples
     assert trainable(*form.shape[1:])
     assert (form.channels, form.dc, form.relative, form.samples) == (4, "packed", True, samples)
     sound = noise(1, samples)
-    assert snr_db(sound, form.decode(form.encode(sound))) >= 90
+    assert snr_db(sound, form.decode(form.encode(sound))) >= 85
 
 
 def test_gansynths_picture_can_be_asked_for() -> None:
     texts = {"window": "2048", "frames": "128", "hop": "512", "first": "0", "samples": "64000", "channels": "2",
-             "dc": "dropped", "relative": "false"}  # fmt: skip
+             "dc": "dropped", "relative": "false", "floor_db": "-120"}  # fmt: skip
     chosen = Instfreq.suited(16000, 64000, 160, 200, **typed_arguments(Instfreq, texts))
     assert chosen == GANSYNTH
     assert from_dict(json.loads(json.dumps(chosen.to_dict()))) == chosen

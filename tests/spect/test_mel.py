@@ -245,10 +245,10 @@ def test_batches_may_be_empty_or_of_several_axes() -> None:
 
 
 def test_gradients_of_encode_are_right_and_those_of_decode_finite() -> None:
-    form = Mel(8000, 16, 8, 32, 8, 4, 64, fmax=4000.0, iterations=1)
-    sound = noise(1, 64).double().requires_grad_()
+    form = Mel(8000, 8, 4, 16, 4, 2, 16, fmax=4000.0, iterations=1)
+    sound = noise(1, 16).double().requires_grad_()
     assert torch.autograd.gradcheck(form.encode, (sound,))
-    canvas = form.encode(noise(1, 64) * torch.linspace(0, 1, 64).gt(0.6)).requires_grad_()  # starts with silence
+    canvas = form.encode(noise(1, 16) * torch.linspace(0, 1, 16).gt(0.6)).requires_grad_()  # starts with silence
     form.decode(canvas).square().sum().backward()
     assert torch.isfinite(canvas.grad).all()
     assert canvas.grad.abs().max() > 0
