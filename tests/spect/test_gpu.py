@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from spect.cmyk import Cmyk
+from spect.instfreq import Instfreq
 from spect.lapped import Lapped
 from spect.measures import levels, log_mel_statistics, waveform_features
+from spect.mel import Mel
 from spect.preview import picture
 from spect.stft import Stft
 
@@ -49,3 +51,19 @@ def test_overlapping_frames_are_exact_on_the_device_and_equal_the_cpus(form: Lap
     error = (form.decode(canvas).cpu() - sound).double().square().sum()
     assert 10 * torch.log10(sound.double().square().sum() / error) >= 120
     assert form.preview(canvas).shape == (3, *form.shape[1:], 3)
+
+
+def test_mel_and_instfreq_are_the_cpus_pictures_and_mono_stays_mono_on_the_device() -> None:
+    sound = torch.stack([sounds()[0], sounds()[0, :1].expand(2, -1)])
+    for form in (
+        Mel.suited(44100, FORM.samples, 128, 128, iterations=4),
+        Instfreq.suited(44100, FORM.samples, 128, 128),
+    ):
+        canvas, expected = form.encode(sound.cuda()), form.encode(sound)
+        torch.testing.assert_close(canvas[:, 0].cpu(), expected[:, 0], rtol=0, atol=0.05)  # dB
+        heard = form.decode(canvas)
+        assert heard.device == canvas.device
+        assert torch.equal(heard[1, 0], heard[1, 1])
+        loud = expected[:, 0] > -60
+        again = form.encode(heard)[:, 0].cpu()
+        assert (again - expected[:, 0])[loud].square().mean().sqrt() < 2
