@@ -84,7 +84,7 @@ PRESETS = {
         view_args="rows=1024,frames=1024,hop=1025,first=0,samples=1048576,"
         "inverse=griffin-lim,iterations=10,momentum=0",
     ),
-    # Seed 001, section 7: proposed there, not run; a quarter of electrogan's time is assumed.
+    # Seed 001, section 9: proposed there, not run; a quarter of electrogan's time is assumed.
     "electrogan-short": Preset(
         cfg="stylegan2", resolution="256x512", batch=8, gamma=10, kimg="2200", tick=4, snap=25, cbase=32768, cmax=512,
         map_depth=None, glr=0.001, dlr=0.001,
@@ -102,7 +102,7 @@ PRESETS = {
     ),
     # Seed 004: its picture's size, its sounds, its latent and batch; its network isn't a StyleGAN.
     "urbansound": Preset(
-        cfg="stylegan2", resolution="128x384", batch=8, gamma=2, kimg="2000", tick=4, snap=25, cbase=32768, cmax=512,
+        cfg="stylegan2", resolution="128x384", batch=8, gamma=2, kimg="1000", tick=4, snap=25, cbase=32768, cmax=512,
         map_depth=None, glr=None, dlr=0.002,
         view="mel", scaling="standard-one", aug="ada", memory_gb=10, s_per_kimg=12700, measured_on="one CPU core",
         sample_rate=22050, z_dim=128,
