@@ -4,7 +4,7 @@
     python bench/phase.py FOLDER [--part drums --part notes --part loops] [--every 10] [--samples 8192]
 
 Spectral convergence in dB (median, and the worst decile): 20 log10(||found - wanted|| / ||wanted||) over magnitudes,
-lower is better, of `logmag` (the mid) and of `stereo` (both channels); and milliseconds a sound, on one thread. Then,
+lower is better, of `logmag` (the mid) and of `stereo` (both channels); and milliseconds of one core a sound. Then,
 for files that are stereo, what `stereo` does to the correlation of left and right and to the width (side energy over
 mid energy), by default settings. Each file goes at its own rate, cut or padded to --samples; silent ones are left out.
 """
@@ -73,9 +73,9 @@ def table(forms: tuple[Logmag | Stereo, ...], chosen: list[Tensor]) -> None:
             values, spent = [], 0.0
             for sound in chosen:
                 canvas = made.encode(sound)
-                start = time.perf_counter()
+                start = time.process_time()
                 found = made.decode(canvas)
-                spent += time.perf_counter() - start
+                spent += time.process_time() - start
                 values.append(convergence_db(made, sound, found))
             ranked = torch.tensor(values)
             cells += [f"{ranked.median():.1f}", f"{ranked.quantile(0.9):.1f}", f"{1000 * spent / len(chosen):.0f}"]

@@ -14,7 +14,9 @@ and gains 3 to 7 dB against sqrt(P_L + P_R). Griffin-Lim refines it, for both at
 All is computed on mid and side: where left equals right the side is 0 from the first to the last, so a mono sound comes
 back mono bit for bit. Bin F (Nyquist) has no row; at decode it takes its neighbour's value.
 
-Lossy: SEE BENCH.
+Lossy: spectral convergence of both channels as logmag's (drums -24.2 dB, loops -26.8, notes -33.1). Over the 217 stereo
+files of shared/audio the correlation of left and right moves by .0052 at most (medians .0001 to .0007), the width (side
+energy over mid energy) by .0156 at most; its 252 mono ones stay mono exactly (bench/phase.py --image-only).
 """
 
 from collections.abc import Sequence
