@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a network may know of its rows where, unlike columns, they differ in kind: learned profiles, weighed by w.
 
-    y[c, r] = sum over n of  a[c, n] s_n(w) p_n[r] / sqrt(N),        s(w) = 1 + A w
+    y[c, r] = g / sqrt(N) * sum over n of  a[c, n] s_n(w) p_n[r],        s(w) = 1 + A w
 
 The profiles p and A start at 0, so that an untrained network is the same with and without; the weights a start at
 random, so that from the first step on every row learns by itself, as sharply as it likes. (The other way round, random
-profiles whose weights start at 0, single rows aren't to be had at first, and random structure comes in.)
+profiles whose weights start at 0, single rows aren't to be had at first, and random structure comes in.) g slows the
+profiles down: a step of theirs moves whole rows of every picture at once.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from stylegan3.networks.layers import Dense, fill_normal, parameter
+
+RATE = 0.1  # g
 
 
 class RowProfiles(nn.Module):
@@ -44,7 +47,7 @@ class RowProfiles(nn.Module):
 
     def forward(self, w: Tensor) -> Tensor:
         profiles = self.profiles if self.waves is None else self.profiles @ self.waves
-        shares = self.affine(w)[:, :, None] * profiles / len(profiles) ** 0.5  # [N, n, rows]
+        shares = self.affine(w)[:, :, None] * profiles * (RATE / len(profiles) ** 0.5)  # [N, n, rows]
         return torch.matmul(self.weight, shares)[..., None]
 
 

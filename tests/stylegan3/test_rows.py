@@ -11,7 +11,7 @@ from stylegan3.errors import NetworkError
 from stylegan3.networks import Generator, GeneratorSpec, build_generator
 from stylegan3.networks.alias_free import AliasFreeSynthesis
 from stylegan3.networks.plan import layer_numbers
-from stylegan3.networks.rows import RowGains, RowProfiles, slow_waves
+from stylegan3.networks.rows import RATE, RowGains, RowProfiles, slow_waves
 from stylegan3.training.ema import update_ema
 
 KINDS = {
@@ -39,7 +39,7 @@ def parts(made: Generator) -> dict[str, RowProfiles]:
 def learned(made: Generator) -> Generator:
     """Give profiles and what w does to them values as if they had been learned."""
     for number, part in enumerate(parts(made).values()):
-        torch.nn.init.normal_(part.profiles, generator=rng(10 + number))
+        torch.nn.init.normal_(part.profiles, std=1 / RATE, generator=rng(10 + number))
         torch.nn.init.normal_(part.affine.weight, generator=rng(20 + number))
     return made
 
@@ -86,7 +86,7 @@ def test_gains_reach_one_row_of_one_channel_alone(kind: str) -> None:
     assert isinstance(gains, RowGains)
     before = made(latents(1))
     gains.weight.copy_(torch.eye(4))  # profile 1: the gain of channel 1; profile 2: the offset of channel 0
-    gains.profiles[1, 5], gains.profiles[2, 3] = 2.0, 4.0
+    gains.profiles[1, 5], gains.profiles[2, 3] = 2.0 / RATE, 4.0 / RATE
     expected = before.clone()
     expected[:, 1, 5] *= 1 + 2.0 / 4**0.5
     expected[:, 0, 3] += 4.0 / 4**0.5 * (1 if kind == "stylegan2" else 0.25)  # the output's scale
@@ -100,7 +100,7 @@ def test_w_weighs_the_profiles() -> None:
     torch.nn.init.normal_(part.profiles, generator=rng(1))
     part.affine.weight.copy_(torch.tensor([[2.0, 0, 0, 0], [0, 0, 0, 0]]))  # divided by sqrt 4 when used
     w = torch.tensor([[0.0, 0, 0, 0], [3.0, 0, 0, 0], [-1.0, 0, 0, 0]])
-    first, second = (part.weight[:, k, None] * part.profiles[k] / 2**0.5 for k in (0, 1))
+    first, second = (part.weight[:, k, None] * part.profiles[k] * RATE / 2**0.5 for k in (0, 1))
     expected = torch.stack([first + second, 4 * first + second, second])
     assert torch.allclose(part(w), expected[..., None], atol=1e-6)
 

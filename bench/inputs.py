@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What --input-lock, --row-features and --row-gains bring, on small networks: writes docs/inputs.md.
+
+    python bench/inputs.py AUDIO WORK --kimg 2 --seeds 2            # the cells that aren't done yet
+    python bench/inputs.py AUDIO WORK --page docs/inputs.md         # the page, from what there is
+
+Each cell trains one small network from nothing with as many pictures as its neighbours, the same data, numbers and
+seed, and scores 200 sounds as bench/learning.py does, whose data these are. Pictures, not seconds: on a machine that
+others use, the CPU time of a picture varies by a third; the median of its iterations stands in the table. AUDIO is the
+folder of drums; where there is none, notes of examples/synth.py take its place. WORK keeps the archives and a line of
+JSON for each cell: a call that was stopped begins again with the cell it was in, one with more seeds adds theirs.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.learning import MEASURES, RATE, RESOLUTION, SOUNDS, Scores, generated, prepare, real_sounds
+from examples.synth import write_notes
+from patches.runs.assemble import Assembly, assemble
+from patches.runs.options import resolve
+from spect.files import write_text
+from stylegan3.training.data import batches
+from stylegan3.training.samples import fakes, reals
+from stylegan3.training.trainer import Trainer
+
+NUMBERS = {"batch": 4, "batch_gpu": 4, "gamma": 3.0, "map_depth": 2, "glr": 0.006, "dlr": 0.012}
+NUMBERS |= {"aug": "noaug", "z_dim": 64, "w_dim": 64}
+WIDTHS = {"stylegan2": {"cbase": 512, "cmax": 64}, "stylegan3-t": {"cbase": 256, "cmax": 24}}
+ROOT = Path(__file__).resolve().parents[1]
+LAYERS = 6  # of StyleGAN3, in place of 14: minutes are few
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "stylegan2": {"as published": {}, "--row-gains=8": {"row_gains": 8}},
+    "stylegan3-t": {
+        "as published": {},
+        "--input-lock=rotation": {"input_lock": "rotation"},
+        "--input-lock=frequency": {"input_lock": "frequency"},
+        "--input-lock=both": {"input_lock": "both"},
+        "--row-features=8": {"row_features": 8},
+        "--row-gains=8": {"row_gains": 8},
+    },
+}
+CONSTANTS = {"layers": LAYERS, "batch": NUMBERS["batch"], "sounds": SOUNDS}
+INTRODUCTION = """# Inputs: locked, and rows of their own
+
+Written by `python bench/inputs.py`; not by hand. {trainings} trainings of small networks (at most 64 channels;
+StyleGAN3-T of {layers} layers), batch {batch}, {kimg} thousand pictures each, {minutes:.0f} CPU minutes in all, on
+{data}. KAD: kernel distance of {sounds} sounds to sounds that training never saw (less is better). r: Pearson's, of the
+mean |y| picture of generated and of real pictures, and of its mean over time, each row's level (more is better).
+
+A difference is that of equal seeds, averaged. "Signs differ": the seeds don't agree on better or worse, so that nothing
+was found. Where they agree, it is a finding on minutes of training, no verdict on days of it."""
+FIGURES = {**{name: f"KAD {name}" for name in MEASURES}, "r": "r, mean picture", "rows": "r, mean row"}
+NOTES, NOTE_SECONDS = 250, 0.35
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training: what is learned, by which network, with which variant of it, from which seed."""
+
+    view: str
+    cfg: str
+    variant: str
+    seed: int
+
+
+def cells(view: str, seeds: int) -> Iterator[Cell]:
+    """Give all cells; every variant of one seed before the next, so that what there is can be compared early."""
+    for seed in range(seeds):
+        yield from (Cell(view, cfg, variant, seed) for cfg, found in VARIANTS.items() for variant in found)
+
+
+def prepare_notes(work: Path) -> None:
+    """Build train.zip and heldout.zip from synthesised notes, for where there are no recordings."""
+    for seed, part in enumerate(("train", "heldout")):
+        if not (work / f"{part}.zip").exists():
+            write_notes(work / part, NOTES // (1 + 3 * seed), NOTE_SECONDS, RATE, seed)
+            options = (f"--resolution={RESOLUTION}", f"--sample-rate={RATE}", "--workers=1")
+            command = [sys.executable, "dataset_tool_wav.py", f"--source={work / part}", f"--dest={work / part}.zip"]
+            subprocess.run([*command, *options], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+def assembled(cell: Cell, work: Path) -> Assembly:
+    """Build a cell's training."""
+    options = {
+        "outdir": str(work), "data": str(work / "train.zip"), "cfg": cell.cfg, "seed": cell.seed, "kimg": 1e6,
+        **NUMBERS, **WIDTHS[cell.cfg], **VARIANTS[cell.cfg][cell.variant],
+    }  # fmt: skip
+    options["view"], options["view_args"] = cell.view.partition(" ")[::2]
+    assembly = assemble(resolve(options, None), torch.device("cpu"))
+    if cell.cfg == "stylegan2":
+        return assembly
+    return replace(
+        assembly, setup=replace(assembly.setup, generator=replace(assembly.setup.generator, num_layers=LAYERS))
+    )
+
+
+def correlation(a: Tensor, b: Tensor) -> float:
+    """Pearson's r over all values of two tensors of one shape; 0 where one is constant."""
+    r = float(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1])
+    return r if r == r else 0.0
+
+
+def measure(cell: Cell, work: Path, kimg: float) -> dict[str, Any]:
+    """Train a cell and score it."""
+    assembly = assembled(cell, work)
+    trainer, view = Trainer(assembly.setup), assembly.setup.dataset.view  # type: ignore[attr-defined]
+    assembly.recipe.prepare(trainer)
+    source = batches(assembly.setup.dataset, int(NUMBERS["batch"]), cell.seed, 0, 0)
+    steps = []
+    while trainer.images < 1000 * kimg:
+        began = time.process_time()
+        trainer.step(*next(source))
+        steps.append((time.process_time() - began) / int(NUMBERS["batch"]))
+    scores = Scores(real_sounds(work / "heldout.zip", view.samples), view.sample_rate)
+    sounds = torch.cat(list(generated(trainer.mean_generator, view, SOUNDS)))
+    real = reals(assembly.setup, "mean picture", 10**6, torch.device("cpu")).abs().mean(0)
+    fake = fakes(trainer.mean_generator, assembly.setup, "mean picture", SOUNDS).abs().mean(0)
+    pictures = {"r": correlation(fake, real), "rows": correlation(fake.mean(2), real.mean(2))}
+    cost = {"kimg": trainer.images / 1000, "ms": 1000 * median(steps), "seconds": sum(steps) * int(NUMBERS["batch"])}
+    return {**asdict(cell), **cost, **scores(sounds), **pictures}
+
+
+def rows_of(results: Path) -> list[dict[str, Any]]:
+    """Read what was measured."""
+    return [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+
+
+def verdict(differences: Sequence[float]) -> str:
+    """Say what paired differences show: a sign that all seeds share, of at least two, or nothing."""
+    alike = len(differences) > 1 and (all(d < 0 for d in differences) or all(d > 0 for d in differences))
+    return f"{mean(differences):+.2f}" + ("" if alike else " (signs differ)" if len(differences) > 1 else " (one seed)")
+
+
+def table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Lay the variants of one view and network out: means over seeds, and differences to the first of equal seeds."""
+    base = {row["seed"]: row for row in rows if row["variant"] == "as published"}
+    lines = [
+        f"| | seeds | CPU ms a picture | {' | '.join(FIGURES.values())} |",
+        "|---|---|---|" + "---|" * len(FIGURES),
+    ]
+    for variant in dict.fromkeys(row["variant"] for row in rows):
+        of = [row for row in rows if row["variant"] == variant]
+        values = [f"{mean(row[name] for row in of):.2f}" for name in FIGURES]
+        lines.append(f"| {variant} | {len(of)} | {median(row['ms'] for row in of):.0f} | {' | '.join(values)} |")
+        paired = [row for row in of if row["seed"] in base] if variant != "as published" else []
+        if paired:
+            found = [verdict([row[name] - base[row["seed"]][name] for row in paired]) for name in FIGURES]
+            lines.append(f"| … less as published | | | {' | '.join(found)} |")
+    return lines
+
+
+def page(rows: Sequence[dict[str, Any]], data: str) -> str:
+    """Write the page."""
+    kimg = " or ".join(f"{k:g}" for k in sorted({row["kimg"] for row in rows}))
+    minutes = sum(row["seconds"] for row in rows) / 60
+    lines = [INTRODUCTION.format(trainings=len(rows), kimg=kimg, minutes=minutes, data=data, **CONSTANTS)]
+    for view, cfg in dict.fromkeys((row["view"], row["cfg"]) for row in rows):
+        lines += ["", f"## {cfg}, view {view}", ""]
+        lines += table([row for row in rows if (row["view"], row["cfg"]) == (view, cfg)])
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("audio", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--view", default="cmyk", help="a view and, after a space, its --view-args")
+    parser.add_argument("--kimg", type=float, default=2.0, help="pictures of training a cell, in thousands")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--page", type=Path, help="write the page of what there is, and stop")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    given.work.mkdir(parents=True, exist_ok=True)
+    work, results = given.work.resolve(), given.work / "inputs.jsonl"
+    if given.page:
+        data = "drum hits" if given.audio.is_dir() else "synthesised notes"
+        write_text(given.page, page(rows_of(results), data))
+        return
+    if given.audio.is_dir():
+        prepare(given.audio, work)
+    else:
+        prepare_notes(work)
+    done = {(row["view"], row["cfg"], row["variant"], row["seed"]) for row in rows_of(results)}
+    for cell in cells(given.view, given.seeds):
+        if (cell.view, cell.cfg, cell.variant, cell.seed) not in done:
+            row = measure(cell, work, given.kimg)
+            with open(results, "a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+            print(json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    main()
