@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 ITEMS = 4096
 VALUES_AT_A_TIME = 2**23  # of the archive's canvases
 PERCENTILE = 0.99
-VERSION = 1  # of the fitted numbers
+VERSION = 2  # of the fitted numbers
 
 
 @dataclass(frozen=True)
@@ -109,14 +109,16 @@ def standard(*, per_row: bool, unit: tuple[int, ...] = ()) -> Callable[[Sample],
 
     def fit(sample: Sample) -> Standard:
         count, total, square = 0, torch.zeros(1, 1), torch.zeros(1, 1)
+        highest = torch.full((1, 1), -torch.inf)
         for canvas in sample.canvases():
             wide: Any = canvas.double()
             count += wide.shape[0] * wide.shape[3]
             total = total + wide.sum(dim=(0, 3))
             square = square + wide.square().sum(dim=(0, 3))
+            highest = torch.maximum(highest, wide.amax(dim=(0, 3)))
         mean, power = total / count, square / count
         if not per_row:
             mean, power = (values.mean(1, keepdim=True).expand_as(values) for values in (mean, power))
-        return Standard.fit(mean, (power - mean.square()).clamp_min(0).sqrt(), unit)
+        return Standard.fit(mean, (power - mean.square()).clamp_min(0).sqrt(), highest, unit)
 
     return fit

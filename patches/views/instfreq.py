@@ -10,10 +10,7 @@ With mel, pan isn't carried: the averaged phases of mid and side don't add. No "
 numbers.
 """
 
-import dataclasses
 from collections.abc import Callable
-
-import numpy as np
 
 from patches.augment.level import Gain, Polarity
 from patches.augment.shift import Shift
@@ -22,6 +19,7 @@ from patches.augment.through import Through
 from patches.augment.transform import Transform
 from patches.fitting import Sample, standard
 from patches.scaling import Standard
+from patches.views.levels import tables, widened, with_tables
 from patches.views.view import Kind, register
 from spect.instfreq import Instfreq
 
@@ -40,10 +38,10 @@ def fit(*, per_row: bool) -> Callable[[Sample], Standard]:
     def fitted(sample: Sample) -> Standard:
         form = sample.representation
         scaling = standard(per_row=per_row, unit=tuple(range(1, form.shape[0], 2)))(sample)
-        mean, deviation = np.array(scaling.mean), np.array(scaling.deviation)
-        reach = (mean[0::2] - form.floor_db) / scaling.sigmas  # type: ignore[attr-defined]
-        deviation[0::2] = np.maximum(deviation[0::2], reach)
-        return dataclasses.replace(scaling, deviation=tuple(map(tuple, deviation.tolist())))
+        mean, deviation, highest = tables(scaling)
+        levels = (values[0::2] for values in (mean, deviation, highest))
+        deviation[0::2] = widened(*levels, form.floor_db, scaling.sigmas)  # type: ignore[attr-defined]
+        return with_tables(scaling, mean, deviation, highest)
 
     return fitted
 

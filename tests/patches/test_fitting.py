@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scalings are fitted to a fixed sample, once, and kept beside the archive by hash."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +72,7 @@ def test_a_file_that_says_nothing_is_written_anew_and_a_folder_that_cant_be_writ
 
 
 def test_the_archives_own_picture_needs_no_file(items):
-    scaling = Standard(((0.0,),), ((1.0,),))
+    scaling = Standard(((0.0,),), ((1.0,),), ((1.0,),))
     assert cached(Sample(items, STORED), "compand", lambda sample: scaling) is scaling
     assert not cache_path(Sample(items, STORED), "compand").exists()
 
@@ -106,12 +106,14 @@ def test_mean_and_deviation_are_those_of_all_canvases(items):
 
 
 def test_what_is_clipped_and_what_never_moves():
-    scaling = Standard.fit(torch.tensor([[-40.0, -90.0]]), torch.tensor([[10.0, 0.0]]))
+    scaling = Standard.fit(*(torch.tensor([row]) for row in ((-40.0, -90.0), (10.0, 0.0), (0.0, -90.0))))
     assert scaling.deviation == ((10.0, pytest.approx(0.1)),)
     canvas = torch.tensor([[[-40.0, -25.0, -5.0, -80.0], [-90.0] * 4]])
     picture = scaling.to_model(canvas)
     torch.testing.assert_close(picture[0, 0], torch.tensor([0.0, 0.5, 1.0, -1.0]))
     torch.testing.assert_close(scaling.from_model(picture)[0, 0], torch.tensor([-40.0, -25.0, -10.0, -70.0]))
     torch.testing.assert_close(scaling.from_model(3 * picture)[0, 0, 2], torch.tensor(-10.0))
+    low = replace(scaling, highest=((-25.0, -90.0),))  # a tenth of 30 above the highest, no more
+    torch.testing.assert_close(low.from_model(picture)[0, 0], torch.tensor([-40.0, -25.0, -22.0, -70.0]))
     with pytest.raises(UserError, match="every sound for training is silent"):
-        Standard.fit(torch.zeros(1, 2), torch.zeros(1, 2))
+        Standard.fit(*torch.zeros(3, 1, 2))

@@ -2,6 +2,7 @@
 """logmag and stereo: fitted to an archive, near to sound and back, mono kept, left and right alike, augmented."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,17 +71,23 @@ def test_left_and_right_have_one_scaling_and_angles_none(tmp_path):
     both = torch.cat([Stereo.suited(8000, 2048, 32, 32).encode(sounds(20))[:, channel] for channel in (0, 1)], dim=-1)
     mean, deviation = both.double().mean((0, 2)), both.double().std((0, 2), correction=0)
     assert torch.tensor(scaling.mean[0]).tolist() == pytest.approx(mean.tolist(), abs=0.01)
-    widened = torch.maximum(deviation, (mean + 100) / 3)
+    widened = torch.stack([deviation, (mean + 100) / 3, (both.double().amax((0, 2)) - mean) / 3]).amax(0)
     assert torch.tensor(scaling.deviation[0]).tolist() == pytest.approx(widened.tolist(), abs=0.01)
 
 
 def test_a_scaling_of_both_is_that_of_their_values_thrown_together():
     values = torch.randn(2, 1000, generator=torch.Generator().manual_seed(0)) * torch.tensor([[1.0], [3.0]])
     values += torch.tensor([[5.0], [-2.0]])
-    each = Standard(*(tuple((float(v),) for v in x) for x in (values.mean(1), values.std(1, correction=0))))
-    both = scaled_alike(each, 2, -1.0)
+    each = Standard(
+        *(tuple((float(v),) for v in x) for x in (values.mean(1), values.std(1, correction=0), values.amax(1)))
+    )
+    both = scaled_alike(replace(each, highest=((5.0,), (-2.0,))), 2, -1.0)
     assert both.mean[0][0] == pytest.approx(float(values.mean()), rel=1e-5)
     assert both.deviation[1][0] == pytest.approx(float(values.std(correction=0)), rel=1e-5)
+    top = (max(each.highest)[0] - float(values.mean())) / 3
+    assert scaled_alike(each, 2, -1.0).deviation[0][0] == pytest.approx(
+        max(top, float(values.std(correction=0))), rel=1e-5
+    )
     assert scaled_alike(each, 2, -100.0).deviation[0][0] == pytest.approx((float(values.mean()) + 100) / 3, rel=1e-5)
     assert scaled_alike(each, 1, -1.0).mean[1] == each.mean[1]
 
