@@ -267,7 +267,8 @@ class Standard:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Standard:
         """Read `to_dict`'s form back, exactly."""
-        return cls(*(_nested(values[label]) for label in ("mean", "deviation", "highest")), values["sigmas"])
+        tables = {label: _nested(values[label]) for label in ("mean", "deviation", "highest")}
+        return cls(**tables, sigmas=values["sigmas"])
 
     def to_dict(self) -> dict[str, Any]:
         """Give the parameters as JSON types, exactly."""

@@ -3,8 +3,9 @@
 
 Three views of a sound, on purpose unlike. `log_mel_statistics` is blind to phase and sees spectrum, decay and rhythm;
 `waveform_features` sees the waveform: envelopes down to a few milliseconds, peaks, autocorrelation, stereo. Both see
-the level; `stereo_and_level` sees little else. Each feature is made of groups, each divided by the root of its size, so that no group rules the distance
-by mere number. Any L from 1 up is taken; meaningful are 1 024 samples and more, at 8 to 48 kHz.
+the level; `stereo_and_level` sees little else. Each feature is made of groups, each divided by the root of its size, so
+that no group rules the distance by mere number. Any L from 1 up is taken; meaningful are 1 024 samples and more, at 8
+to 48 kHz.
 Change a number below, and FEATURE_VERSION: scores of different versions can't be compared.
 """
 

@@ -191,9 +191,18 @@ def opened(options: TrainOptions, how: Callable[[Path], Opened]) -> Opened:
 
 def specs(options: TrainOptions, data: Dataset) -> tuple[GeneratorSpec, DiscriminatorSpec]:
     """Return what the networks for the data are made of."""
-    widths = {"c_dim": data.c_dim, "cbase": options.cbase, "cmax": options.cmax, "embed_dim": options.embed_dim or 0}
-    latents = {"z_dim": options.z_dim, "w_dim": options.w_dim, **widths}
-    axes = {"input_lock": options.input_lock, "row_features": options.row_features, "row_gains": options.row_gains}
+    widths: dict[str, Any] = {
+        "c_dim": data.c_dim,
+        "cbase": options.cbase,
+        "cmax": options.cmax,
+        "embed_dim": options.embed_dim or 0,
+    }
+    latents: dict[str, Any] = {"z_dim": options.z_dim, "w_dim": options.w_dim, **widths}
+    axes: dict[str, Any] = {
+        "input_lock": options.input_lock,
+        "row_features": options.row_features,
+        "row_gains": options.row_gains,
+    }
     group = min(options.mbstd_group, options.batch)
     return (
         generator_spec(options.cfg, data.shape, map_depth=options.map_depth, **latents, **axes),

@@ -39,8 +39,8 @@ def fit(*, per_row: bool) -> Callable[[Sample], Standard]:
         form = sample.representation
         scaling = standard(per_row=per_row, unit=tuple(range(1, form.shape[0], 2)))(sample)
         mean, deviation, highest = tables(scaling)
-        levels = (values[0::2] for values in (mean, deviation, highest))
-        deviation[0::2] = widened(*levels, form.floor_db, scaling.sigmas)  # type: ignore[attr-defined]
+        floor_db: float = form.floor_db  # type: ignore[attr-defined]
+        deviation[0::2] = widened(mean[0::2], deviation[0::2], highest[0::2], floor_db, scaling.sigmas)
         return with_tables(scaling, mean, deviation, highest)
 
     return fitted

@@ -58,5 +58,5 @@ def tables(scaling: Standard) -> tuple[Array, Array, Array]:
 
 def with_tables(scaling: Standard, mean: Array, deviation: Array, highest: Array) -> Standard:
     """Return a scaling with other numbers. Shape: [C, F] each."""
-    nested = (tuple(map(tuple, values.tolist())) for values in (mean, deviation, highest))
-    return dataclasses.replace(scaling, **dict(zip(("mean", "deviation", "highest"), nested, strict=True)))
+    nested = [tuple(map(tuple, values.tolist())) for values in (mean, deviation, highest)]
+    return dataclasses.replace(scaling, mean=nested[0], deviation=nested[1], highest=nested[2])
