@@ -8,7 +8,11 @@ from patches.views.view import kind_of, suited
 from spect.errors import SoundError
 from spect.representation import Representation, trainable
 
-BEST_FIRST = (("cmyk", "the archive's own picture"),)
+BEST_FIRST = (
+    ("mel", "a small network learned it best by every measure (docs/views.md)"),
+    ("stereo", "the best of those that fit (docs/views.md)"),
+    ("cmyk", "the archive's own picture; no better one fits"),
+)
 """Views by how well a small network learned them, and why."""
 
 
