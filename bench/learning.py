@@ -20,8 +20,9 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,13 @@ from stylegan3.training.trainer import Trainer
 ROOT = Path(__file__).resolve().parents[1]
 RATE, RESOLUTION = 22050, "64x64"
 HELD_OUT = ("ColomboAcousticDrumkit", "Millo-Drums_v.1", "VariBreaks")
-MEASURES = {"log-mel": log_mel_statistics, "waveform": waveform_features, "stereo+level": stereo_and_level}
+MEASURES: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "log-mel": log_mel_statistics,
+    "waveform": waveform_features,
+    "waveform of mid": lambda sounds, rate: waveform_features(sounds.mean(1, keepdim=True), rate),
+    "stereo+level": stereo_and_level,
+}
+EXACT = {"cmyk", "lapped", "stft"}
 SOUNDS = 200
 EVERY_SECONDS = 60.0
 NUMBERS = {"batch": 16, "batch_gpu": 16, "gamma": 1.0, "cbase": 2048, "cmax": 96, "map_depth": 2, "dlr": 0.002}
@@ -148,8 +155,10 @@ def learn(experiment: Experiment, work: Path, minutes: float) -> None:
         tensors, header = tensorfile.load(state)
         trainer.load_state(tensors)
         spent = header["seconds"]
-        kept = [line for line in curve.read_text().splitlines() if json.loads(line)["seconds"] <= spent + 1e-6]
-        curve.write_text("".join(f"{line}\n" for line in kept))
+        kept = [row for row in map(json.loads, curve.read_text().splitlines()) if row["seconds"] <= spent + 1e-6]
+        if not MEASURES.keys() <= kept[-1].keys():  # a measure that is newer than the run
+            kept[-1] |= measured(trainer, view, scores)
+        curve.write_text("".join(json.dumps(row) + "\n" for row in kept))
     else:
         curve.unlink(missing_ok=True)
         assembly.recipe.prepare(trainer)
@@ -173,10 +182,20 @@ def note(curve: Path, row: dict[str, Any]) -> None:
     print(f"{curve.stem}: {row['seconds'] / 60:.1f} min  {row['kimg']:.2f} kimg  {figures}", flush=True)
 
 
-def anchors(work: Path) -> dict[str, dict[str, float]]:
-    """Score the train hits against the held-out ones."""
+def anchors(work: Path, views: Iterable[str]) -> dict[str, dict[str, float]]:
+    """Score the train hits against the held-out ones, as they are, through each view, and with noise at 20 dB."""
     train, heldout = (real_sounds(work / f"{part}.zip", 8192) for part in ("train", "heldout"))
-    return {"train hits": Scores(heldout, RATE)(train)}
+    scores = Scores(heldout, RATE)
+    noise = torch.randn(train.shape, generator=torch.Generator().manual_seed(0))
+    level = 0.1 * train.square().mean((1, 2), keepdim=True).sqrt()
+    found = {"train hits": scores(train), "train hits with white noise at 20 dB": scores(train + level * noise)}
+    archive = Archive.open(work / "train.zip")
+    canvases = torch.from_numpy(archive.canvases(range(len(archive))))
+    for name in views:
+        view = View.fit(archive, name)
+        with torch.no_grad():
+            found[f"train hits through {name}"] = scores(view.sound(view.picture(archive.representation, canvases)))
+    return found
 
 
 def table(work: Path) -> str:
@@ -185,17 +204,24 @@ def table(work: Path) -> str:
         "| run | C x F x T | CPU min | kimg | " + " | ".join(MEASURES) + " |",
         "|---|---|---|---|" + "---|" * len(MEASURES),
     ]
-    for name, row in anchors(work).items():
+    curves = {path.stem: [json.loads(line) for line in path.read_text().splitlines()] for path in work.glob("*.jsonl")}
+    views = sorted({name.split("_")[0] for name in curves} - EXACT)
+    for name, row in anchors(work, views).items():
         lines.append(f"| {name} | | | | " + " | ".join(f"{row[measure]:.2f}" for measure in MEASURES) + " |")
-    for curve in sorted(work.glob("*.jsonl")):
-        rows = [json.loads(line) for line in curve.read_text().splitlines()]
-        end = rows[-1]
-        figures = " | ".join(
-            f"{end[name]:.2f} ({rows[0][name]:.1f})" if name in end else "not finite" for name in MEASURES
-        )
-        shape = "x".join(map(str, end["shape"]))
-        lines.append(f"| {curve.stem} | {shape} | {end['seconds'] / 60:.1f} | {end['kimg']:.1f} | {figures} |")
+    for name, rows in sorted(curves.items()):
+        shape = "x".join(map(str, rows[-1]["shape"]))
+        figures = " | ".join(late(rows, measure) for measure in MEASURES)
+        lines.append(f"| {name} | {shape} | {rows[-1]['seconds'] / 60:.1f} | {rows[-1]['kimg']:.1f} | {figures} |")
     return "\n".join(lines)
+
+
+def late(rows: list[dict[str, Any]], measure: str) -> str:
+    """Give the mean of a curve's last three measurements, their spread, and what the untrained network scored."""
+    values = [row[measure] for row in rows[-3:] if measure in row]
+    if not values:
+        return "not finite"
+    mean = sum(values) / len(values)
+    return f"{mean:.2f} ({min(values):.1f} to {max(values):.1f}; untrained {rows[0].get(measure, nan):.1f})"
 
 
 def main() -> None:

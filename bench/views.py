@@ -7,7 +7,7 @@
 AUDIO is the folder of recorded sounds (drums, notes, loops, digits, misc), WORK that of bench/learning.py. What was
 measured is kept in WORK/views.json by view: the page can be written again in pieces (--again VIEW measures anew).
 
-    round trip      every 20th file of AUDIO, its first 65 536 samples at 22 050 Hz, encoded and decoded, no scaling
+    round trip      ten files of each folder of AUDIO, 65 536 samples at 22 050 Hz, encoded and decoded, no scaling
     error           the held-out hits as a network sees them, plus Gaussian noise of 1 or 5 % of full scale
     SNR             of the waveform, median over sounds; LSD: log-spectral distance (spect/measures.py), median
     speed           pictures of 64x64-like archives a second, one thread, a batch of 16, median of 5; decoding alike
@@ -44,9 +44,10 @@ SHOWN = 2  # the held-out hit whose pictures are shown
 ERRORS = (0.0, 0.01, 0.05)
 
 
-def sounds(folder: Path, every: int = 20) -> Iterator[Tensor]:
-    """Give the sounds of the round trip. Shape: [2, SAMPLES] each."""
-    for path in sorted(folder.rglob("*.flac"))[::every]:
+def sounds(folder: Path, count: int = 10) -> Iterator[Tensor]:
+    """Give the sounds of the round trip, `count` of each part. Shape: [2, SAMPLES] each."""
+    parts = [sorted(part.rglob("*.flac")) for part in sorted(folder.iterdir()) if part.is_dir()]
+    for path in (path for paths in parts for path in paths[:: max(1, len(paths) // count)][:count]):
         given, rate = audio.read(path)
         yield of_length(torch.from_numpy(audio.to_stereo(audio.resample(given, rate, RATE))), SAMPLES)
 
@@ -158,8 +159,10 @@ def learning(work: Path) -> list[str]:
         "## What a small network learns",
         "",
         "245 real drum hits are learned, 57 of three other kits are the reference; KAD (x100) of 200 new sounds, lower",
-        "is better; the first row is what another 245 real hits of other kits score. Equal CPU time of one core;",
-        "protocol and numbers: bench/learning.py. In brackets: the untrained network.",
+        "is better. Equal CPU time of one core for each; protocol and numbers: bench/learning.py. The mean of the last",
+        "three minutes' measurements, in brackets their range and the untrained network. The first rows are anchors: the",
+        "real train hits against the held-out ones, of other kits. Most of the train kits are mono, most of the held-out",
+        "ones are not: the waveform measure, which hears the side, says so of real hits too; that of the mid doesn't.",
         "",
         table(work),
         "",
