@@ -53,7 +53,7 @@ MEASURES: dict[str, Callable[[Tensor, int], Tensor]] = {
 EXACT = {"cmyk", "lapped", "stft"}
 SOUNDS = 200
 EVERY_SECONDS = 60.0
-NUMBERS = {"batch": 16, "batch_gpu": 16, "gamma": 1.0, "cbase": 2048, "cmax": 96, "map_depth": 2, "dlr": 0.002}
+NUMBERS = {"batch": 16, "batch_gpu": 16, "cbase": 2048, "cmax": 96, "map_depth": 2, "dlr": 0.002}
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,12 @@ class Experiment:
     scaling: str
     cfg: str
     seed: int
+    gamma: float = 1.0
 
     @property
     def name(self) -> str:
         parts = (self.view, self.arguments.replace("=", "").replace(",", "-"), self.scaling, self.cfg, f"s{self.seed}")
+        parts += (f"gamma{self.gamma:g}" if self.gamma != 1 else "",)
         return "_".join(part for part in parts if part not in ("", "auto"))
 
 
@@ -137,7 +139,7 @@ def assembled(experiment: Experiment, work: Path) -> Assembly:
     options = {
         "outdir": str(work), "data": str(work / "train.zip"), "cfg": experiment.cfg, "view": experiment.view,
         "view_args": experiment.arguments, "scaling": experiment.scaling, "seed": experiment.seed, "aug": "noaug",
-        "kimg": 1e6, **NUMBERS,
+        "kimg": 1e6, "gamma": experiment.gamma, **NUMBERS,
     }  # fmt: skip
     return assemble(resolve(options, None), torch.device("cpu"))
 
@@ -233,6 +235,7 @@ def main() -> None:
     parser.add_argument("--scaling", default="auto")
     parser.add_argument("--cfg", default="stylegan2")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--gamma", type=float, default=1.0)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--table", action="store_true", help="print what there is and stop")
     given = parser.parse_args()
@@ -242,7 +245,7 @@ def main() -> None:
     if given.table:
         print(table(given.work))
         return
-    experiment = Experiment(given.view, given.view_args, given.scaling, given.cfg, given.seed)
+    experiment = Experiment(given.view, given.view_args, given.scaling, given.cfg, given.seed, given.gamma)
     learn(experiment, given.work.resolve(), given.minutes)
 
 
