@@ -48,19 +48,18 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "stylegan2": {"as published": {}, "--row-gains=8": {"row_gains": 8}},
     "stylegan3-t": {
         "as published": {},
-        "--input-lock=rotation": {"input_lock": "rotation"},
-        "--input-lock=frequency": {"input_lock": "frequency"},
         "--input-lock=both": {"input_lock": "both"},
         "--row-features=8": {"row_features": 8},
         "--row-gains=8": {"row_gains": 8},
+        "--input-lock=rotation": {"input_lock": "rotation"},
+        "--input-lock=frequency": {"input_lock": "frequency"},
     },
 }
 CONSTANTS = {"layers": LAYERS, "batch": NUMBERS["batch"], "sounds": SOUNDS}
 INTRODUCTION = """# Inputs: locked, and rows of their own
 
 Written by `python bench/inputs.py`; not by hand. {trainings} trainings of small networks (at most 64 channels;
-StyleGAN3-T of {layers} layers), batch {batch}, {kimg} thousand pictures each, {minutes:.0f} CPU minutes in all, on
-{data}. KAD: kernel distance of {sounds} sounds to sounds that training never saw (less is better). r: Pearson's, of the
+StyleGAN3-T of {layers} layers), batch {batch}, {minutes:.0f} CPU minutes in all, on {data}. KAD: kernel distance of {sounds} sounds to sounds that training never saw (less is better). r: Pearson's, of the
 mean |y| picture of generated and of real pictures, and of its mean over time, each row's level (more is better).
 
 A difference is that of equal seeds, averaged. "Signs differ": the seeds don't agree on better or worse, so that nothing
@@ -79,10 +78,11 @@ class Cell:
     seed: int
 
 
-def cells(view: str, seeds: int) -> Iterator[Cell]:
+def cells(view: str, seeds: int, configurations: Sequence[str] = tuple(VARIANTS)) -> Iterator[Cell]:
     """Give all cells; every variant of one seed before the next, so that what there is can be compared early."""
     for seed in range(seeds):
-        yield from (Cell(view, cfg, variant, seed) for cfg, found in VARIANTS.items() for variant in found)
+        for cfg in configurations:
+            yield from (Cell(view, cfg, variant, seed) for variant in VARIANTS[cfg])
 
 
 def prepare_notes(work: Path) -> None:
@@ -151,25 +151,25 @@ def table(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Lay the variants of one view and network out: means over seeds, and differences to the first of equal seeds."""
     base = {row["seed"]: row for row in rows if row["variant"] == "as published"}
     lines = [
-        f"| | seeds | CPU ms a picture | {' | '.join(FIGURES.values())} |",
-        "|---|---|---|" + "---|" * len(FIGURES),
+        f"| | seeds | kimg | CPU ms a picture | {' | '.join(FIGURES.values())} |",
+        "|---|---|---|---|" + "---|" * len(FIGURES),
     ]
     for variant in dict.fromkeys(row["variant"] for row in rows):
         of = [row for row in rows if row["variant"] == variant]
         values = [f"{mean(row[name] for row in of):.2f}" for name in FIGURES]
-        lines.append(f"| {variant} | {len(of)} | {median(row['ms'] for row in of):.0f} | {' | '.join(values)} |")
+        cost = f"{mean(row['kimg'] for row in of):.1f} | {median(row['ms'] for row in of):.0f}"
+        lines.append(f"| {variant} | {len(of)} | {cost} | {' | '.join(values)} |")
         paired = [row for row in of if row["seed"] in base] if variant != "as published" else []
         if paired:
             found = [verdict([row[name] - base[row["seed"]][name] for row in paired]) for name in FIGURES]
-            lines.append(f"| … less as published | | | {' | '.join(found)} |")
+            lines.append(f"| … less as published | | | | {' | '.join(found)} |")
     return lines
 
 
 def page(rows: Sequence[dict[str, Any]], data: str) -> str:
     """Write the page."""
-    kimg = " or ".join(f"{k:g}" for k in sorted({row["kimg"] for row in rows}))
     minutes = sum(row["seconds"] for row in rows) / 60
-    lines = [INTRODUCTION.format(trainings=len(rows), kimg=kimg, minutes=minutes, data=data, **CONSTANTS)]
+    lines = [INTRODUCTION.format(trainings=len(rows), minutes=minutes, data=data, **CONSTANTS)]
     for view, cfg in dict.fromkeys((row["view"], row["cfg"]) for row in rows):
         lines += ["", f"## {cfg}, view {view}", ""]
         lines += table([row for row in rows if (row["view"], row["cfg"]) == (view, cfg)])
@@ -181,6 +181,7 @@ def main() -> None:
     parser.add_argument("audio", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--view", default="cmyk", help="a view and, after a space, its --view-args")
+    parser.add_argument("--cfg", choices=VARIANTS, help="this configuration's cells only")
     parser.add_argument("--kimg", type=float, default=2.0, help="pictures of training a cell, in thousands")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--page", type=Path, help="write the page of what there is, and stop")
@@ -197,7 +198,7 @@ def main() -> None:
     else:
         prepare_notes(work)
     done = {(row["view"], row["cfg"], row["variant"], row["seed"]) for row in rows_of(results)}
-    for cell in cells(given.view, given.seeds):
+    for cell in cells(given.view, given.seeds, [given.cfg] if given.cfg else tuple(VARIANTS)):
         if (cell.view, cell.cfg, cell.variant, cell.seed) not in done:
             row = measure(cell, work, given.kimg)
             with open(results, "a", encoding="utf-8") as file:

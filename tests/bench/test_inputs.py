@@ -28,11 +28,11 @@ def test_a_difference_is_a_finding_only_where_all_seeds_agree() -> None:
 def test_the_page_compares_equal_seeds() -> None:
     rows = [row("as published", 0, 5.0), row("as published", 1, 9.0), row("--row-gains=8", 1, 8.0)]
     text = page(rows, "drum hits")
-    assert "| as published | 2 | 10 | 7.00 |" in text
-    assert "| --row-gains=8 | 1 | 10 | 8.00 |" in text
+    assert "| as published | 2 | 1.0 | 10 | 7.00 |" in text
+    assert "| --row-gains=8 | 1 | 1.0 | 10 | 8.00 |" in text
     assert "| -1.00 (one seed) |" in text
     assert "3 trainings" in text
-    assert "1 thousand pictures each, 3 CPU minutes" in text
+    assert "3 CPU minutes in all, on drum hits" in text
 
 
 def test_every_variant_is_run_for_a_seed_before_the_next_one() -> None:
