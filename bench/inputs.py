@@ -59,8 +59,9 @@ CONSTANTS = {"layers": LAYERS, "batch": NUMBERS["batch"], "sounds": SOUNDS}
 INTRODUCTION = """# Inputs: locked, and rows of their own
 
 Written by `python bench/inputs.py`; not by hand. {trainings} trainings of small networks (at most 64 channels;
-StyleGAN3-T of {layers} layers), batch {batch}, {minutes:.0f} CPU minutes in all, on {data}. KAD: kernel distance of {sounds} sounds to sounds that training never saw (less is better). r: Pearson's, of the
-mean |y| picture of generated and of real pictures, and of its mean over time, each row's level (more is better).
+StyleGAN3-T of {layers} layers), batch {batch}, {minutes:.0f} CPU minutes in all, on {data}. KAD: kernel distance of
+{sounds} sounds to sounds that training never saw (less is better). r: Pearson's, of the mean |y| picture of generated
+and of real pictures, and of its mean over time, each row's level (more is better).
 
 A difference is that of equal seeds, averaged. "Signs differ": the seeds don't agree on better or worse, so that nothing
 was found. Where they agree, it is a finding on minutes of training, no verdict on days of it."""
