@@ -32,7 +32,7 @@ ABSENT = 0.25  # of the usual block's score: below it, there is no such beat
 ELSEWHERE = 0.7  # of a block's best score, on the grid, and ...
 ASIDE = 0.12  # ... of a beat, from the grid to that best one: the beat is another (a loud off-beat hat comes nearer)
 LEAST = 1e-3  # weight
-STEADY = 0.01  # of a beat, root mean square: 5 ms at 130 BPM
+STEADY = 0.003  # of a beat, root mean square: 1.4 ms at 130 BPM; steady music has 0.0003 to 0.0013
 SNAP_SECONDS = 0.045
 RISE_STEPS = 2  # of 2 ms, over which a level's rise is taken
 
@@ -160,11 +160,10 @@ def _bent(grid: Grid, blocks: Sequence[Block]) -> Grid:
         for (times, _), (shift, weight), off in zip(blocks, found, _astray(grid, blocks), strict=True)
         if weight > CLEAR / 2 and abs(shift) < ASIDE and not off
     ]
-    if not good:
+    if len(good) < 2:
         return grid
     centres, shifts, weights = np.transpose(good)
-    print("RMS", np.sqrt(np.average(shifts**2, weights=weights)), end=" ")
-    if len(good) < 2 or np.sqrt(np.average(shifts**2, weights=weights)) < STEADY:
+    if np.sqrt(np.average(shifts**2, weights=weights)) < STEADY:
         return grid
     ends = np.asarray([blocks[0][0][0], blocks[-1][0][-1]]) - grid.middle
     slopes = (shifts[[1, -1]] - shifts[[0, -2]]) / (centres[[1, -1]] - centres[[0, -2]])

@@ -45,6 +45,7 @@ def test_tempo_and_beats_are_found(bpm: float, hats: float) -> None:
     assert 60 * found.grid.c1 == pytest.approx(bpm, rel=TEMPO_ERROR * 4)  # of half a minute only
     assert np.abs(offsets(found, beats)).max() < BEAT_ERROR  # and not on the off-beat hat, however loud
     assert found.astray == ()
+    assert found.grid.bend == ()  # steady beats stay steady
 
 
 @pytest.mark.parametrize(("first", "last"), [(124.0, 126.0), (131.0, 128.0)])
@@ -56,6 +57,17 @@ def test_a_tempo_that_drifts_is_followed(first: float, last: float) -> None:
         inside = beats[(beats >= begin) & (beats < end)]
         true = 60 * (len(inside) - 1) / (inside[-1] - inside[0])
         assert found.grid.tempo(inside[0], inside[-1]) == pytest.approx(true, rel=5e-4)
+
+
+@pytest.mark.parametrize("bpm", [0.3, 0.6])
+def test_players_who_sway_are_followed(bpm: float) -> None:
+    """The tempo swings up and down once a minute, by parts of a BPM: beats up to 50 ms off the steady ones."""
+    beats = drifting(lambda time: 126 + bpm * np.sin(2 * np.pi * time / 60), 0.2, 60)
+    found = pulse(play(beats, 60))
+    assert found.grid.bend
+    assert np.abs(offsets(found, beats)).max() < 0.008
+    for number in (-40.0, 0.0, 30.5):
+        assert float(found.grid.number(found.grid.time(number))) == pytest.approx(number, abs=1e-6)
 
 
 def test_times_of_beats_invert_their_numbers() -> None:
