@@ -18,7 +18,7 @@ def clips_of(parts: Sequence[Segment], wanted: Beats, clip_seconds: float) -> He
     for part in parts:
         if part.pulse is None:
             continue
-        tempos.append(part.pulse.grid.tempo(part.begin, part.end))
+        tempos.append(part.pulse.grid.tempo(part.since, part.end))
         for clip, reason in _of_segment(part, wanted, clip_seconds, _earliest(clips, part, wanted)):
             if reason:
                 losses.append(Loss(clip.time, clip.time + 60 * wanted.stride_beats / clip.tempo, reason))
@@ -37,7 +37,7 @@ def _earliest(clips: Sequence[Clip], part: Segment, wanted: Beats) -> float:
 def _of_segment(part: Segment, wanted: Beats, clip_seconds: float, earliest: float) -> Iterator[tuple[Clip, str]]:
     """Give clips with a reason against each, empty where there is none."""
     assert part.pulse is not None
-    grid, span = part.pulse.grid, (part.begin, part.end)
+    grid, span = part.pulse.grid, (part.since, part.end)
     number = ceil(float(grid.number(earliest)))
     while (begin := grid.time(number)) < part.until:
         end = grid.time(number + clip_seconds * wanted.bpm / 60)

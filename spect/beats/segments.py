@@ -15,6 +15,7 @@ from spect.beats.options import Beats
 from spect.beats.tempo import Dropped, Pulse, measure
 
 SEGMENT_SECONDS = 60.0
+LEAST_SECONDS = 4.0
 QUIET = 1e-6  # mean square below the file's peak, -60 dB
 SILENCE_SECONDS = 1.5
 
@@ -24,8 +25,9 @@ class Segment:
     """A part of a recording. Times in seconds.
 
     Args:
-        begin, end: what its beats were measured on.
-        until: clips begin before it; later ones are the next segment's.
+        begin, until: where its clips begin.
+        end: where they end at the latest.
+        since: its beats were measured from there to its end.
         pulse: its beats, or None.
         reason: why it has none.
     """
@@ -33,6 +35,7 @@ class Segment:
     begin: float
     end: float
     until: float
+    since: float = 0.0
     pulse: Pulse | None = None
     reason: str = ""
 
@@ -48,6 +51,8 @@ def segments(heard: Novelty, wanted: Beats, clip_seconds: float) -> Iterator[Seg
     for begin, end, sounding in _regions(heard):
         if not sounding:
             yield Segment(begin, end, end, reason="silent")
+        elif end - begin < LEAST_SECONDS:
+            yield Segment(begin, end, end, reason=f"too short for a beat to be told ({end - begin:.1f} s)")
         elif end - begin < clip_seconds * wanted.bpm / wanted.highest:
             yield Segment(begin, end, end, reason=f"shorter than a clip ({end - begin:.1f} of {clip_seconds:.1f} s)")
         else:
@@ -57,14 +62,16 @@ def segments(heard: Novelty, wanted: Beats, clip_seconds: float) -> Iterator[Seg
 def _of_region(
     heard: Novelty, wanted: Beats, begin: float, end: float, length: float, stride: float
 ) -> Iterator[Segment]:
+    first = begin
     while True:
         last = end - begin <= length
         stop = end if last else begin + length
         until = end if last else begin + stride
+        since = max(first, stop - length)  # so that the last one has its minute too
         try:
-            yield Segment(begin, stop, until, measure(heard, begin, stop, wanted))
+            yield Segment(begin, stop, until, since, measure(heard, since, stop, wanted))
         except Dropped as why:
-            yield Segment(begin, stop, until, reason=str(why))
+            yield Segment(begin, stop, until, since, reason=str(why))
         if last:
             return
         begin = until

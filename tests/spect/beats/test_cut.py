@@ -53,6 +53,7 @@ def test_clips_begin_on_beats_eight_apart_through_all_segments() -> None:
     for clip in heard.clips:
         assert clip.ratio == pytest.approx(130 / 126, rel=1e-4)
         assert clip.segment[0] <= clip.time
+        assert clip.segment[1] - clip.segment[0] == pytest.approx(60)  # the last one's too
         assert clip.time + CLIP * clip.ratio <= clip.segment[1]
 
 
@@ -96,6 +97,9 @@ def test_no_clip_reaches_into_silence_and_the_silence_is_told() -> None:
 def test_what_is_shorter_than_a_clip_and_what_has_no_beat_are_told() -> None:
     _, short = cut(recording(8, steady(130, 0.1, 8)))
     assert [loss.reason for loss in short.losses] == ["shorter than a clip (8.0 of 12.0 s)"]
+    _, scrap = cut(recording(3, steady(130, 0.1, 3)), clip=1.0)
+    assert [loss.kind for loss in scrap.losses] == ["too short for a beat to be told"]
+    assert cut(Novelty(np.zeros((2, 4), np.float32), np.zeros((2, 0), np.float32)))[1] == Heard((), (), ())
     rng = np.random.default_rng(0)
     noise = Novelty(rng.random((2, 6000)).astype(np.float32), np.full((2, 17000), 0.1, np.float32))
     _, none = cut(noise)
