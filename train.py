@@ -45,6 +45,7 @@ except KeyboardInterrupt:  # Ctrl-C while the libraries load
 @click.option("--input-lock", help="StyleGAN3's input: locked against rotation, frequency or both.  [default: none]")
 @click.option("--row-features", help="StyleGAN3's input: learned profiles of frequency.  [default: 0]", type=int)
 @click.option("--row-gains", help="Profiles from which frequencies get gains at the output.  [default: 0]", type=int)
+@click.option("--ema-rampup", help="G_ema's half-life as a share of the run so far.  [default: 0.05]", type=float)
 @click.option("--mbstd-group", help="Group of the minibatch stddev.  [default: 4]", type=int)
 @click.option("--desc", help="Text at the end of the run's name.")
 @click.option("--metrics", help="None, so far.")

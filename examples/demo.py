@@ -87,7 +87,7 @@ The training, with snapshots to look at and listen to: {out / "training"}
 
 What to expect: a small network had a few minutes with {settings.count} notes of {settings.seconds:.1f} s each.
 It has about learned how loud, bright, wide and long the notes are, and how they begin and fade.
-It has not learned tones: pitches blur into noise-like texture, and the edges of frames buzz.
+It has not learned tones: pitches blur into noise-like texture.
 More sounds of one kind (a thousand or more), a GPU and hours are the way on from here.
 
 Your own sounds, in three commands:

@@ -18,7 +18,7 @@ class Preset:
     Args:
         resolution: FxT of the archive that the preset is meant for, and
         sample_rate: its rate in Hz; None: any. Where it is given, the view's parameters suit no other.
-        cond, z_dim, embed_dim: as train.py has them.
+        cond, z_dim, embed_dim, ema_rampup: as train.py has them.
         memory_gb: peak to expect at this batch, and
         s_per_kimg: seconds per thousand pictures, on the machine named in `measured_on`.
     """
@@ -46,6 +46,7 @@ class Preset:
     cond: bool = False
     z_dim: int = 512
     embed_dim: int | None = None
+    ema_rampup: float = 0.05
 
     @property
     def archive_options(self) -> str:
@@ -61,9 +62,9 @@ PRESETS = {
         view="cmyk", scaling="linear", aug="ada", memory_gb=13.2, s_per_kimg=29500,
     ),
     "demo": Preset(
-        cfg="stylegan2", resolution="64x64", batch=4, gamma=3, kimg="8", tick=0.5, snap=4, cbase=512, cmax=64,
-        map_depth=2, glr=0.006, dlr=0.012,
-        view="auto", scaling="auto", aug="noaug", memory_gb=0.4, s_per_kimg=20,
+        cfg="stylegan2", resolution="64x64", batch=4, gamma=10, kimg="7", tick=0.5, snap=4, cbase=512, cmax=64,
+        map_depth=2, glr=0.006, dlr=0.012, ema_rampup=0.1,
+        view="auto", scaling="auto", aug="noaug", memory_gb=0.4, s_per_kimg=24,
     ),
     "tiny": Preset(
         cfg="stylegan2", resolution="64x64", batch=16, gamma=1, kimg="200", tick=1, snap=10, cbase=2048, cmax=64,

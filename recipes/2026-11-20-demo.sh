@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# What `make demo` trains, number by number: 100 synthesised notes of 0.6 s, StyleGAN2 of 64x64 at 8 kHz, 8 kimg.
+# What `make demo` trained before there were views: 100 synthesised notes of 0.6 s, StyleGAN2, 64x64 at 8 kHz, 8 kimg.
 #
 #   sh recipes/2026-11-20-demo.sh FOLDER      from the root of the tree, with .venv active; FOLDER is made
 #
@@ -21,6 +21,6 @@ export OMP_NUM_THREADS=1
 
 python -m examples.synth "$out/sounds" --count=100 --seconds=0.614375 --sample-rate=8000 --seed=0
 python dataset_tool_wav.py --source="$out/sounds" --dest="$out/sounds.zip" --resolution=64x64 --sample-rate=8000 --labels=folders
-python train.py --outdir="$out/training" --data="$out/sounds.zip" --cfg=stylegan2 --gpus=1 --batch=4 --gamma=3 --kimg=8 --tick=0.5 --snap=4 --cbase=512 --cmax=64 --map-depth=2 --glr=0.006 --dlr=0.012 --scaling=compand --aug=noaug --seed=0 --device=cpu
+python train.py --outdir="$out/training" --data="$out/sounds.zip" --cfg=stylegan2 --gpus=1 --batch=4 --gamma=3 --kimg=8 --tick=0.5 --snap=4 --cbase=512 --cmax=64 --map-depth=2 --glr=0.006 --dlr=0.012 --view=cmyk --scaling=compand --aug=noaug --seed=0 --device=cpu
 python gen_audio.py --network="$out/training" --outdir="$out/new_sounds" --seeds=0-7
 python -m examples.check_demo "$out"

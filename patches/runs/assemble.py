@@ -14,12 +14,12 @@ from patches.runs.memory import choose_batch_gpu, estimate, free_memory
 from patches.runs.options import Resolved, TrainOptions
 from patches.series import SERIES, SoundOptions, apply_series
 from patches.version import PROGRAM
-from patches.views import choose, kind_of, parse_arguments
+from patches.views import KINDS, choose, kind_of, parse_arguments, suited
 from spect.archive.reader import Archive
 from spect.beats.options import tempo_of
 from spect.errors import SoundError
 from spect.preview import save_png
-from spect.representation import trainable
+from spect.representation import trainable, typed_arguments
 from stylegan3.configs import CONFIGURATIONS, discriminator_spec, generator_spec
 from stylegan3.errors import NetworkError
 from stylegan3.networks import DiscriminatorSpec, GeneratorSpec
@@ -90,10 +90,17 @@ def recipe_for(options: TrainOptions) -> Recipe:
             "--mirror=1: the picture's x axis is time, and a sound played backwards is another sound; leave it out "
             "(--aug=ada swaps left and right and turns the polarity instead)"
         )
-    names = tuple(SERIES) if options.patches.lower() == "sound" else tuple(options.patches.split(","))
     augs = tuple(name for name in options.augs.split(",") if name)
     sound = SoundOptions(options.view, options.scaling, parse_arguments(options.view_args), augs, options.cond)
-    return apply_series(picture_recipe(save_png), names, sound)
+    return apply_series(picture_recipe(save_png), patch_names(options), sound)
+
+
+def patch_names(options: TrainOptions) -> tuple[str, ...]:
+    """Return the patches that --patches names; none where it is 'none'."""
+    given = options.patches
+    if given.lower() == "none":
+        return ()
+    return tuple(SERIES) if given.lower() == "sound" else tuple(given.split(","))
 
 
 def assemble(resolved: Resolved, device: torch.device) -> Assembly:
@@ -108,7 +115,7 @@ def assemble(resolved: Resolved, device: torch.device) -> Assembly:
     options = resolved.options
     recipe = recipe_for(options)
     data = open_data(recipe, options)
-    check_learnable(options.view, data)
+    check_learnable(options.view, data.shape)
     generator, discriminator = specs(options, data)
     augment = recipe.make_augment(data)
     if augment is None and options.aug != "noaug" and "aug" in resolved.reasons:
@@ -137,24 +144,45 @@ def with_view(resolved: Resolved) -> Resolved:
     options = resolved.options
     if options.patches.lower() == "none" or not Path(options.data).is_file():
         return resolved  # plain pictures have no view; what is no file is told when it is opened
+    check_view(options)
+    arguments = parse_arguments(options.view_args)
+    stored = opened(options, lambda path: Archive.open(path).representation)
     if options.view == "auto":
         scaling = None if options.scaling == "auto" else options.scaling
-        archive = opened(options, Archive.open)
-        name, reason = choose(archive.representation, scaling, parse_arguments(options.view_args))
+        name, reason = choose(stored, scaling, arguments)
         resolved = resolved.with_choice("view", name, reason)
     name = resolved.options.view
     if options.scaling == "auto":
         resolved = resolved.with_choice("scaling", kind_of(name).scaling, "the view's")
+    if "view" in patch_names(options):
+        # before the whole archive is looked at for its statistics
+        check_learnable(name, opened(options, lambda _: suited(name, stored, arguments).shape))
     return resolved
 
 
-def check_learnable(view: str, data: Dataset) -> None:
+def check_view(options: TrainOptions) -> None:
+    """Check what can be told of --view, --view-args and --scaling without the data.
+
+    Raises:
+        UserError, SoundError: a name that doesn't exist, or a parameter that isn't the view's.
+    """
+    scalings = dict.fromkeys(name for kind in KINDS.values() for name in kind.scalings)
+    if options.scaling not in ("auto", *scalings):
+        raise UserError(f"--scaling: got {options.scaling!r}; allowed: auto, {', '.join(scalings)}")
+    if options.view == "auto":
+        return
+    if options.view not in KINDS:
+        raise UserError(f"--view: got {options.view!r}; allowed: auto, {', '.join(sorted(KINDS))}")
+    typed_arguments(kind_of(options.view).cls, parse_arguments(options.view_args))
+
+
+def check_learnable(view: str, shape: tuple[int, int, int]) -> None:
     """Refuse pictures that no StyleGAN learns.
 
     Raises:
         UserError: saying what to do about it.
     """
-    channels, rows, frames = data.shape
+    channels, rows, frames = shape
     if not trainable(rows, frames):
         raise UserError(
             f"--view={view}: its pictures are {channels}x{rows}x{frames} here; a StyleGAN's have a smaller side that "
@@ -221,6 +249,7 @@ def hyperparameters(options: TrainOptions) -> Hyperparameters:
         g_lr=numbers.g_lr if options.glr is None else options.glr,
         d_lr=options.dlr,
         ema_kimg=options.batch * 10 / 32,
+        ema_rampup=options.ema_rampup,
         style_mixing=numbers.style_mixing,
         path_length_weight=numbers.path_length_weight,
         aug=options.aug,

@@ -27,6 +27,7 @@ class TrainOptions:
         glr, map_depth: None: as the configuration has it.
         cond: learn no labels, all, or those of the sets named: "instrument,pitch:value".
         embed_dim: width of a label's embedding; None: as wide as the mapping that takes it.
+        ema_rampup: the half-life of G_ema is at most this share of the pictures so far.
         finetune: the file or folder whose weights the run began with; empty for none.
         input_lock: what w must not move in StyleGAN3's Fourier input: none, rotation, frequency or both.
         row_features, row_gains: learned profiles along the frequencies, at StyleGAN3's input and at the output.
@@ -55,6 +56,7 @@ class TrainOptions:
     glr: float | None = None
     dlr: float = 0.002
     map_depth: int | None = None
+    ema_rampup: float = 0.05
     z_dim: int = 512
     w_dim: int = 512
     embed_dim: int | None = None
@@ -94,6 +96,7 @@ class TrainOptions:
             ("cmax", self.cmax >= 1, "must be at least 1"),
             ("glr", self.glr is None or self.glr > 0, "must be above 0"),
             ("dlr", self.dlr > 0, "must be above 0"),
+            ("ema-rampup", self.ema_rampup > 0, "must be above 0"),
             ("map-depth", self.map_depth is None or self.map_depth >= 1, "must be at least 1"),
             ("input-lock", self.input_lock in INPUT_LOCKS, f"must be one of {', '.join(INPUT_LOCKS)}"),
             (
