@@ -151,18 +151,19 @@ def verdict(differences: Sequence[float]) -> str:
 def table(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Lay the variants of one view and network out: means over seeds, and differences to the first of equal seeds."""
     base = {row["seed"]: row for row in rows if row["variant"] == "as published"}
+    figures = {name: title for name, title in FIGURES.items() if all(name in row for row in rows)}
     lines = [
-        f"| | seeds | kimg | CPU ms a picture | {' | '.join(FIGURES.values())} |",
-        "|---|---|---|---|" + "---|" * len(FIGURES),
+        f"| | seeds | kimg | CPU ms a picture | {' | '.join(figures.values())} |",
+        "|---|---|---|---|" + "---|" * len(figures),
     ]
     for variant in dict.fromkeys(row["variant"] for row in rows):
         of = [row for row in rows if row["variant"] == variant]
-        values = [f"{mean(row[name] for row in of):.2f}" for name in FIGURES]
+        values = [f"{mean(row[name] for row in of):.2f}" for name in figures]
         cost = f"{mean(row['kimg'] for row in of):.1f} | {median(row['ms'] for row in of):.0f}"
         lines.append(f"| {variant} | {len(of)} | {cost} | {' | '.join(values)} |")
         paired = [row for row in of if row["seed"] in base] if variant != "as published" else []
         if paired:
-            found = [verdict([row[name] - base[row["seed"]][name] for row in paired]) for name in FIGURES]
+            found = [verdict([row[name] - base[row["seed"]][name] for row in paired]) for name in figures]
             lines.append(f"| … less as published | | | | {' | '.join(found)} |")
     return lines
 
