@@ -58,6 +58,14 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
 CONSTANTS = {"layers": LAYERS, "batch": NUMBERS["batch"], "sounds": SOUNDS}
 INTRODUCTION = """# Inputs: locked, and rows of their own
 
+A sound's picture has two unlike axes. Options of train.py that say so, all off by default:
+
+- `--input-lock=rotation|frequency|both`: w can't turn StyleGAN3's Fourier input, nor shift it along the frequencies.
+- `--row-features=N`: N learned profiles along the frequencies at that input, below its band limit, which w weighs but
+  doesn't move.
+- `--row-gains=N` (StyleGAN2 too): N learned profiles, weighed by w, from which each frequency and channel of the picture
+  gets a gain and an offset. They may be as sharp as they like. An untrained network is the same with all of these.
+
 Written by `python bench/inputs.py`; not by hand. {trainings} trainings of small networks (at most 64 channels;
 StyleGAN3-T of {layers} layers), batch {batch}, {minutes:.0f} CPU minutes in all, on {data}. KAD: kernel distance of
 {sounds} sounds to sounds that training never saw (less is better). r: Pearson's, of the mean |y| picture of generated
