@@ -22,7 +22,7 @@ import torch
 from spect.errors import SoundError
 from spect.packing import pack, to_left_right, to_mid_side, unpack
 from spect.preview import picture
-from spect.representation import parameters, register
+from spect.representation import check_counts, parameters, register
 
 
 @register
@@ -108,10 +108,17 @@ class Cmyk:
         """Cut sounds into as many whole frames as they fill; rows are the archive's.
 
         Raises:
-            SoundError: not one frame.
+            SoundError: not one frame, or more frames asked for than one past the sounds' end.
         """
+        check_counts(cls.name, arguments)
         chosen = {"rows": rows, **arguments}
-        return cls(sample_rate, **{"frames": samples // (2 * chosen["rows"]), **chosen})
+        whole = samples // (2 * chosen["rows"])
+        if chosen.get("frames", 0) > whole + 1:
+            raise SoundError(
+                f"cmyk: {chosen['rows']}x{chosen['frames']} takes {2 * chosen['rows'] * chosen['frames']} samples, "
+                f"the sounds have {samples}; give up to {whole + 1} frames"
+            )
+        return cls(sample_rate, **{"frames": whole, **chosen})
 
     def preview(self, canvas: torch.Tensor) -> torch.Tensor:
         """Draw canvases as the paper does. Shape: [N, 4, F, T] -> uint8 [N, F, T, 3]."""

@@ -19,11 +19,12 @@ import spect.views  # noqa: F401  (registers every representation)
 from spect.audio import read, to_stereo
 from spect.errors import SoundError
 from spect.preview import save_png
-from spect.representation import REPRESENTATIONS, Representation, of_length, typed_arguments
+from spect.representation import REPRESENTATIONS, Representation, of_length, parse_arguments, typed_arguments
 from spect.similarity import similarity
 from spect.wavfile import write_wav
 
 LEAST_ROWS = 64
+TOLD_DB = 0.05  # a peak over full scale by less is rounding
 
 
 def suited(name: str, sample_rate: int, samples: int, texts: dict[str, str]) -> Representation:
@@ -63,7 +64,8 @@ def convert(source: Path, out: Path, name: str, texts: dict[str, str]) -> str:
     cut = max(0, sound.shape[-1] - representation.samples) / rate
     told = f"{wav}, {png}: {name} {shape}, similarity {similarity(sound[0].numpy(), back.numpy()):.4f}"
     told += f", {cut:.3g} s at the end don't fit and are silent" * (cut > 0)
-    return told + f", lowered by {20 * math.log10(peak):.1f} dB to fit a file" * (peak > 1)
+    over_db = 20 * math.log10(max(1.0, peak))
+    return told + f", lowered by {over_db:.1f} dB to fit a file" * (over_db >= TOLD_DB)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,9 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--view", required=True, help=", ".join(sorted(REPRESENTATIONS)))
     parser.add_argument("--view-args", default="", metavar="K=V,...", help="its parameters")
     given = parser.parse_args(arguments)
-    pairs = [part.partition("=") for part in given.view_args.split(",") if part]
     try:
-        print(convert(given.source, given.out, given.view, {key: value for key, _, value in pairs}))
+        print(convert(given.source, given.out, given.view, parse_arguments(given.view_args)))
     except (SoundError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

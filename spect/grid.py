@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from spect.errors import SoundError
+from spect.representation import check_counts
 
 SIDES = tuple(2**power for power in range(4, 15))  # smaller sides
 MULTIPLES = 64
@@ -36,8 +37,9 @@ def choose_grid(
     Raises:
         SoundError: the sounds are too short, or what is given can't be had together.
     """
+    check_counts(name, given)
     length = given.get("samples", samples)
-    frames = length / given["hop"] if given.get("hop", 0) > 0 else wanted[1]
+    frames = length / given["hop"] if "hop" in given else wanted[1]
     allowed = (shape for shape in _shapes(given) if _reaches(*shape, length, given, window))
     nearest = min(allowed, key=lambda s: abs(math.log2(s[0] / wanted[0])) + abs(math.log2(s[1] / frames)), default=None)
     if nearest is None or nearest[1] > length:

@@ -36,7 +36,7 @@ from spect.packing import to_left_right, to_mid_side
 from spect.phase.frames import Frames
 from spect.phase.layout import suited_layout
 from spect.preview import levels
-from spect.representation import parameters, register
+from spect.representation import check_counts, parameters, register
 
 MEL_ITERATIONS = 50
 SUITED_FLOOR_DB = -100.0  # bin by bin, the noise of 16 bits lies below it, and has no phase to learn
@@ -108,6 +108,7 @@ class Instfreq:
         """
         ours = {"channels": 4, "dc": "packed", "relative": not arguments.get("mel", False), "floor_db": SUITED_FLOOR_DB}
         given = {**ours, **arguments}
+        check_counts(cls.name, arguments)
         if "window" in given and not given.get("mel"):
             given.setdefault("rows", given["window"] // 2)
         given |= suited_layout(cls.name, samples, given)

@@ -67,6 +67,8 @@ class Representation(Protocol):
 
 
 REPRESENTATIONS: dict[str, type] = {}
+COUNTS = ("rows", "frames", "window", "hop", "samples", "length")
+"""Parameters that are sizes; where one is a number, it is a whole one from 1 up."""
 _Class = TypeVar("_Class", bound=type)
 
 
@@ -107,6 +109,21 @@ def trainable(rows: int, frames: int) -> bool:
     return small >= 16 and small & (small - 1) == 0 and large % small == 0
 
 
+def check_counts(name: str, given: Mapping[str, Any]) -> None:
+    """Check sizes that were given by hand, before anything is divided by them.
+
+    Args:
+        name: of the representation, for the message.
+
+    Raises:
+        SoundError: one is below 1.
+    """
+    for key in COUNTS:
+        value = given.get(key)
+        if isinstance(value, int) and value < 1:
+            raise SoundError(f"{name}: {key} is a whole number from 1 up, got {value}")
+
+
 def convert(canvas: torch.Tensor, stored: Representation, wanted: Representation) -> torch.Tensor:
     """Turn canvases of one representation into those of another, through the sound.
 
@@ -128,6 +145,22 @@ def convert(canvas: torch.Tensor, stored: Representation, wanted: Representation
 def of_length(sound: torch.Tensor, samples: int) -> torch.Tensor:
     """Cut a sound's end, or fill it up with silence. Shape: [..., L] -> [..., samples]."""
     return torch.nn.functional.pad(sound[..., :samples], (0, max(0, samples - sound.shape[-1])))
+
+
+def parse_arguments(text: str) -> dict[str, str]:
+    """Read "hop=64,window=256".
+
+    Raises:
+        SoundError: it isn't of that form, or says one thing twice.
+    """
+    pairs = [tuple(side.strip() for side in part.partition("=")) for part in text.split(",") if part.strip()]
+    if not all(name and equals and value for name, equals, value in pairs):
+        raise SoundError(f"--view-args={text}: give parameters like window=1024,hop=256")
+    names = [name for name, _, _ in pairs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SoundError(f"--view-args={text}: {', '.join(twice)} is there more than once; give each once")
+    return {name: value for name, _, value in pairs}
 
 
 def typed_arguments(cls: type, texts: Mapping[str, str]) -> dict[str, Any]:

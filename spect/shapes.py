@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 
 from spect.errors import SoundError
-from spect.representation import trainable
+from spect.representation import check_counts, trainable
 
 LEAST_SIDE = 16  # of a shape that networks learn
 OCTAVE = 0.1  # of the sound: what an octave away from the wanted rows must save
@@ -37,6 +37,7 @@ def choose_shape(
     Raises:
         SoundError: the sounds are too short for any such shape; the line says for which they would do.
     """
+    check_counts(name, {"rows": rows, "frames": frames})
 
     def most(f: int) -> int:
         return samples // column(f) + 1  # the last column may run past the end

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from spect.errors import SoundError
+from spect.representation import check_counts
 
 OVERLAP = 4  # W / hop that is wanted
 LEAST_OVERLAP = 2
@@ -32,6 +33,7 @@ def suited_layout(name: str, samples: int, given: Mapping[str, Any]) -> dict[str
     Raises:
         SoundError: the sounds are too short, or what is given can't be had together.
     """
+    check_counts(name, given)
     length = given.get("samples", samples)
     asked = "".join(f" with {key}={given[key]}" for key in ("rows", "frames", "hop") if key in given)
     fitting = [shape for shape in _shapes(given) if _covers(*shape, length, given.get("hop"))]
@@ -41,6 +43,11 @@ def suited_layout(name: str, samples: int, given: Mapping[str, Any]) -> dict[str
         raise SoundError(f"{name}: no shape that networks learn fits sounds of {length} samples{asked}; from 128 up")
     rows, frames = min(fitting, key=lambda shape: _cost(shape, given.get("hop", length / shape[1])))
     hop = given.get("hop", _hop(length, frames))
+    if "hop" not in given and hop >= 2 * rows:
+        raise SoundError(
+            f"{name}: {frames} columns{asked} take a hop of {hop} to cover {length} samples, "
+            f"and the window is {2 * rows}: give more rows or more frames, or a hop below that"
+        )
     own = given.get("samples", _own(length, rows, frames, hop))
     if own > samples + 2 * rows:
         raise SoundError(

@@ -4,6 +4,7 @@ import pytest
 import soundfile
 
 from spect.convert import main
+from spect.representation import REPRESENTATIONS
 from spect.views import cmyk  # noqa: F401
 from spect.wavfile import write_wav
 
@@ -33,12 +34,27 @@ def test_a_mono_file_and_parameters_by_hand(tmp_path, capsys):
     assert "cmyk 4x32x128" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", sorted(REPRESENTATIONS))
+def test_silence_and_a_single_sample_go_through_every_view(tmp_path, capsys, name):
+    write_wav(tmp_path / "silence.wav", np.zeros((2, 500), np.float32), RATE)
+    write_wav(tmp_path / "click.wav", np.full((1, 1), 0.5, np.float32), RATE)
+    for file in ("silence", "click"):
+        assert main([str(tmp_path / f"{file}.wav"), str(tmp_path / "out"), f"--view={name}"]) == 0
+        assert "lowered" not in capsys.readouterr().out
+        back, _ = soundfile.read(tmp_path / "out.wav", dtype="float32")
+        assert np.isfinite(back).all()
+        assert back.any() == (file == "click")
+
+
 @pytest.mark.parametrize(
     ("view", "more", "told"),
     [
         ("cymk", "", "--view: got 'cymk'; allowed: cmyk"),
         ("cmyk", "hop=3", "view cmyk: it has no parameter 'hop'; allowed: rows, frames, dc"),
         ("cmyk", "rows=many", "view cmyk: rows is a whole number, got 'many'"),
+        ("cmyk", "rows", "--view-args=rows: give parameters like window=1024,hop=256"),
+        ("stft", "rows=0", "stft: rows is a whole number from 1 up, got 0"),
+        ("stereo", "hop=0", "stereo: hop is a whole number from 1 up, got 0"),
         ("cmyk", "dc=half", "view cmyk: dc is one of packed, dropped, got 'half'"),
     ],
 )
