@@ -64,7 +64,7 @@ def kind_of(name: str) -> Kind:
         UserError: no view has that name.
     """
     if name not in KINDS:
-        raise UserError(f"view: got {name!r}; allowed: {', '.join(sorted(KINDS))}")
+        raise UserError(f"--view: got {name!r}; allowed: {', '.join(sorted(KINDS))}")
     return KINDS[name]
 
 
