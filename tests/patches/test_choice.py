@@ -44,7 +44,7 @@ def test_parameters_are_read_from_text():
     assert parse_arguments("hop=64, window=256,") == {"hop": "64", "window": "256"}
     assert parse_arguments("") == {}
     for text in ("hop", "=3", "hop=", "hop:3"):
-        with pytest.raises(SoundError, match="--view-args=.*give parameters like"):
+        with pytest.raises(SoundError, match=r"--view-args=.*give parameters like"):
             parse_arguments(text)
     with pytest.raises(SoundError, match="hop is there more than once"):
         parse_arguments("hop=64,window=256, hop=32")

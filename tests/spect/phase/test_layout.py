@@ -55,5 +55,5 @@ def test_sounds_too_short_are_refused() -> None:
 
 
 def test_columns_that_can_not_cover_the_sounds_are_refused_with_what_to_do() -> None:
-    with pytest.raises(SoundError, match="33 columns.* take a hop of 249 to cover 8192 samples, and the window is 34"):
+    with pytest.raises(SoundError, match=r"33 columns.* take a hop of 249 to cover 8192 samples, and the window is 34"):
         suited_layout("logmag", 8192, {"rows": 17, "frames": 33})
