@@ -63,8 +63,10 @@ A sound's picture has two unlike axes. Options of train.py that say so, all off 
 - `--input-lock=rotation|frequency|both`: w can't turn StyleGAN3's Fourier input, nor shift it along the frequencies.
 - `--row-features=N`: N learned profiles along the frequencies at that input, below its band limit, which w weighs but
   doesn't move.
-- `--row-gains=N` (StyleGAN2 too): N learned profiles, weighed by w, from which each frequency and channel of the picture
-  gets a gain and an offset. They may be as sharp as they like. An untrained network is the same with all of these.
+- `--row-gains=N` (StyleGAN2 too): N learned profiles, weighed by w, from which each frequency of each channel of the
+  picture gets a gain and an offset. They may be as sharp as they like.
+
+An untrained network is the same with all of these and without.
 
 Written by `python bench/inputs.py`; not by hand. {trainings} trainings of small networks (at most 64 channels;
 StyleGAN3-T of {layers} layers), batch {batch}, {minutes:.0f} CPU minutes in all, on {data}. KAD: kernel distance of
