@@ -40,16 +40,3 @@ def choose(stored: Representation, scaling: str | None, arguments: Mapping[str, 
             return name, reason
         refused.append(f"{name}: {rows}x{frames} can't be learned")
     raise UserError(f"--view=auto: no view fits these sounds ({'; '.join(refused)}); choose one with --view")
-
-
-def parse_arguments(text: str) -> dict[str, str]:
-    """Read "hop=64,window=256".
-
-    Raises:
-        UserError: it isn't of that form.
-    """
-    pairs = [part.strip().partition("=") for part in text.split(",") if part.strip()]
-    for name, equals, value in pairs:
-        if not (name.strip() and equals and value.strip()):
-            raise UserError(f"--view-args={text}: give parameters like window=1024,hop=256")
-    return {name.strip(): value.strip() for name, _, value in pairs}
