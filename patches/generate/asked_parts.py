@@ -10,6 +10,8 @@ from patches.conditions import Condition, Conditions
 from patches.errors import UserError
 from spect.dataset.labels_set import number
 
+LARGEST_WEIGHT = 1e9  # so that no sum of them is infinite
+
 
 def weighted(condition: Condition, part: str, text: str, mixed: bool) -> tuple[int, float]:
     """Read CLASS or CLASS:WEIGHT, the class by name or index; `text` is the whole of --class.
@@ -20,8 +22,11 @@ def weighted(condition: Condition, part: str, text: str, mixed: bool) -> tuple[i
     name, colon, written = part.rpartition(":")
     weight = number(written) if colon and part not in condition.classes else 1.0
     name = part if not colon or part in condition.classes else name.strip()
-    if weight is None or not 0 < weight < math.inf:
-        raise UserError(f"--class={text}: {written!r} is no weight; give one above 0, as in {example(condition)}")
+    if weight is None or not 0 < weight <= LARGEST_WEIGHT:
+        raise UserError(
+            f"--class={text}: {written!r} is no weight; give one above 0, up to {LARGEST_WEIGHT:g}, as in "
+            f"{example(condition)}"
+        )
     if name in condition.classes:
         return condition.classes.index(name), weight
     if not (name.isascii() and name.isdigit()) or int(name) >= len(condition.classes):

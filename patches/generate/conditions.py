@@ -44,13 +44,16 @@ class Chosen:
         return ", ".join(f"{name} {text}" for name, text in self._parts()) or "the mean"
 
     def suffix(self) -> str:
-        """Return what file names add for it; a long one as a hash."""
+        """Return what file names add for it; a hash where it is long, and behind one that loses letters."""
         if self.single is not None:
             return f"c{self.single}"
         short = len(self.numbers) == 1 and self.conditions.sets[0].kind == CLASSES
         parts = [text if short else f"{name}-{text}" for name, text in self._parts()]
-        text = re.sub(r"[^A-Za-z0-9.+#_-]+", "-", "_".join(parts))
-        return text if len(text) <= MOST_LETTERS else f"cond-{_hash('_'.join(parts))}"
+        exact = "_".join(parts)
+        text = re.sub(r"[^A-Za-z0-9.+#_-]+", "-", exact)
+        if len(text) > MOST_LETTERS:
+            return f"cond-{_hash(exact)}"
+        return text if text == exact else f"{text}-{_hash(exact)}"  # two classes may differ in those letters alone
 
     def _parts(self) -> Iterable[tuple[str, str]]:
         for one, numbers in zip(self.conditions.sets, self.numbers, strict=True):
