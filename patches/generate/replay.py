@@ -10,7 +10,7 @@ import torch
 
 from patches.errors import UserError
 from patches.generate.choices import Output, check_subtype
-from patches.generate.files import write_sound
+from patches.generate.files import file_stem, write_sound
 from patches.generate.network import Network
 from patches.generate.recipe import Recipe, computed_on
 from patches.generate.sweep import Outcome, Step, make_folder, open_snapshot
@@ -51,12 +51,20 @@ class Replay:
         for recipe in self.recipes:
             check_hash(files, recipe)
         networks = {digest: open_snapshot(files[digest], self.device) for digest in self._wanted()}
+        self._check_names(networks)
         make_folder(self.outdir)
         outcome = Outcome(subtype=self._output(self.recipes[0]).subtype)
         for recipe in self.recipes:
             self._one(networks[recipe.network_sha256], recipe, outcome)
             step(1)
         return outcome
+
+    def _check_names(self, networks: Mapping[str, Network]) -> None:
+        made: dict[str, Recipe] = {}
+        for recipe in self.recipes:
+            stem = file_stem(recipe.point, recipe.settings_for(networks[recipe.network_sha256]))
+            if made.setdefault(stem, recipe) != recipe:
+                raise UserError(f"--recipe: more than one makes {stem}.wav; give each an --outdir of its own")
 
     def _wanted(self) -> dict[str, None]:
         return dict.fromkeys(recipe.network_sha256 for recipe in self.recipes)

@@ -134,6 +134,18 @@ def test_a_recipe_finds_its_network_among_several(snapshot, drums, tmp_path):
     assert (tmp_path / "b/seed0001.wav").read_bytes() == (tmp_path / "seed0001.wav").read_bytes()
 
 
+def test_recipes_of_one_name_do_not_overwrite_each_other(snapshot, tmp_path):
+    call("--network", snapshot, "--outdir", tmp_path / "a", "--seeds", "1")
+    call("--network", snapshot, "--outdir", tmp_path / "b", "--seeds", "0-1", "--batch", "2")
+    alone, together = (tmp_path / folder / "seed0001.json" for folder in "ab")
+    error = call(
+        "--network", snapshot, "--outdir", tmp_path / "c", "--recipe", alone, "--recipe", together, code=2
+    )  # fmt: skip
+    assert "more than one makes seed0001.wav" in error
+    assert not (tmp_path / "c").exists()
+    call("--network", snapshot, "--outdir", tmp_path / "c", "--recipe", alone, "--recipe", alone.with_suffix(".wav"))
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"{}", b"[1]", b"RIFF\x04\0\0\0WAVE", b"\xff\xfe\x00", b'{"format": "sg3-spect sound"}']
 )
