@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A label set by file, before there is an archive: classes, or numbers; and how it becomes an archive's member."""
 
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -111,19 +112,20 @@ def value_set(name: str, columns: Sequence[str], files: Sequence[str], numbers: 
 
 
 def set_of_texts(name: str, texts: Mapping[str, str]) -> AnySet:
-    """Tell from its cells what a column is: numbers where all are and one has a decimal point, otherwise classes.
+    """Tell from its cells what a column is: numbers where all are and not all are whole, otherwise classes.
 
     Pitches that are all notes become MIDI numbers. Empty cells, and 'nan' among numbers, are no labels.
     """
     found = {file: text.strip() for file, text in texts.items() if text.strip()}
     if name == PITCH:
         found = _notes(found)
-    numbers = {file: number(text) for file, text in found.items()}
-    whole = all(_WHOLE.fullmatch(text) for text in found.values())
-    if found and not whole and name not in ALWAYS_CLASSES and None not in numbers.values():
-        values = [value for value in numbers.values() if value is not None]
-        return value_set(name, (), list(numbers), np.asarray(values)[:, None])
-    return class_set(name, found)
+    numbers = {file: value for file, text in found.items() if (value := number(text)) is not None}
+    if len(numbers) < len(found):
+        return class_set(name, found)
+    known = {file: text for file, text in found.items() if not math.isnan(numbers[file])}
+    if name in ALWAYS_CLASSES or all(_WHOLE.fullmatch(text) for text in known.values()):
+        return class_set(name, known)
+    return value_set(name, (), list(known), np.asarray([numbers[file] for file in known])[:, None])
 
 
 def _notes(found: Mapping[str, str]) -> dict[str, str]:

@@ -5,8 +5,9 @@ NAME.npy, float [n, w], has its files in order beside it: NAME.json (a list, or 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -68,22 +69,35 @@ def _npy(path: Path) -> tuple[list[str], list[str], np.ndarray]:
     if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "fiu":
         what = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else "several arrays"
         raise SoundError(f"{OPTION}: {path} holds {what}; numbers [files, width] are needed")
-    names = _names(path, len(values))
+    names = _names(path)
     if len(names) != len(values):
         raise SoundError(f"{OPTION}: {path} has {len(values)} rows, and the list beside it {len(names)} names")
     return [], names, values
 
 
-def _names(path: Path, count: int) -> list[str]:
+def _names(path: Path) -> list[str]:
     listed, lines = path.with_suffix(".json"), path.with_suffix(".txt")
     if lines.is_file():
-        return [line for line in lines.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        return [line for line in _text(lines).splitlines() if line.strip()]
     if not listed.is_file():
         raise SoundError(f"{OPTION}: {path} has no names beside it; write its files in order to {listed} or {lines}")
     try:
-        value = json.loads(listed.read_text(encoding="utf-8-sig"))
-        if isinstance(value, dict):
-            value = sorted(value, key=lambda file: int(value[file]))
-        return [str(file) for file in value]
-    except (ValueError, TypeError):
+        value = json.loads(_text(listed))
+        return _in_order(listed, value) if isinstance(value, dict) else [str(file) for file in value]
+    except (json.JSONDecodeError, TypeError):
         raise SoundError(f'{OPTION}: {listed} holds neither ["file", ...] nor {{"file": row}}') from None
+
+
+def _in_order(path: Path, rows: Mapping[str, Any]) -> list[str]:
+    if sorted(rows.values()) != list(range(len(rows))):
+        raise SoundError(
+            f"{OPTION}: {path}: its rows aren't 0 to {len(rows) - 1}, each once; name the file of each row"
+        )
+    return sorted(rows, key=lambda file: int(rows[file]))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise SoundError(f"{OPTION}: {path} is not UTF-8 text; save it as UTF-8") from None

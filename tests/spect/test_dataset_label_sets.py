@@ -130,6 +130,12 @@ def test_columns_of_a_csv_are_sets_with_a_decimal_point_numbers(tmp_path):
     }
 
 
+def test_whole_numbers_stay_classes_where_some_are_nan(tmp_path):
+    found = table(tmp_path, "file,take,loud\na.wav,7,0.5\nb.wav,nan,nan\nc.wav,11,2\n")
+    assert found["take"] == {"a.wav": "7", "c.wav": "11"}
+    assert found["loud"] == {"a.wav": (0.5,), "c.wav": (2.0,)}
+
+
 def test_a_column_called_class_is_all_that_is_taken_unless_others_are_asked_for(tmp_path):
     text = "file,licence,class,level\na.wav,CC0,x,0.5\nb.wav,CC0,1.5,0.75\n"
     assert table(tmp_path, text) == {"class": {"a.wav": "x", "b.wav": "1.5"}}
@@ -204,12 +210,15 @@ def test_a_csv_of_numbers_keeps_its_columns_names(tmp_path):
         (np.zeros((1, 0)), '["a.wav"]', "has 0 numbers a file"),
         (np.zeros((1, 2)), '["z.wav"]', "none of the 1 rows"),
         (np.zeros((1, 2)), "3", "holds neither"),
+        (np.zeros((2, 2)), '{"a.wav": 1, "b.wav": 2}', "its rows aren't 0 to 1, each once"),
+        (np.zeros((2, 2)), '{"a.wav": 0, "b.wav": "x"}', "holds neither"),
+        (np.zeros((1, 2)), "\xe9", "is not UTF-8"),
     ],
 )
 def test_bad_vectors_are_refused_in_one_line(tmp_path, array, names, said):
     np.save(tmp_path / "deep.npy", array)
     if names:
-        (tmp_path / "deep.json").write_text(names)
+        (tmp_path / "deep.json").write_bytes(names.encode("latin-1"))
     with pytest.raises(SoundError) as error:
         vectors(tmp_path)
     assert said in str(error.value)
