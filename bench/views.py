@@ -161,7 +161,7 @@ def learning(work: Path) -> list[str]:
         "245 real drum hits are learned, 57 of three other kits are the reference; KAD (x100) of 200 new sounds, lower",
         "is better. Equal CPU time of one core for each; protocol and numbers: bench/learning.py. The mean of the last",
         "three minutes' measurements, in brackets their range and the untrained network. The first rows are anchors:",
-        "real train hits against the held-out ones. Most of the train kits are mono, most of the held-out ones are not,",
+        "real train hits against the held-out ones. Most of the train kits are mono, most of the held-out aren't,",
         "and the waveform measure, which hears the side, says so of real hits too; that of the mid doesn't.",
         "",
         table(work),
