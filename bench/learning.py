@@ -22,7 +22,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -221,9 +220,9 @@ def late(rows: list[dict[str, Any]], measure: str) -> str:
     """Give the mean of a curve's last three measurements, their spread, and what the untrained network scored."""
     values = [row[measure] for row in rows[-3:] if measure in row]
     if not values:
-        return "not finite"
-    mean = sum(values) / len(values)
-    return f"{mean:.2f} ({min(values):.1f} to {max(values):.1f}; untrained {rows[0].get(measure, nan):.1f})"
+        return "not measured"
+    untrained = f"; untrained {rows[0][measure]:.1f}" if measure in rows[0] else ""
+    return f"{sum(values) / len(values):.2f} ({min(values):.1f} to {max(values):.1f}{untrained})"
 
 
 def main() -> None:

@@ -168,8 +168,13 @@ def learning(work: Path) -> list[str]:
         "",
     ]
     for name in MEASURES:
-        lines.append(f"![KAD {name} over time](views/curve-{name}.svg)")
+        lines.append(f"![KAD {name} over time](views/{curve_file(name)})")
     return lines
+
+
+def curve_file(measure: str) -> str:
+    """Name a measure's plot."""
+    return f"curve-{measure.replace(' ', '-').replace('+', '-')}.svg"
 
 
 def draw_curves(work: Path, out: Path) -> None:
@@ -180,7 +185,7 @@ def draw_curves(work: Path, out: Path) -> None:
     for name in MEASURES:
         curves = {run: [(row["seconds"] / 60, row[name]) for row in rows if name in row] for run, rows in runs.items()}
         text = svg({run: points for run, points in curves.items() if points}, f"KAD {name}", "CPU minutes", "KAD x100")
-        with whole_file(out / f"curve-{name}.svg") as file:
+        with whole_file(out / curve_file(name)) as file:
             file.write(text.encode())
 
 

@@ -67,12 +67,12 @@ PRESETS = {
         view="auto", scaling="auto", aug="noaug", memory_gb=0.4, s_per_kimg=24,
     ),
     "tiny": Preset(
-        cfg="stylegan2", resolution="64x64", batch=16, gamma=1, kimg="200", tick=1, snap=10, cbase=2048, cmax=64,
+        cfg="stylegan2", resolution="64x64", batch=16, gamma=10, kimg="200", tick=1, snap=10, cbase=2048, cmax=64,
         map_depth=2, glr=None, dlr=0.002,
         view="auto", scaling="auto", aug="ada", memory_gb=0.7, s_per_kimg=30,
     ),
     "quick": Preset(
-        cfg="stylegan2", resolution="128x128", batch=16, gamma=1, kimg="1000", tick=4, snap=10, cbase=8192, cmax=256,
+        cfg="stylegan2", resolution="128x128", batch=16, gamma=10, kimg="1000", tick=4, snap=10, cbase=8192, cmax=256,
         map_depth=2, glr=None, dlr=0.002,
         view="auto", scaling="auto", aug="ada", memory_gb=2.5, s_per_kimg=450,
     ),

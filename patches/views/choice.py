@@ -9,7 +9,7 @@ from spect.errors import SoundError
 from spect.representation import Representation, trainable
 
 BEST_FIRST = (
-    ("mel", "a small network learned it best by every measure (docs/views.md)"),
+    ("mel", "of the views that keep stereo, small networks learned it best (docs/views.md)"),
     ("stereo", "the best of those that fit (docs/views.md)"),
     ("cmyk", "the archive's own picture; no better one fits"),
 )
