@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from stylegan3.errors import NetworkError
-from stylegan3.metrics import kad, median_distance
+from stylegan3.metrics.kernel import kad, median_distance
 
 
 def gauss(seed: int, count: int, size: int = 16, shift: float = 0.0, width: float = 1.0) -> torch.Tensor:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from spect.errors import SoundError
-from spect.measures import (
+from spect.measures.features import (
     DB_UNIT,
     FLOOR_DB,
     LAGS,
