@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Distances of sets of features: kernel distance and Fréchet distance."""
+
+from dataclasses import dataclass
+
+import torch
+
+from patches.scores.metrics.metric import Against, Judge, Part
+from patches.scores.metrics.of_encoders import features_of
+from patches.scores.probes import Measured, Probe
+from stylegan3.errors import NetworkError
+from stylegan3.metrics import Reference, frechet, frechet_infinity, kad_estimate, moments
+from stylegan3.metrics.estimate import Estimate
+
+SEED = 0  # of the intervals
+
+
+@dataclass(frozen=True)
+class KernelDistance:
+    """KAD x 100, one row an encoder; unbiased at any number of sounds.
+
+    Args:
+        probes: of encoders.
+    """
+
+    probes: tuple[Probe, ...]
+    name: str = "kad"
+
+    def judge(self, against: Against) -> Judge:
+        """Prepare the reference's kernel sums."""
+        references = {probe: Reference.of(features_of(against.reference, probe)) for probe in self.probes}
+
+        def judge(measured: Measured) -> list[Part]:
+            rng = torch.Generator().manual_seed(SEED)
+            found = [kad_estimate(ref, features_of(measured, probe), rng=rng) for probe, ref in references.items()]
+            return [
+                Part(probe.label, {"kad": one}, against.reference.count)
+                for probe, one in zip(references, found, strict=True)
+            ]
+
+        return judge
+
+
+@dataclass(frozen=True)
+class FrechetDistance:
+    """Fréchet distance and its extrapolation to infinitely many sounds; the plain one only above d sounds.
+
+    Args:
+        probes: of encoders.
+    """
+
+    probes: tuple[Probe, ...]
+    name: str = "frechet"
+
+    def judge(self, against: Against) -> Judge:
+        """Prepare the reference's moments."""
+        references = {probe: moments(features_of(against.reference, probe)) for probe in self.probes}
+
+        def judge(measured: Measured) -> list[Part]:
+            parts = []
+            for probe, reference in references.items():
+                features, notes = features_of(measured, probe), []
+                values = {"frechet_infinity": Estimate(float("nan"))}
+                try:
+                    values["frechet_infinity"] = frechet_infinity(
+                        reference, features, rng=torch.Generator().manual_seed(SEED)
+                    )
+                    values["frechet"] = Estimate(frechet(reference, moments(features)))
+                except NetworkError as error:
+                    notes.append(str(error))
+                parts.append(Part(probe.label, values, against.reference.count, tuple(notes)))
+            return parts
+
+        return judge

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pitch against the wanted pitch, in cents, and how steady it is: pYIN (Mauch and Dixon 2014)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from spect.measures.pitch import PITCH_VERSION, cents, pitch_track
+from torch import Tensor
+
+from patches.conditions import class_numbers
+from patches.scores.metrics.metric import Against, Judge, Part
+from patches.scores.metrics.sound import mean
+from patches.scores.probes import Measured, Probe
+from patches.scores.sounds import Heard
+from stylegan3.metrics import wilson
+from stylegan3.metrics.estimate import Estimate
+
+VOICED = 0.5  # share of frames from which on a sound has a pitch
+IN_TUNE_CENTS = 50.0
+SET_NAMES = ("pitch", "note", "midi", "midi_pitch")
+
+
+def pitch_probe(sample_rate: int) -> Probe:
+    """Make the probe that finds pitches."""
+    return Probe("pitch", str(PITCH_VERSION), partial(_look, sample_rate))
+
+
+def _look(sample_rate: int, heard: Heard) -> Mapping[str, Tensor]:
+    found = pitch_track(heard.sounds, sample_rate)
+    return {"hz": found.hz, "spread": found.cents_spread, "voiced": found.voiced}
+
+
+@dataclass(frozen=True)
+class Pitch:
+    """How many sounds have a pitch, how steady it is, and how far from what was asked for."""
+
+    probe: Probe
+    name: str = "pitch"
+
+    @property
+    def probes(self) -> tuple[Probe, ...]:
+        """The one."""
+        return (self.probe,)
+
+    def judge(self, against: Against) -> Judge:
+        """Find the label set that holds pitches."""
+        wanted = wanted_notes(against.archive)
+
+        def judge(measured: Measured) -> list[Part]:
+            found = measured.of("pitch")
+            voiced = (found["voiced"] >= VOICED) & torch.isfinite(found["hz"])
+            values = {"pitched": wilson(int(voiced.sum()), len(voiced)), "spread_cents": mean(found["spread"][voiced])}
+            notes: tuple[str, ...] = ("no label set holds pitches: errors in cents are left out",)
+            if wanted is not None and (measured.items >= 0).all():
+                values |= errors(found["hz"], torch.from_numpy(wanted[measured.items]), voiced)
+                notes = ()
+            return [Part("", values, notes=notes)]
+
+        return judge
+
+
+def errors(hz: Tensor, notes: Tensor, voiced: Tensor) -> dict[str, Estimate]:
+    """Compare pitches with wanted MIDI notes; NaN notes are passed over. Shape: [n] each."""
+    known = voiced & torch.isfinite(notes)
+    off = cents(hz[known], notes[known])
+    in_tune = off.abs() <= IN_TUNE_CENTS
+    within_octaves = (off - 1200 * (off / 1200).round()).abs()
+    return {
+        "error_cents": mean(off.abs()),
+        "error_cents_but_octaves": mean(within_octaves),
+        "in_tune": wilson(int(in_tune.sum()), len(in_tune)),
+    }
+
+
+def wanted_notes(archive: Any) -> np.ndarray | None:
+    """Give the MIDI note of every item, NaN for none; None where no label set holds pitches. Shape: [items]."""
+    for one in archive.label_sets:
+        if one.name not in SET_NAMES:
+            continue
+        labels = archive.label_values(one.name)
+        if labels.ndim == 2:
+            return np.asarray(labels[:, 0], np.float64) if labels.shape[1] == 1 else None
+        return np.append(class_numbers(one.classes), np.nan)[labels]
+    return None

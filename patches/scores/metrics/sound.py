@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What single sounds suffer from, and what they are like on the whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from patches.scores.metrics.metric import Against, Judge, Part
+from patches.scores.probes import Measured, Probe
+from patches.scores.sounds import Heard
+from spect.measures import DEFECTS_VERSION, defects, judge
+from stylegan3.metrics import bootstrap_mean, wilson
+from stylegan3.metrics.estimate import Estimate
+
+TOLD = ("rms_db", "peak_db", "onset_ms", "decay_ms", "centroid_hz", "flatness", "mono_compat_db", "frame_clicks")
+"""Means that a row tells beside the shares of defective sounds."""
+
+
+def defects_probe(sample_rate: int, period: int) -> Probe:
+    """Make the probe that measures defects.
+
+    Args:
+        period: samples from one frame of the view to the next, where clicks are looked for.
+    """
+    return Probe("defects", f"{DEFECTS_VERSION} at {period}", partial(_look, sample_rate, period))
+
+
+def _look(sample_rate: int, period: int, heard: Heard) -> Mapping[str, Tensor]:
+    return defects(heard.sounds, sample_rate, period)
+
+
+@dataclass(frozen=True)
+class Defects:
+    """Shares of sounds that are broken, by what is wrong, and means of what they are like."""
+
+    probe: Probe
+    name: str = "defects"
+
+    @property
+    def probes(self) -> tuple[Probe, ...]:
+        """The one."""
+        return (self.probe,)
+
+    def judge(self, against: Against) -> Judge:
+        """Compare with nothing: a defect is one whatever the data."""
+
+        def score(measured: Measured) -> list[Part]:
+            found, all_of_them = measured.of(self.probe.name), measured.count + measured.broken
+            wrong = judge(found)
+            broken = torch.stack(list(wrong.values())).any(0)
+            values = {"defective": wilson(int(broken.sum()) + measured.broken, all_of_them)}
+            values["not_finite"] = wilson(measured.broken, all_of_them)
+            values |= {name: wilson(int(bad.sum()), len(bad)) for name, bad in wrong.items() if name != "not_finite"}
+            values |= {name: mean(found[name]) for name in TOLD}
+            return [Part("", values)]
+
+        return score
+
+
+def mean(values: Tensor) -> Estimate:
+    """Give the mean of what is finite, with its interval."""
+    good = values[torch.isfinite(values)].double()
+    return bootstrap_mean(good, torch.Generator().manual_seed(0)) if len(good) else Estimate(float("nan"))

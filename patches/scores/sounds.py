@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sets of sounds that are scored: a network's outputs, an archive's items, and changed ones of these.
+
+A set is told batch by batch and never stands in memory as a whole. All sets of one evaluation have the length and rate
+of the network's view. A conditional network is asked for the labels of train items, drawn by each seed, so that what
+it makes is mixed as the data is.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from patches.errors import UserError
+from patches.generate.network import Network
+from patches.generate.points import numbers_in_name
+from patches.generate.synthesis import batches, draw
+from patches.scores.rows import Kind
+from patches.views import View
+from spect.archive.reader import Archive
+from spect.representation import of_length
+
+SAMPLES_AT_A_TIME = 2**20  # of one channel: what a batch may hold
+MOST_AT_A_TIME = 32
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A batch of a set.
+
+    Args:
+        sounds: [n, 2, L]; pictures: [n, C, F, T] in model space.
+        items: the archive's items whose labels the sounds should have, -1 for none. Shape: int64 [n].
+        first: place of its first sound in the set.
+    """
+
+    sounds: Tensor
+    pictures: Tensor
+    items: np.ndarray
+    first: int = 0
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A set of sounds: what it is called and how it is had."""
+
+    name: str
+    kind: Kind
+    count: int
+    batches: Callable[[], Iterator[Heard]]
+    seeds: str = ""
+    kimg: float | None = None
+
+
+@dataclass(frozen=True)
+class Real:
+    """An archive's items as a view hears them."""
+
+    archive: Archive
+    view: View
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        rate = self.archive.representation.sample_rate
+        if rate != self.view.sample_rate:
+            raise UserError(
+                f"--data: {self.archive.path} has {rate} Hz, the network makes sounds of {self.view.sample_rate} Hz; "
+                "give the archive that it learned from, or one of that rate"
+            )
+
+    def heard(self, items: np.ndarray) -> Heard:
+        """Read items. Shape: int64 [n]."""
+        canvases = torch.from_numpy(self.archive.canvases(items)).to(self.device)
+        stored = self.archive.representation
+        sounds = of_length(stored.decode(canvases), self.view.samples)
+        return Heard(sounds, self.view.picture(stored, canvases), items)
+
+    def subject(self, name: str, items: np.ndarray, change: Callable[[Heard], Tensor] | None = None) -> Subject:
+        """Make a set of items, each changed if asked for.
+
+        Args:
+            change: gives the sounds that take the place of a batch's. Shape: -> [n, 2, L].
+        """
+        size = at_a_time(self.view.samples)
+
+        def told() -> Iterator[Heard]:
+            for number, part in enumerate(batches(items, size)):
+                heard = replace(self.heard(np.asarray(part, np.int64)), first=number * size)
+                yield heard if change is None else replace(heard, sounds=change(heard))
+
+        return Subject(name, "anchor", len(items), told)
+
+
+def generated(network: Network, seeds: Sequence[int], archive: Archive, name: str | None = None) -> Subject:
+    """Make the set of a network's sounds, one a seed; an unconditional network's are those of gen_audio.py."""
+    size = at_a_time(network.view.samples)
+
+    def told() -> Iterator[Heard]:
+        for number, part in enumerate(batches(seeds, size)):
+            items = asked(network, part, archive)
+            pictures = pictures_of(network, part, items, archive)
+            yield Heard(network.view.sound(pictures, part).float(), pictures, items, number * size)
+
+    span = numbers_in_name(tuple(seeds))
+    return Subject(name or network.path.stem, "network", len(seeds), told, span, network.kimg)
+
+
+def pictures_of(network: Network, seeds: Sequence[int], items: np.ndarray, archive: Archive) -> Tensor:
+    """Make pictures in model space. Shape: [n, C, F, T]."""
+    generator, device = network.generator, network.device
+    drawn = [draw(seed, generator.spec.z_dim, generator.noise_size) for seed in seeds]
+    z, noise = (torch.stack(parts).to(device) for parts in zip(*drawn, strict=True))
+    c = torch.from_numpy(network.conditions.of_items(archive, items)).to(device) if network.conditions.sets else None
+    made: Tensor = generator(z, c, noise=noise if generator.noise_size else "const")
+    return made
+
+
+def asked(network: Network, seeds: Sequence[int], archive: Archive) -> np.ndarray:
+    """Draw the items whose labels a network is asked for, one a seed; -1 where it takes none. Shape: int64 [n]."""
+    if not network.conditions.sets:
+        return np.full(len(seeds), -1, np.int64)
+    train = archive.train
+    return np.asarray([train[np.random.default_rng(seed).integers(len(train))] for seed in seeds], np.int64)
+
+
+def at_a_time(samples: int) -> int:
+    """Say how many sounds of a length are computed together."""
+    return max(1, min(MOST_AT_A_TIME, SAMPLES_AT_A_TIME // samples))
