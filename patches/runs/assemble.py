@@ -12,6 +12,7 @@ from patches.errors import UserError
 from patches.runs.memory import choose_batch_gpu, estimate, free_memory
 from patches.runs.options import Resolved, TrainOptions
 from patches.runs.viewed import check_learnable, opened, patch_names, with_view
+from patches.scores.names import DEFAULT, parse_metrics
 from patches.series import SoundOptions, apply_series
 from patches.version import PROGRAM
 from patches.views import parse_arguments
@@ -97,7 +98,7 @@ def assemble(resolved: Resolved, device: torch.device) -> Assembly:
     """
     options = resolved.options
     hyperparameters(options)  # refuses what doesn't fit before anything is opened
-    resolved = with_view(resolved)
+    resolved = with_metrics(with_view(resolved))
     options = resolved.options
     recipe = recipe_for(options)
     data = open_data(recipe, options)
@@ -119,6 +120,23 @@ def assemble(resolved: Resolved, device: torch.device) -> Assembly:
         resolved = resolved.with_choice("batch_gpu", chosen, reason)
         setup = replace(setup, hyper=hyperparameters(resolved.options))
     return Assembly(setup, resolved, recipe, str(data.digest))
+
+
+def with_metrics(resolved: Resolved) -> Resolved:
+    """Choose the scores where that was left to us.
+
+    Raises:
+        UserError: scores of sounds, for plain pictures.
+    """
+    options = resolved.options
+    if options.patches.lower() == "none":
+        if options.metrics == "auto":
+            return resolved.with_choice("metrics", "none", "plain pictures have no sounds to score")
+        if parse_metrics(options.metrics):
+            raise UserError(f"--metrics={options.metrics}: scores are of sounds; leave it out with --patches=none")
+    if options.metrics == "auto":
+        return resolved.with_choice("metrics", ",".join(DEFAULT), "a process of its own, a tenth of the time")
+    return resolved
 
 
 def open_data(recipe: Recipe, options: TrainOptions) -> Dataset:

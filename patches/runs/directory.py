@@ -19,6 +19,7 @@ from typing import Any
 
 from patches.errors import UserError
 from patches.runs.options import TrainOptions
+from patches.scores.files import cut_rows
 from spect.files import remove_partials, write_text
 
 OPTIONS = "training_options.json"
@@ -123,6 +124,7 @@ class Run:
         if path.exists():
             kept = [row for row in self.rows() if row["images"] <= images]
             write_text(path, "".join(f"{json.dumps(row, sort_keys=True)}\n" for row in kept))
+        cut_rows(self.path, images)
 
 
 def _row(line: str) -> dict[str, Any] | None:

@@ -56,6 +56,15 @@ class Stop:
         told = f"\n{self._reason}: saving after this iteration; once more: stop at once, with the last snapshot\n"
         os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, told.encode())
 
+    @property
+    def reason(self) -> str | None:
+        """Why to stop, as far as known; None for going on."""
+        return self._reason
+
+    def because(self, reason: str) -> None:
+        """Stop with the next iteration for a reason of the caller's."""
+        self._reason = self._reason or reason
+
     def worked(self) -> None:
         """Note that other work (a tick's: measures, sheets, snapshots) lies behind since the last call."""
         now = time.monotonic()

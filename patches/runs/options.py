@@ -13,6 +13,9 @@ from typing import Any
 from patches import presets
 from patches.errors import UserError
 from patches.runs.amounts import total_kimg
+from patches.scores.names import DEFAULT as DEFAULT_METRICS
+from patches.scores.names import parse_metrics
+from patches.scores.select import Chosen
 from stylegan3.configs import CONFIGURATIONS, suggested_gamma
 from stylegan3.networks.specs import INPUT_LOCKS
 
@@ -34,6 +37,9 @@ class TrainOptions:
         augs: comma-separated sound augmentations; empty: all that the view bears.
         view, scaling: auto: chosen by the archive (patches/views/choice.py).
         view_args: parameters of the view's representation, "hop=64,window=256".
+        metrics: names of patches/scores/names.py, or none; auto: the default ones where sounds are learned.
+        select: the score by which snapshots are compared; empty: the first of the metrics.
+        patience: kimg without a better score after which a run ends; None: never.
         time_limit: seconds, None for no limit.
     """
 
@@ -65,7 +71,9 @@ class TrainOptions:
     row_gains: int = 0
     mbstd_group: int = 4
     desc: str = ""
-    metrics: str = "none"
+    metrics: str = "auto"
+    select: str = ""
+    patience: float | None = None
     kimg: float = 25000
     tick: float = 4
     snap: int = 50
@@ -123,8 +131,13 @@ class TrainOptions:
             ("workers", self.workers >= 0, "must not be negative"),
             ("freezed", self.freezed >= 0, "must not be negative"),
             ("keep-states", self.keep_states >= 1, "must be at least 1"),
-            ("metrics", self.metrics.lower() == "none", "there are no scores yet; use --metrics=none"),
+            ("patience", self.patience is None or self.patience > 0, "must be above 0"),
         )
+        scored = DEFAULT_METRICS if self.metrics == "auto" else parse_metrics(self.metrics)
+        if self.select and Chosen.parse(self.select).metric not in scored:
+            raise UserError(f"--select={self.select}: not one of --metrics={self.metrics}; add it there")
+        if self.patience is not None and not scored:
+            raise UserError(f"--patience={self.patience:g}: needs a score; give --metrics=kad or another")
         endless = ((n.replace("_", "-"), False, "must be finite") for n, v in asdict(self).items() if v == math.inf)
         for name, good, allowed in (*checks, *endless):
             if not good:
@@ -138,7 +151,9 @@ class TrainOptions:
 NAMES = tuple(field.name for field in fields(TrainOptions))
 DEFAULTS = {field.name: field.default for field in fields(TrainOptions) if field.default is not MISSING}
 REQUIRED = ("outdir", "data", "cfg", "gpus", "batch", "gamma")  # gamma last: what it should be depends on cfg and batch
-MAY_DIFFER = ("kimg", "snap", "keep_states", "time_limit", "workers", "metrics", "data", "outdir")
+MAY_DIFFER = (
+    "kimg", "snap", "keep_states", "time_limit", "workers", "metrics", "select", "patience", "data", "outdir",
+)  # fmt: skip
 """What an exact resume may change."""
 OF_A_PROCESS = ("time_limit",)
 """What belongs to one process and isn't taken from the run that goes on."""

@@ -158,11 +158,14 @@ class Reporter:
         with open(self._path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row, sort_keys=True) + "\n")
         step = row["images"]
-        for name, value in row.items():
-            if isinstance(value, float) and math.isfinite(value):
-                self._board.add_scalar(f"Run/{name}", value, step)
-        for name, values in row["stats"].items():
-            self._board.add_scalar(name, values["mean"], step)
+        self.scalars({f"Run/{name}": value for name, value in row.items() if isinstance(value, float)}, step)
+        self.scalars({name: values["mean"] for name, values in row["stats"].items()}, step)
+
+    def scalars(self, values: Mapping[str, float], images: int) -> None:
+        """Put numbers that belong to a moment of the run on TensorBoard; what isn't finite is left out."""
+        for name, value in values.items():
+            if math.isfinite(value):
+                self._board.add_scalar(name, value, images)
         self._board.flush()
 
     def show(self, name: str, sheet: Mapping[str, Any], images: int) -> None:

@@ -103,9 +103,13 @@ class Session:
                     ticker.tick(progress)
                 if progress.stopped is not None:
                     ticker.leave(progress.stopped)
+            if self.stop.reason is None:
+                ticker.finish()
         except NonFiniteLossError as error:
             raise UserError(f"{error}; training stopped, the last good state is {ticker.snapshots.last}") from error
         except KeyboardInterrupt:
             ticker.log(f"Stopped at once; the last state is {ticker.snapshots.last}")
             ticker.log(go_on(ticker.run))
             raise
+        finally:
+            ticker.close()

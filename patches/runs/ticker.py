@@ -7,11 +7,16 @@ from pathlib import Path
 from torch import Tensor
 
 from patches.runs.assemble import Assembly
-from patches.runs.directory import FAKES, Run, stamp
+from patches.runs.directory import FAKES, NETWORK, STATE, Run, stamp
 from patches.runs.health import Watch
 from patches.runs.interrupt import Stop
+from patches.runs.judging import Judging
 from patches.runs.reporter import Log, Reporter, sheet_notes, tick_line
+from patches.runs.scoring import Scoring
 from patches.runs.states import Snapshots
+from patches.scores.names import parse_metrics
+from patches.scores.select import Chosen
+from patches.scores.worker import Job
 from stylegan3.training.loop import Progress
 from stylegan3.training.samples import fakes, reals
 from stylegan3.training.trainer import Trainer
@@ -42,7 +47,17 @@ class Ticker:
         options, data = self.assembly.resolved.options, self.assembly.canvases
         self.snapshots = Snapshots(self.run, self.assembly.header(), options.keep_states, self.last)
         self._images = self.trainer.images
+        self._judging = self._make_judging()
         self._watch = Watch(real_pictures(self.trainer, WATCHED), data.view.sound if data else None)
+
+    def _make_judging(self) -> Judging | None:
+        options = self.assembly.resolved.options
+        metrics = parse_metrics(options.metrics)
+        if self.assembly.canvases is None or not metrics:
+            return None
+        job = Job(str(Path(options.data).resolve()), metrics, str(self.trainer.device))
+        chosen = Chosen.parse(options.select or metrics[0])
+        return Judging(self.run.path, Scoring(job), chosen, options.patience, self.reporter, self.log)
 
     def begin(self) -> None:
         """Write what a new run shows before its first iteration: reals, the untrained network, the first state."""
@@ -62,19 +77,37 @@ class Ticker:
         per_snapshot = round(options.tick * 1000) * options.snap
         if progress.done or progress.images // per_snapshot > before // per_snapshot:
             self._snapshot(pictures)
+        if self._judging:
+            reason = self._judging.tick(row["s_per_kimg"] * per_snapshot / 1000)
+            if reason is not None:
+                self.stop.because(reason)
         self.stop.worked()
+
+    def finish(self) -> None:
+        """Wait for the last scores of a run that has reached its end, and name the best snapshot."""
+        if self._judging:
+            self._judging.finish(self.stop)
+
+    def close(self) -> None:
+        """End what runs beside the training."""
+        if self._judging:
+            self._judging.scoring.close()
 
     def leave(self, reason: str) -> None:
         """Save between two snapshots, and say how to go on."""
         path = self.snapshots.write(self.trainer, between=True)
         self.log(f"Stopped by {reason} at {self.trainer.images / 1000:g} kimg; the state is {path.name}")
+        for line in self._judging.best_lines() if self._judging else ():
+            self.log(line)
         self.log(go_on(self.run))
 
     def _snapshot(self, pictures: Tensor) -> None:
         """Write the sheet, the network and then the state: where that stands, the others do."""
         images = self.trainer.images
         self._sheet("fakes", f"{FAKES}{stamp(images, self.trainer.setup.hyper.batch)}", pictures)
-        self.snapshots.write(self.trainer)
+        state = self.snapshots.write(self.trainer)
+        if self._judging:
+            self._judging.scoring.add(state.with_name(state.name.replace(STATE, NETWORK)))
 
     def _sheet(self, kind: str, name: str, pictures: Tensor) -> None:
         sheet = self.assembly.setup.sheet(self.run.path, name, pictures)

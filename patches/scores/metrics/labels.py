@@ -7,9 +7,9 @@ from functools import partial
 
 import numpy as np
 import torch
-from patches.scores.classifier import Classifier
 from torch import Tensor
 
+from patches.scores.classifier import Classifier
 from patches.scores.metrics.metric import Against, Judge, Part
 from patches.scores.probes import Measured, Probe
 from patches.scores.sounds import Heard

@@ -4,9 +4,9 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from patches.scores.encoders import Encoder
 from torch import Tensor
 
+from patches.scores.encoders import Encoder
 from patches.scores.probes import Measured, Probe
 from patches.scores.sounds import Heard
 

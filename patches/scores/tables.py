@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of scores laid out for a terminal: one table a metric and its features, the anchors always in it."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from patches.scores.figures import figure
+from patches.scores.rows import Score
+from stylegan3.metrics.estimate import Estimate
+
+Group = tuple[str, str]
+
+
+def grouped(rows: Iterable[Score]) -> dict[Group, list[Score]]:
+    """Bring rows of one metric and features together, anchors first, networks in their order."""
+    found: dict[Group, list[Score]] = {}
+    for row in rows:
+        found.setdefault((row.metric, row.features), []).append(row)
+    return {group: sorted(of, key=lambda row: row.kind != "anchor") for group, of in found.items()}
+
+
+def anchored(rows: Iterable[Score]) -> tuple[dict[Group, list[Score]], list[str]]:
+    """Group rows; a group without an anchor is left out, and told."""
+    groups = grouped(rows)
+    good = {group: of for group, of in groups.items() if of[0].kind == "anchor"}
+    bare = [f"{' '.join(filter(None, group))}: has no anchor and isn't shown" for group in groups.keys() - good.keys()]
+    return good, sorted(bare)
+
+
+def told(name: str, value: Estimate) -> str:
+    """Write a figure with its interval; a dash where there is none."""
+    if not math.isfinite(value.value):
+        return "-"
+    shown = [_number(name, one) for one in (value.value, value.low, value.high)]
+    unit = " %" if figure(name).share else ""
+    bounds = f" ({shown[1]} to {shown[2]})" if math.isfinite(value.low) and math.isfinite(value.high) else ""
+    return f"{shown[0]}{bounds}{unit}"
+
+
+def _number(name: str, value: float) -> str:
+    return f"{100 * value:.1f}" if figure(name).share else f"{value:.4g}"
+
+
+def tables(rows: Sequence[Score]) -> list[str]:
+    """Lay all rows out, as lines."""
+    groups, bare = anchored(rows)
+    lines: list[str] = []
+    for (metric, features), of in groups.items():
+        lines += ["", f"{metric}{f', by {features}' if features else ''}", *_table(of)]
+        lines += [f"  {note}" for note in dict.fromkeys(note for row in of for note in row.notes)]
+    return [*lines, *([""] if bare else []), *bare]
+
+
+def _table(rows: Sequence[Score]) -> list[str]:
+    names = list(dict.fromkeys(name for row in rows for name in row.values))
+    marks = {"lower": " v", "higher": " ^", None: ""}
+    head = ["", *(name + marks[figure(name).better] for name in names), "sounds", "against", "seconds", "seeds"]
+    body = [
+        [
+            row.system,
+            *(told(name, row.values[name]) if name in row.values else "-" for name in names),
+            *(str(row.count), str(row.reference or "-"), f"{row.seconds:g}", row.seeds or "-"),
+        ]
+        for row in rows
+    ]
+    widths = [max(len(line[column]) for line in (head, *body)) for column in range(len(head))]
+    return [
+        "  " + "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in (head, *body)
+    ]

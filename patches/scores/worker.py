@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scoring beside a training: a process of its own that takes snapshots one at a time and answers with rows.
+
+    python -m patches.scores.worker        # run by train.py
+
+It reads lines of JSON: first a `Job` of the whole run, then one `{"network", "seconds"}` a snapshot; it answers each
+with one line on stdout, `{"rows": [...]}` or `{"error": ...}`. It takes as many sounds as fit into `seconds`, at most
+512, and says so where that is too few. When its input ends, as it does when the training ends in whatever way, so does
+it. One thread, low priority; Ctrl-C is the training's business.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import torch
+
+from patches.console import one_line
+from patches.generate.network import Network, open_network
+from patches.generate.synthesis import settled
+from patches.scores.choose import Wanted, evaluation
+from patches.scores.evaluation import Evaluation
+from patches.scores.probes import LEAST
+from patches.scores.rows import Score
+from patches.scores.sounds import generated
+from spect.archive.reader import Archive
+
+MOST = 512  # sounds
+NICE = 10
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all snapshots of a run are scored with.
+
+    Args:
+        data: the archive; metrics: names.
+    """
+
+    data: str
+    metrics: tuple[str, ...]
+    device: str
+
+    def line(self) -> str:
+        """Write it as a line."""
+        return json.dumps(asdict(self)) + "\n"
+
+    @classmethod
+    def read(cls, text: str) -> "Job":
+        """Read a line."""
+        values = json.loads(text)
+        return cls(values["data"], tuple(values["metrics"]), values["device"])
+
+
+class Bench:
+    """The job's evaluation, made with the first network, whose view all have."""
+
+    def __init__(self, job: Job) -> None:
+        self._job, self._device = job, torch.device(job.device)
+        self._evaluation: Evaluation | None = None
+
+    def score(self, path: Path, seconds: float) -> list[Score]:
+        """Score a snapshot; the anchors' rows come with the first.
+
+        What is measured of the data, once, isn't counted in `seconds`.
+        """
+        network = open_network(path, self._device)
+        rows = []
+        if self._evaluation is None:
+            self._evaluation = self._prepared(network)
+            rows = self._evaluation.anchors()
+        began = time.monotonic()
+        subject = generated(network, range(MOST), self._evaluation.data.archive)
+        measured = self._evaluation.measured(subject, until=began + seconds)
+        if measured.count + measured.broken < LEAST:
+            raise TooFewError(measured.count, seconds)
+        return [*rows, *self._evaluation.scores(measured.shortened())]
+
+    def _prepared(self, network: Network) -> Evaluation:
+        wanted = Wanted(metrics=self._job.metrics)
+        made = evaluation(Archive.open(self._job.data), network.view, wanted, self._device)
+        made.against  # noqa: B018 (measured now)
+        return made
+
+
+class TooFewError(ValueError):
+    """The time is enough for so few sounds that scores would say nothing."""
+
+    def __init__(self, count: int, seconds: float) -> None:
+        super().__init__(
+            f"{count} sounds fit into {seconds:.0f} s, a tenth of the time between two snapshots; scores need {LEAST}: "
+            "take more ticks a snapshot (--snap), or python calc_metrics.py afterwards"
+        )
+
+
+def answer(bench: Bench, line: str) -> dict[str, Any]:
+    """Answer one line."""
+    asked = json.loads(line)
+    try:
+        with settled(threads=1):
+            return {"rows": [row.to_dict() for row in bench.score(Path(asked["network"]), float(asked["seconds"]))]}
+    except Exception as error:
+        text = str(error) if isinstance(error, TooFewError) else one_line(error)
+        return {"error": text or f"{type(error).__name__}: {error}"}
+
+
+def lines_until_the_end() -> Iterator[str]:
+    """Read stdin's lines; when it ends, the process ends at once, whatever it is doing."""
+    waiting: Queue[str] = Queue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            waiting.put(line)
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        yield waiting.get()
+
+
+def main() -> None:
+    """Answer until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(OSError):
+        os.nice(NICE)
+    torch.set_num_threads(1)
+    lines = lines_until_the_end()
+    bench = Bench(Job.read(next(lines)))
+    for line in lines:
+        print(json.dumps(answer(bench, line)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
