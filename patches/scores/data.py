@@ -5,7 +5,7 @@ Held-out sounds are the reference of every distance; the train split is what out
 large sets a part is drawn with a fixed seed, so that memory doesn't grow with the archive; rows tell how many.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -91,7 +91,8 @@ class Data:
             with progress(f"measuring {name}", len(items), "sounds") as advance:
                 fresh = measure(subject, missing, advance=advance)
             for probe in missing:
-                tensors = {**fresh.of(probe.name), "items": torch.from_numpy(fresh.items)}
+                own = {"items": torch.from_numpy(fresh.items), "places": torch.from_numpy(fresh.places)}
+                tensors = {**fresh.of(probe.name), **own}
                 header = {"broken": fresh.broken}
                 cache.write(self._key(items, probe), tensors, header)
                 kept[probe] = (tensors, header)
@@ -110,18 +111,15 @@ def drawn(items: np.ndarray, most: int) -> np.ndarray:
 
 def _joined(subject: Subject, kept: Mapping[Probe, tuple[Mapping[str, Tensor], Mapping[str, Any]]]) -> Measured:
     found = {f"{probe.name}/{key}": value for probe, (tensors, _) in kept.items() for key, value in tensors.items()}
-    of_items = [found.pop(f"{probe.name}/items") for probe in kept]
+    items, places = (
+        [found.pop(f"{probe.name}/{key}").numpy() for probe in kept] or [np.empty(0, np.int64)]
+        for key in ("items", "places")
+    )
     broken = int(next(iter(kept.values()))[1]["broken"]) if kept else 0
-    items = of_items[0].numpy() if of_items else np.empty(0, np.int64)
-    return Measured(replace(subject, count=len(items)), found, items, broken, 0.0)
+    return Measured(replace(subject, count=len(items[0])), found, items[0], places[0], broken, 0.0)
 
 
 def halves(count: int) -> tuple[np.ndarray, np.ndarray]:
     """Deal a set in two, by a fixed draw. Shape: -> int64 [count // 2], [the rest]."""
     order = np.random.default_rng(1).permutation(count)
     return np.sort(order[: count // 2]), np.sort(order[count // 2 :])
-
-
-def told(lines: Iterable[str]) -> str:
-    """Join notes to a line."""
-    return "; ".join(lines)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from patches.console import progress
+from patches.generate.points import numbers_in_name
 from patches.scores.anchors import anchor_sets
 from patches.scores.cache import Cache
 from patches.scores.data import Data, halves
@@ -89,7 +90,7 @@ def _score(metric: str, measured: Measured, part: Any) -> Score:
         values=part.values,
         count=measured.count,
         reference=part.reference,
-        seeds=subject.seeds,
+        seeds=numbers_in_name([subject.seeds[place] for place in measured.places]) if subject.seeds else "",
         seconds=round(measured.seconds, 2),
         kimg=subject.kimg,
         notes=(*part.notes, *([left_out] if measured.broken else [])),

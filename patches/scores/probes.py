@@ -16,7 +16,8 @@ from torch import Tensor
 from patches.scores.sounds import Heard, Subject
 
 LEAST = 32
-"""Sounds that are measured even where there is no time for them."""
+"""Sounds that a score says something of."""
+_NONE = np.empty(0, np.int64)
 
 Advance = Callable[[int], None]
 
@@ -47,12 +48,14 @@ class Measured:
     Args:
         found: by probe's name and number's name, "log-mel/features". Shape: [n] or [n, d], on the CPU.
         items: the archive's items whose labels the sounds should have. Shape: int64 [n].
+        places: of the sounds in the set. Shape: int64 [n].
         broken: sounds left out since they weren't finite.
     """
 
     subject: Subject
     found: Mapping[str, Tensor]
     items: np.ndarray
+    places: np.ndarray
     broken: int
     seconds: float
 
@@ -72,7 +75,8 @@ class Measured:
     def part(self, chosen: np.ndarray) -> "Measured":
         """Give some of its sounds. Shape: int64 [m]."""
         index = torch.from_numpy(chosen)
-        return replace(self, found={key: value[index] for key, value in self.found.items()}, items=self.items[chosen])
+        found = {key: value[index] for key, value in self.found.items()}
+        return replace(self, found=found, items=self.items[chosen], places=self.places[chosen])
 
 
 def measure(
@@ -81,42 +85,44 @@ def measure(
     """Go through a set.
 
     Args:
-        until: a time.monotonic() after which no further batch is begun, once there are `LEAST` sounds.
+        until: a time.monotonic() after which no further batch is begun.
         advance: told how many sounds were looked at.
     """
     began = time.monotonic()
     parts: list[dict[str, Tensor]] = []
-    items: list[np.ndarray] = []
+    items, places = [_NONE], [_NONE]
     broken = 0
     for heard in _in_time(subject, until):
         advance(len(heard.items))
-        good = finite(heard)
-        broken += len(heard.items) - len(good.items)
-        if len(good.items):
-            items.append(good.items)
-            parts.append(_looked_at(good, probes))
+        good = np.flatnonzero(finite(heard))
+        broken += len(heard.items) - len(good)
+        if len(good):
+            items.append(heard.items[good])
+            places.append(good + heard.first)
+            parts.append(_looked_at(_some(heard, good), probes))
     names = parts[0].keys() if parts else ()
     found = {name: torch.cat([part[name] for part in parts]) for name in names}
-    joined = np.concatenate(items) if items else np.empty(0, np.int64)
-    return Measured(subject, found, joined, broken, time.monotonic() - began)
+    seconds = time.monotonic() - began
+    return Measured(subject, found, np.concatenate(items), np.concatenate(places), broken, seconds)
 
 
-def finite(heard: Heard) -> Heard:
-    """Leave out what holds NaN or Inf."""
-    good = torch.isfinite(heard.sounds).flatten(1).all(1)
-    if bool(good.all()):
+def finite(heard: Heard) -> np.ndarray:
+    """Say which sounds hold no NaN or Inf. Shape: bool [n]."""
+    return torch.isfinite(heard.sounds).flatten(1).all(1).cpu().numpy()
+
+
+def _some(heard: Heard, chosen: np.ndarray) -> Heard:
+    if len(chosen) == len(heard.items):
         return heard
-    left = good.cpu().numpy()
-    return replace(heard, sounds=heard.sounds[good], pictures=heard.pictures[good], items=heard.items[left])
+    index = torch.from_numpy(chosen).to(heard.sounds.device)
+    return replace(heard, sounds=heard.sounds[index], pictures=heard.pictures[index], items=heard.items[chosen])
 
 
 def _in_time(subject: Subject, until: float | None) -> Iterator[Heard]:
-    seen = 0
     with torch.inference_mode():
         for heard in subject.batches():
             yield heard
-            seen += len(heard.items)
-            if until is not None and seen >= LEAST and time.monotonic() >= until:
+            if until is not None and time.monotonic() >= until:
                 return
 
 

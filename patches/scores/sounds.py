@@ -15,7 +15,6 @@ from torch import Tensor
 
 from patches.errors import UserError
 from patches.generate.network import Network
-from patches.generate.points import numbers_in_name
 from patches.generate.synthesis import batches, draw
 from patches.scores.rows import Kind
 from patches.views import View
@@ -44,13 +43,17 @@ class Heard:
 
 @dataclass(frozen=True)
 class Subject:
-    """A set of sounds: what it is called and how it is had."""
+    """A set of sounds: what it is called and how it is had.
+
+    Args:
+        seeds: of a network's sounds, in their order; empty for real ones.
+    """
 
     name: str
     kind: Kind
     count: int
     batches: Callable[[], Iterator[Heard]]
-    seeds: str = ""
+    seeds: tuple[int, ...] = ()
     kimg: float | None = None
 
 
@@ -103,8 +106,7 @@ def generated(network: Network, seeds: Sequence[int], archive: Archive, name: st
             pictures = pictures_of(network, part, items, archive)
             yield Heard(network.view.sound(pictures, part).float(), pictures, items, number * size)
 
-    span = numbers_in_name(tuple(seeds))
-    return Subject(name or network.path.stem, "network", len(seeds), told, span, network.kimg)
+    return Subject(name or network.path.stem, "network", len(seeds), told, tuple(seeds), network.kimg)
 
 
 def pictures_of(network: Network, seeds: Sequence[int], items: np.ndarray, archive: Archive) -> Tensor:

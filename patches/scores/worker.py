@@ -83,7 +83,7 @@ class Bench:
         measured = self._evaluation.measured(subject, until=began + seconds)
         if measured.count + measured.broken < LEAST:
             raise TooFewError(measured.count, seconds)
-        return [*rows, *self._evaluation.scores(measured.shortened())]
+        return [*rows, *self._evaluation.scores(measured)]
 
     def _prepared(self, network: Network) -> Evaluation:
         wanted = Wanted(metrics=self._job.metrics)

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a report shows of networks: which outputs, beside which training sounds, and the scores over a training."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from patches.scores.files import read_rows
+from patches.scores.judged import Judged
+from patches.scores.metrics.copies import Novelty
+from patches.scores.metrics.of_encoders import features_of
+from patches.scores.probes import Measured
+from patches.scores.report import Clip, Pair, Report, write_report
+from patches.scores.rows import Score
+from patches.scores.select import Chosen, best
+from patches.scores.sounds import asked, pictures_of
+
+SHOWN = 4  # best, worst, most copied
+SEEDS, SNAPSHOTS = 8, 8  # of the table
+NEIGHBOURS = 5
+
+
+def write_showcase(path: Path, judged: Sequence[Judged], rows: Sequence[Score], chosen: Chosen) -> None:
+    """Write the report of networks.
+
+    Args:
+        rows: all of their scores, with the anchors.
+    """
+    name = best(rows, chosen).row.system
+    one = next((each for each in judged if each.measured.subject.name == name), judged[-1])
+    kept = [row for row in rows if row.kind == "anchor" or row.system == name]
+    write_report(
+        path,
+        Report(
+            title=f"{one.network.path.parent.name} {one.network.path.stem}",
+            intro=_intro(one),
+            scores=tuple(kept),
+            history=tuple(_history(one, rows)),
+            grid=tuple((each.measured.subject.name, _first_sounds(each)) for each in _spread_out(judged)),
+            **_outputs(one),
+            notes=one.evaluation.data.notes(),
+        ),
+    )
+
+
+def _intro(one: Judged) -> dict[str, str]:
+    view, data, network = one.network.view, one.evaluation.data, one.network
+    return {
+        "network": f"{network.path.name}, {network.cfg}, {network.kimg:g} kimg",
+        "data": f"{data.archive.path.name}: {len(data.archive.train)} to learn from, {len(data.archive.holdout)} held out",
+        "view": f"{view.name}, {view.samples / view.sample_rate:.2f} s at {view.sample_rate} Hz",
+        "scored": f"{one.measured.count} sounds",
+    }
+
+
+def _history(one: Judged, rows: Sequence[Score]) -> list[Score]:
+    """Give the networks' rows over kimg: those just computed, and the run's own of other snapshots."""
+    mine = [row for row in rows if row.kind == "network" and row.kimg is not None]
+    known = {(row.metric, row.features, row.kimg) for row in mine}
+    of_run = [row for row in read_rows(one.network.path.parent) if row.kind == "network"]
+    return mine + [row for row in of_run if (row.metric, row.features, row.kimg) not in known]
+
+
+def _spread_out(judged: Sequence[Judged]) -> list[Judged]:
+    """Choose at most `SNAPSHOTS`, evenly, with the first and the last; those that made the same seeds' sounds."""
+    places = np.unique(np.linspace(0, len(judged) - 1, min(SNAPSHOTS, len(judged))).round().astype(int))
+    return [judged[place] for place in places]
+
+
+def _first_sounds(one: Judged) -> tuple[Clip, ...]:
+    return tuple(_clip(one, place) for place in range(min(SEEDS, one.measured.subject.count)))
+
+
+def _outputs(one: Judged) -> dict[str, object]:
+    """Find the outputs worth hearing."""
+    typical = typicality(one)
+    order = typical.argsort()
+    found: dict[str, object] = {
+        "best": tuple(_pair(one, int(i), {"distance to real sounds": f"{typical[i]:.3f}"}) for i in order[:SHOWN]),
+        "worst": tuple(
+            _pair(one, int(i), {"distance to real sounds": f"{typical[i]:.3f}"}) for i in order.flip(0)[:SHOWN]
+        ),
+        "zoom": _clip(one, int(one.measured.places[int(order[0])])),
+    }
+    novelty = _novelty(one)
+    if novelty is None or not one.evaluation.data.held_out:
+        return found
+    against = one.evaluation.against
+    own, _ = novelty.distances(one.measured, against)
+    usual, _ = novelty.distances(against.reference, against)
+    found["distances"] = {"outputs": own.tolist(), "held-out real": usual.tolist()}
+    found["copied"] = tuple(
+        _pair(
+            one, int(i), {"distance to it": f"{own[i]:.3f}", "closer than of held-out": f"{_share(usual, own[i]):.0%}"}
+        )
+        for i in own.argsort()[:SHOWN]
+    )
+    return found
+
+
+def typicality(one: Judged) -> Tensor:
+    """Give each output's mean distance to its nearest held-out sounds, by the first encoder; less is more real.
+
+    Shape: -> [n].
+    """
+    probe = one.evaluation.probes[0]
+    own, real = (features_of(each, probe).double() for each in (one.measured, one.evaluation.against.reference))
+    return torch.cdist(own, real).topk(min(NEIGHBOURS, len(real)), largest=False).values.mean(1)
+
+
+def _share(usual: Tensor, distance: Tensor) -> float:
+    return float((usual > distance).double().mean())
+
+
+def _novelty(one: Judged) -> Novelty | None:
+    return next((metric for metric in one.evaluation.metrics if isinstance(metric, Novelty)), None)
+
+
+def _pair(one: Judged, index: int, figures: dict[str, str]) -> Pair:
+    """Show a measured output beside its nearest training sound."""
+    output, novelty = _clip(one, int(one.measured.places[index])), _novelty(one)
+    if novelty is None:
+        return Pair(output, None, figures)
+    alone = one.measured.part(np.asarray([index]))
+    return Pair(output, _nearest(one, novelty, alone), figures)
+
+
+def _nearest(one: Judged, novelty: Novelty, alone: Measured) -> Clip:
+    against, data = one.evaluation.against, one.evaluation.data
+    _, place = novelty.distances(alone, against)
+    item = int(against.train.items[int(place[0])])
+    sound = data.real.heard(np.asarray([item])).sounds[0]
+    record = data.archive.item(item)
+    return Clip(str(record["source"]), sound.cpu().numpy(), data.view.sample_rate, "nearest training sound")
+
+
+def _clip(one: Judged, place: int) -> Clip:
+    """Make an output again."""
+    seed, network = one.measured.subject.seeds[place], one.network
+    with torch.inference_mode():
+        items = asked(network, [seed], one.evaluation.data.archive)
+        picture = pictures_of(network, [seed], items, one.evaluation.data.archive)
+        sound = network.view.sound(picture, [seed])[0].float().cpu().numpy()
+    return Clip(f"seed {seed}", sound, network.view.sample_rate, seed=seed)
