@@ -11,6 +11,7 @@ try:
     from patches import console
     from patches.presets import PRESETS
     from patches.runs.command import train
+    from patches.scores.names import DEFAULT, NAMES
     from patches.views import KINDS
 except KeyboardInterrupt:  # Ctrl-C while the libraries load
     sys.exit(130)
@@ -48,7 +49,13 @@ except KeyboardInterrupt:  # Ctrl-C while the libraries load
 @click.option("--ema-rampup", help="G_ema's half-life as a share of the run so far.  [default: 0.05]", type=float)
 @click.option("--mbstd-group", help="Group of the minibatch stddev.  [default: 4]", type=int)
 @click.option("--desc", help="Text at the end of the run's name.")
-@click.option("--metrics", help="None, so far.")
+@click.option(
+    "--metrics", help=f"Scores of snapshots: none, all, or {', '.join(NAMES)}.  [default: {','.join(DEFAULT)}]"
+)
+@click.option(
+    "--select", help="The score that compares snapshots, as kad or prdc.recall:log-mel.  [default: the first]"
+)
+@click.option("--patience", help="End when that score wasn't beaten for so many kimg.  [default: never]", type=float)
 @click.option("--kimg", help="Length of the run's life in thousand pictures; +N with --resume.  [default: 25000]")
 @click.option("--tick", help="kimg between two lines.  [default: 4]", type=float)
 @click.option("--snap", help="Ticks between two snapshots.  [default: 50]", type=int)

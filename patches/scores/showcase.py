@@ -50,7 +50,7 @@ def _intro(one: Judged) -> dict[str, str]:
     view, data, network = one.network.view, one.evaluation.data, one.network
     return {
         "network": f"{network.path.name}, {network.cfg}, {network.kimg:g} kimg",
-        "data": f"{data.archive.path.name}: {len(data.archive.train)} to learn from, {len(data.archive.holdout)} held out",
+        "data": f"{data.archive.path.name}: {len(data.archive.train)} sounds, {len(data.archive.holdout)} held out",
         "view": f"{view.name}, {view.samples / view.sample_rate:.2f} s at {view.sample_rate} Hz",
         "scored": f"{one.measured.count} sounds",
     }
