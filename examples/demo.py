@@ -36,7 +36,7 @@ class Settings:
     sample_rate: int = 8000
     seed: int = 0
     share: float = 0.6
-    train: tuple[str, ...] = ("--preset=demo", "--device=cpu", "--seed=0", "--time-limit=210s")
+    train: tuple[str, ...] = ("--preset=demo", "--device=cpu", "--seed=0", "--time-limit=210s", "--metrics=none")
     seeds: str = "0-7"
 
     @property

@@ -16,8 +16,8 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
+from patches.scores.job import Job
 from patches.scores.rows import Score
-from patches.scores.worker import Job
 
 SHARE = 0.1  # of the time between two snapshots
 LEAST_SECONDS = 3.0  # less isn't worth a process

@@ -14,9 +14,9 @@ from patches.runs.judging import Judging
 from patches.runs.reporter import Log, Reporter, sheet_notes, tick_line
 from patches.runs.scoring import Scoring
 from patches.runs.states import Snapshots
+from patches.scores.job import Job
 from patches.scores.names import parse_metrics
 from patches.scores.select import Chosen
-from patches.scores.worker import Job
 from stylegan3.training.loop import Progress
 from stylegan3.training.samples import fakes, reals
 from stylegan3.training.trainer import Trainer

@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -29,6 +28,7 @@ from patches.generate.network import Network, open_network
 from patches.generate.synthesis import settled
 from patches.scores.choose import Wanted, evaluation
 from patches.scores.evaluation import Evaluation
+from patches.scores.job import Job
 from patches.scores.probes import LEAST
 from patches.scores.rows import Score
 from patches.scores.sounds import generated
@@ -36,29 +36,6 @@ from spect.archive.reader import Archive
 
 MOST = 512  # sounds
 NICE = 10
-
-
-@dataclass(frozen=True)
-class Job:
-    """What all snapshots of a run are scored with.
-
-    Args:
-        data: the archive; metrics: names.
-    """
-
-    data: str
-    metrics: tuple[str, ...]
-    device: str
-
-    def line(self) -> str:
-        """Write it as a line."""
-        return json.dumps(asdict(self)) + "\n"
-
-    @classmethod
-    def read(cls, text: str) -> "Job":
-        """Read a line."""
-        values = json.loads(text)
-        return cls(values["data"], tuple(values["metrics"]), values["device"])
 
 
 class Bench:

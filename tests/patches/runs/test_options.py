@@ -92,6 +92,7 @@ def test_a_missing_gamma_is_suggested_for_the_configuration_and_batch():
         ("target", 2.0), ("cbase", 0), ("cmax", 0), ("glr", 0.0), ("dlr", -1.0), ("map_depth", 0), ("mbstd_group", 0),
         ("tick", 0.0), ("tick", 0.0001), ("snap", 0), ("workers", -1), ("freezed", -1), ("keep_states", 0),
         ("metrics", "fid50k_full"), ("kimg", "-1"), ("kimg", "ten"), ("kimg", "+5"), ("seed", -1), ("time_limit", 0.0),
+        ("select", "prdc.recall"), ("patience", 0.0), ("patience", math.nan),
         ("tick", math.inf), ("gamma", math.inf), ("gamma", math.nan), ("glr", math.nan), ("target", math.nan),
     ],
 )  # fmt: skip
@@ -105,6 +106,17 @@ def test_metrics_none_is_taken_as_the_paper_writes_it():
     assert resolved(**GIVEN, metrics="None").options.metrics == "None"
 
 
+def test_a_score_to_select_by_is_one_of_those_that_are_made():
+    assert resolved(**GIVEN, metrics="prdc", select="prdc.recall").options.select == "prdc.recall"
+    with pytest.raises(UserError, match=r"--select=prdc.recall: not one of --metrics=kad; add it there"):
+        resolved(**GIVEN, metrics="kad", select="prdc.recall")
+
+
+def test_patience_needs_a_score_to_wait_for():
+    with pytest.raises(UserError, match=r"--patience=5: needs a score"):
+        resolved(**GIVEN, metrics="none", patience=5.0)
+
+
 def test_a_resumed_run_refuses_other_options_all_in_one_line():
     with pytest.raises(UserError, match=r"--batch is 8, not 16; --gamma is 1.0, not 2.0; only --kimg, --snap") as error:
         resolved(**GIVEN, batch=16, gamma=2.0, own=own())
@@ -112,7 +124,8 @@ def test_a_resumed_run_refuses_other_options_all_in_one_line():
 
 
 def test_what_may_differ_is_what_the_design_names():
-    assert set(MAY_DIFFER) == {"kimg", "snap", "keep_states", "time_limit", "workers", "metrics", "data", "outdir"}
+    scores = {"metrics", "select", "patience"}
+    assert set(MAY_DIFFER) == scores | {"kimg", "snap", "keep_states", "time_limit", "workers", "data", "outdir"}
     refuse_differences(dict.fromkeys(MAY_DIFFER, "another"), own())
 
 

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a training asks of the process that scores its snapshots."""
+
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all snapshots of a run are scored with.
+
+    Args:
+        data: the archive; metrics: names.
+    """
+
+    data: str
+    metrics: tuple[str, ...]
+    device: str
+
+    def line(self) -> str:
+        """Write it as a line."""
+        return json.dumps(asdict(self)) + "\n"
+
+    @classmethod
+    def read(cls, text: str) -> "Job":
+        """Read a line."""
+        values = json.loads(text)
+        return cls(values["data"], tuple(values["metrics"]), values["device"])
