@@ -45,7 +45,7 @@ def _changes(view: View) -> dict[str, Callable[[Heard], Tensor] | None]:
 
 
 def _through(view: View, heard: Heard) -> Tensor:
-    return view.sound(heard.pictures, [int(item) for item in heard.items]).float()
+    return view.sound(heard.pictures(), [int(item) for item in heard.items]).float()
 
 
 def _noisy(heard: Heard) -> Tensor:

@@ -115,7 +115,9 @@ def _some(heard: Heard, chosen: np.ndarray) -> Heard:
     if len(chosen) == len(heard.items):
         return heard
     index = torch.from_numpy(chosen).to(heard.sounds.device)
-    return replace(heard, sounds=heard.sounds[index], pictures=heard.pictures[index], items=heard.items[chosen])
+    return replace(
+        heard, sounds=heard.sounds[index], pictures=lambda: heard.pictures()[index], items=heard.items[chosen]
+    )
 
 
 def _in_time(subject: Subject, until: float | None) -> Iterator[Heard]:

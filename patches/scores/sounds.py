@@ -8,6 +8,7 @@ it makes is mixed as the data is.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -30,13 +31,14 @@ class Heard:
     """A batch of a set.
 
     Args:
-        sounds: [n, 2, L]; pictures: [n, C, F, T] in model space.
+        sounds: [n, 2, L].
+        pictures: gives them in model space, [n, C, F, T]; computed only where they are asked for.
         items: the archive's items whose labels the sounds should have, -1 for none. Shape: int64 [n].
         first: place of its first sound in the set.
     """
 
     sounds: Tensor
-    pictures: Tensor
+    pictures: Callable[[], Tensor]
     items: np.ndarray
     first: int = 0
 
@@ -78,7 +80,7 @@ class Real:
         canvases = torch.from_numpy(self.archive.canvases(items)).to(self.device)
         stored = self.archive.representation
         sounds = of_length(stored.decode(canvases), self.view.samples)
-        return Heard(sounds, self.view.picture(stored, canvases), items)
+        return Heard(sounds, partial(self.view.picture, stored, canvases), items)
 
     def subject(self, name: str, items: np.ndarray, change: Callable[[Heard], Tensor] | None = None) -> Subject:
         """Make a set of items, each changed if asked for.
@@ -104,9 +106,13 @@ def generated(network: Network, seeds: Sequence[int], archive: Archive, name: st
         for number, part in enumerate(batches(seeds, size)):
             items = asked(network, part, archive)
             pictures = pictures_of(network, part, items, archive)
-            yield Heard(network.view.sound(pictures, part).float(), pictures, items, number * size)
+            yield Heard(network.view.sound(pictures, part).float(), partial(_same, pictures), items, number * size)
 
     return Subject(name or network.path.stem, "network", len(seeds), told, tuple(seeds), network.kimg)
+
+
+def _same(pictures: Tensor) -> Tensor:
+    return pictures
 
 
 def pictures_of(network: Network, seeds: Sequence[int], items: np.ndarray, archive: Archive) -> Tensor:

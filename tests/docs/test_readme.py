@@ -17,12 +17,13 @@ from examples.synth import write_notes
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "README.md").read_text()
-SCRIPTS = ("dataset_tool_wav.py", "train.py", "gen_audio.py")
+SCRIPTS = ("dataset_tool_wav.py", "train.py", "gen_audio.py", "calc_metrics.py")
 # So small that a command takes seconds; options given twice count as given last.
 SMALL = {
     "dataset_tool_wav.py": ("--resolution=16x16", "--sample-rate=8000"),
     "train.py": ("--kimg=0.032", "--tick=0.016", "--snap=1", "--batch=4", "--cbase=64", "--cmax=8", "--device=cpu"),
     "gen_audio.py": ("--device=cpu",),
+    "calc_metrics.py": ("--device=cpu", "--seeds=0-7", "--metrics=kad,defects"),
 }
 # What stands in the README and belongs to other programs.
 OTHERS = {"--help", "--build-arg", "--rm", "--gpus", "--ipc", "--stop-timeout", "--extra-index-url"}
@@ -177,3 +178,6 @@ def test_ones_own_sounds_in_three_commands_and_the_resume_line(tmp_path: Path):
     (resume,) = [block[0] for block in blocks() if "--resume=auto" in block[0] and block[0].startswith("python")]
     run(shlex.split(resume)[1:], tmp_path)
     assert len(list((tmp_path / "trained_networks").glob("0*"))) == 1  # it went on in the same run
+    (scored,) = [block[0] for block in blocks() if block[0].startswith("python calc_metrics.py")]
+    assert "train real" in run(shlex.split(scored)[1:], tmp_path)
+    assert "<html" in (tmp_path / "out" / "report.html").read_text()

@@ -28,8 +28,8 @@ def picture_probe(real: Real, items: np.ndarray) -> Probe:
 
 
 def _look(real: Real, items: np.ndarray, heard: Heard) -> Mapping[str, Tensor]:
-    drawn = np.random.default_rng(heard.first).choice(items, len(heard.pictures))
-    return {"square": (heard.pictures - real.heard(drawn).pictures).square().flatten(1).mean(1)}
+    drawn = np.random.default_rng(heard.first).choice(items, len(heard.items))
+    return {"square": (heard.pictures() - real.heard(drawn).pictures()).square().flatten(1).mean(1)}
 
 
 def inception_probe(encode: Callable[[Tensor], Tensor], preview: Callable[[Tensor], Tensor], version: str) -> Probe:
@@ -40,7 +40,7 @@ def inception_probe(encode: Callable[[Tensor], Tensor], preview: Callable[[Tenso
     """
 
     def look(heard: Heard) -> Mapping[str, Tensor]:
-        return {"features": encode(preview(heard.pictures).permute(0, 3, 1, 2))}
+        return {"features": encode(preview(heard.pictures()).permute(0, 3, 1, 2))}
 
     return Probe("inception", version, look)
 
