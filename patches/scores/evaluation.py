@@ -68,7 +68,8 @@ class Evaluation:
         first, second = halves(self.against.reference.count)
         reference = self.against.reference
         rest = Against(reference.part(second), self.against.train, self.data.archive, self.data.held_out)
-        named = Subject(f"{self.data.reference_name} real", "anchor", len(first), reference.subject.batches)
+        name = "held-out real" if self.data.held_out else "half of train real"
+        named = Subject(name, "anchor", len(first), reference.subject.batches)
         yield reference.part(first).named(named), [metric.judge(rest) for metric in self.metrics]
         for subject in anchor_sets(self.data):
             with progress(subject.name, subject.count, "sounds") as advance:
