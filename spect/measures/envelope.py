@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """When a sound begins, how fast it rises and how fast it dies away.
 
-    E[t] = root mean square of all channels over 4 ms around t, a step a millisecond
-    onset:  the first sample of at least a tenth of the sound's peak (-20 dB)
-    attack: from the first E of a tenth of max E to the first of nine tenths
-    decay:  60 dB over the slope of a straight line through 20 log10 E, least squares, from max E to the first E after
-            it that is 20 dB below, or to the end: the time that the sound would take to fall by 60 dB (T20 of room
-            acoustics, ISO 3382-2, read from the envelope in place of the integrated one, which falls at any sound's end)
+E[t] = root mean square of all channels over 4 ms around t, a step a millisecond
+onset:  the first sample of at least a tenth of the sound's peak (-20 dB)
+attack: from the first E of a tenth of max E to the first of nine tenths
+decay:  60 dB over the slope of a straight line through 20 log10 E, least squares, from max E to the first E after
+        it that is 20 dB below, or to the end: the time that the sound would take to fall by 60 dB (T20 of room
+        acoustics, ISO 3382-2, read from the envelope in place of the integrated one, which falls at any sound's end)
 """
 
 import torch

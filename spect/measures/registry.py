@@ -33,7 +33,9 @@ class FeatureSet:
 
 
 _SETS = (
-    FeatureSet("log-mel", FEATURE_VERSION, log_mel_statistics, "spectrum, its spread, course and steps; blind to phase"),
+    FeatureSet(
+        "log-mel", FEATURE_VERSION, log_mel_statistics, "spectrum, its spread, course and steps; blind to phase"
+    ),
     FeatureSet("modulation", 1, modulation_spectrum, "how fast each part of the spectrum moves, 2 to 64 Hz"),
     FeatureSet("stereo", FEATURE_VERSION, stereo_and_level, "width, balance and correlation by octave, and level"),
     FeatureSet("waveform", FEATURE_VERSION, waveform_features, "envelopes, peaks and periods of the wave; hears phase"),
