@@ -40,7 +40,7 @@ def _changes(view: View) -> dict[str, Callable[[Heard], Tensor] | None]:
     }
     if rate > 2.2 * CUTOFF_HZ:
         changes[f"train below {CUTOFF_HZ / 1000:g} kHz"] = lambda heard: low_pass(heard.sounds, rate, CUTOFF_HZ)
-    changes["train through Griffin-Lim"] = lambda heard: griffin_lim(heard.sounds, rate, ITERATIONS)
+    changes["train through Griffin-Lim"] = lambda heard: griffin_lim(heard.sounds, rate, ITERATIONS, _rng(heard))
     return changes
 
 
@@ -49,4 +49,8 @@ def _through(view: View, heard: Heard) -> Tensor:
 
 
 def _noisy(heard: Heard) -> Tensor:
-    return white_noise(heard.sounds, NOISE_DB, torch.Generator(heard.sounds.device).manual_seed(heard.first))
+    return white_noise(heard.sounds, NOISE_DB, _rng(heard))
+
+
+def _rng(heard: Heard) -> torch.Generator:
+    return torch.Generator(heard.sounds.device).manual_seed(heard.first)

@@ -3,11 +3,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 
 from patches.errors import UserError
-from patches.scores.classifier_training import KINDS, cached
+from patches.console import progress
+from patches.scores.classifier import Classifier
+from patches.scores.classifier_networks import KINDS, Kind
+from patches.scores.classifier_training import cached
 from patches.scores.data import Data
 from patches.scores.encoders import find_encoders
 from patches.scores.encoders.pictures import picture_encoder
@@ -87,16 +91,28 @@ class Parts:
             raise UserError(
                 f"--metrics=classes: {archive.path} has no classes; build it with --labels=folders, or leave it out"
             )
-        classifiers = [cached(archive, label_set.name, kind, device=device) for kind in KINDS]
-        rate = self.data.view.sample_rate
-        return Classes(tuple(Taught.of(one, label_set.name, rate) for one in classifiers))
+        classifiers = [_taught(archive, label_set.name, kind, device) for kind in KINDS]
+        return Classes(tuple(Taught.of(one, self.data.view.sample_rate) for one in classifiers))
 
     def pictures(self) -> Metric:
         difference = picture_probe(self.data.real, self.data.reference)
         if self.wanted.inception is None:
             return Pictures(difference)
-        encoder = picture_encoder(self.wanted.inception)
+        encoder = picture_encoder(Path(self.wanted.inception))
         return Pictures(difference, inception_probe(encoder, self.data.view.preview, encoder.version))
+
+
+def _taught(archive: Archive, label_set: str, kind: Kind, device: torch.device) -> Classifier:
+    """Train a classifier, or read the one that was trained, with a bar."""
+    with progress(f"teaching the {kind} classifier", 100, "%") as advance:
+        shown = 0
+
+        def to(share: float) -> None:
+            nonlocal shown
+            advance(round(100 * share) - shown)
+            shown = round(100 * share)
+
+        return cached(archive, label_set, kind, device=device, progress=to)
 
 
 METRICS: dict[str, Callable[[Parts], Metric]] = {

@@ -27,18 +27,13 @@ class Probe:
     """What is asked of each sound.
 
     Args:
-        name: unique in an evaluation; version: changes where its numbers do.
+        name: unique in an evaluation; version: told in rows, and other where its numbers are.
         look: a batch of finite sounds -> numbers by name, [n] or [n, d].
     """
 
     name: str
     version: str
     look: Callable[[Heard], Mapping[str, Tensor]]
-
-    @property
-    def label(self) -> str:
-        """Name and version, as rows have it."""
-        return f"{self.name} {self.version}"
 
 
 @dataclass(frozen=True)

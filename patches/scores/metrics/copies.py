@@ -37,13 +37,13 @@ class Novelty:
         """Measure how far held-out sounds are from training sounds."""
         if not against.held_out:
             reason = "no sound is held out, whose distances to the training sounds would say what is usual"
-            return lambda measured: [Part(self.probe.label, {"nearest": Estimate(math.nan)}, notes=(reason,))]
+            return lambda measured: [Part(self.probe.version, {"nearest": Estimate(math.nan)}, notes=(reason,))]
         usual, _ = self.distances(against.reference, against)
 
         def judge(measured: Measured) -> list[Part]:
             found, _ = self.distances(measured, against)
             values = novelty(found, usual)
             values |= near_duplicates(features_of(measured, self.probe), usual)
-            return [Part(self.probe.label, values, against.train.count)]
+            return [Part(self.probe.version, values, against.train.count)]
 
         return judge

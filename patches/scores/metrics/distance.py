@@ -9,7 +9,7 @@ from patches.scores.metrics.metric import Against, Judge, Part
 from patches.scores.metrics.of_encoders import features_of
 from patches.scores.probes import Measured, Probe
 from stylegan3.errors import NetworkError
-from stylegan3.metrics import Reference, frechet, frechet_infinity, kad_estimate, moments
+from stylegan3.metrics import frechet, frechet_infinity, kad_estimate, kernel_reference, moments
 from stylegan3.metrics.estimate import Estimate
 
 SEED = 0  # of the intervals
@@ -28,13 +28,13 @@ class KernelDistance:
 
     def judge(self, against: Against) -> Judge:
         """Prepare the reference's kernel sums."""
-        references = {probe: Reference.of(features_of(against.reference, probe)) for probe in self.probes}
+        references = {probe: kernel_reference(features_of(against.reference, probe), rng=torch.Generator().manual_seed(SEED)) for probe in self.probes}
 
         def judge(measured: Measured) -> list[Part]:
             rng = torch.Generator().manual_seed(SEED)
             found = [kad_estimate(ref, features_of(measured, probe), rng=rng) for probe, ref in references.items()]
             return [
-                Part(probe.label, {"kad": one}, against.reference.count)
+                Part(probe.version, {"kad": one}, against.reference.count)
                 for probe, one in zip(references, found, strict=True)
             ]
 
@@ -68,7 +68,7 @@ class FrechetDistance:
                     values["frechet"] = Estimate(frechet(reference, moments(features)))
                 except NetworkError as error:
                     notes.append(str(error))
-                parts.append(Part(probe.label, values, against.reference.count, tuple(notes)))
+                parts.append(Part(probe.version, values, against.reference.count, tuple(notes)))
             return parts
 
         return judge

@@ -18,21 +18,16 @@ from stylegan3.metrics import accuracy, inception_scores
 
 @dataclass(frozen=True)
 class Taught:
-    """A classifier and its probe.
-
-    Args:
-        label_set: the archive's label set that it knows.
-    """
+    """A classifier and its probe."""
 
     classifier: Classifier
-    label_set: str
     probe: Probe
 
     @classmethod
-    def of(cls, classifier: Classifier, label_set: str, sample_rate: int) -> "Taught":
+    def of(cls, classifier: Classifier, sample_rate: int) -> "Taught":
         """Make the probe that asks a classifier."""
-        version = f"{classifier.version} of {label_set}"
-        return cls(classifier, label_set, Probe(classifier.kind, version, partial(_look, classifier, sample_rate)))
+        look = partial(_look, classifier, sample_rate)
+        return cls(classifier, Probe(f"{classifier.kind} classifier", classifier.version, look))
 
 
 def _look(classifier: Classifier, sample_rate: int, heard: Heard) -> Mapping[str, Tensor]:
@@ -62,7 +57,7 @@ class Classes:
 
 def _part(one: Taught, measured: Measured, against: Against) -> Part:
     probabilities = measured.found[f"{one.probe.name}/probabilities"]
-    labels = against.archive.label_values(one.label_set)
+    labels = against.archive.label_values(one.classifier.label_set)
     of_train = labels[against.train.items]
     prior = np.bincount(of_train[of_train >= 0], minlength=len(one.classifier.classes)).astype(np.float64)
     rng = torch.Generator().manual_seed(0)
@@ -72,5 +67,5 @@ def _part(one: Taught, measured: Measured, against: Against) -> Part:
     if known.any():
         index = torch.from_numpy(np.flatnonzero(known))
         values["accuracy"] = accuracy(probabilities[index], torch.from_numpy(asked[known]))
-    values["classifier_accuracy"] = one.classifier.accuracy
-    return Part(one.probe.label, values, len(of_train))
+    values["classifier_accuracy"] = one.classifier.accuracy.estimate
+    return Part(one.probe.version, values, len(of_train))

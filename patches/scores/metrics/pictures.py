@@ -79,4 +79,4 @@ class Pictures:
             values["fid"] = Estimate(frechet(moments(real), moments(made)))
         except NetworkError as error:
             notes = (str(error),)
-        return [Part(self.inception.label, values, against.reference.count, notes)]
+        return [Part(self.inception.version, values, against.reference.count, notes)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from spect.measures.pitch import PITCH_VERSION, cents, pitch_track
+from spect.measures import cents_off, pitch_track
 from torch import Tensor
 
 from patches.conditions import class_numbers
@@ -19,6 +19,7 @@ from patches.scores.sounds import Heard
 from stylegan3.metrics import wilson
 from stylegan3.metrics.estimate import Estimate
 
+VERSION = 1  # of what is measured
 VOICED = 0.5  # share of frames from which on a sound has a pitch
 IN_TUNE_CENTS = 50.0
 SET_NAMES = ("pitch", "note", "midi", "midi_pitch")
@@ -26,7 +27,7 @@ SET_NAMES = ("pitch", "note", "midi", "midi_pitch")
 
 def pitch_probe(sample_rate: int) -> Probe:
     """Make the probe that finds pitches."""
-    return Probe("pitch", str(PITCH_VERSION), partial(_look, sample_rate))
+    return Probe("pitch", f"pitch {VERSION}", partial(_look, sample_rate))
 
 
 def _look(sample_rate: int, heard: Heard) -> Mapping[str, Tensor]:
@@ -66,12 +67,11 @@ class Pitch:
 def errors(hz: Tensor, notes: Tensor, voiced: Tensor) -> dict[str, Estimate]:
     """Compare pitches with wanted MIDI notes; NaN notes are passed over. Shape: [n] each."""
     known = voiced & torch.isfinite(notes)
-    off = cents(hz[known], notes[known])
-    in_tune = off.abs() <= IN_TUNE_CENTS
-    within_octaves = (off - 1200 * (off / 1200).round()).abs()
+    off = cents_off(hz[known], notes[known])
+    in_tune = off.cents.abs() <= IN_TUNE_CENTS
     return {
-        "error_cents": mean(off.abs()),
-        "error_cents_but_octaves": mean(within_octaves),
+        "error_cents": mean(off.cents.abs()),
+        "error_cents_but_octaves": mean(off.folded.abs()),
         "in_tune": wilson(int(in_tune.sum()), len(in_tune)),
     }
 

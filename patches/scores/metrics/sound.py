@@ -11,10 +11,11 @@ from torch import Tensor
 from patches.scores.metrics.metric import Against, Judge, Part
 from patches.scores.probes import Measured, Probe
 from patches.scores.sounds import Heard
-from spect.measures import DEFECTS_VERSION, defects, judge
+from spect.measures import judge, measure
 from stylegan3.metrics import bootstrap_mean, wilson
 from stylegan3.metrics.estimate import Estimate
 
+VERSION = 1  # of what is measured
 TOLD = ("rms_db", "peak_db", "onset_ms", "decay_ms", "centroid_hz", "flatness", "mono_compat_db", "frame_clicks")
 """Means that a row tells beside the shares of defective sounds."""
 
@@ -25,11 +26,11 @@ def defects_probe(sample_rate: int, period: int) -> Probe:
     Args:
         period: samples from one frame of the view to the next, where clicks are looked for.
     """
-    return Probe("defects", f"{DEFECTS_VERSION} at {period}", partial(_look, sample_rate, period))
+    return Probe("defects", f"defects {VERSION} at {period}", partial(_look, sample_rate, period))
 
 
 def _look(sample_rate: int, period: int, heard: Heard) -> Mapping[str, Tensor]:
-    return defects(heard.sounds, sample_rate, period)
+    return measure(heard.sounds, sample_rate, hop=period)
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,9 @@ class Defects:
         def score(measured: Measured) -> list[Part]:
             found, all_of_them = measured.of(self.probe.name), measured.count + measured.broken
             wrong = judge(found)
-            broken = torch.stack(list(wrong.values())).any(0)
-            values = {"defective": wilson(int(broken.sum()) + measured.broken, all_of_them)}
+            values = {"defective": wilson(int(wrong["defective"].sum()) + measured.broken, all_of_them)}
             values["not_finite"] = wilson(measured.broken, all_of_them)
-            values |= {name: wilson(int(bad.sum()), len(bad)) for name, bad in wrong.items() if name != "not_finite"}
+            values |= {name: wilson(int(bad.sum()), len(bad)) for name, bad in wrong.items() if name not in values}
             values |= {name: mean(found[name]) for name in TOLD}
             return [Part("", values)]
 

@@ -26,7 +26,7 @@ class Coverage:
         def judge(measured: Measured) -> list[Part]:
             return [
                 Part(
-                    probe.label,
+                    probe.version,
                     prdc(features_of(against.reference, probe), features_of(measured, probe)),
                     against.reference.count,
                 )
@@ -52,7 +52,7 @@ class DifferentBins:
 
         def judge(measured: Measured) -> list[Part]:
             return [
-                Part(probe.label, own.compare(features_of(measured, probe)), against.reference.count)
+                Part(probe.version, own.compare(features_of(measured, probe)), against.reference.count)
                 for probe, own in bins.items()
             ]
 
