@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from stylegan3.errors import NetworkError
-from stylegan3.metrics.kernel import kad, median_distance
+from stylegan3.metrics.kernel import kad, kad_estimate, kernel_reference, median_distance
 
 
 def gauss(seed: int, count: int, size: int = 16, shift: float = 0.0, width: float = 1.0) -> torch.Tensor:
@@ -85,3 +85,59 @@ def test_bad_features_are_refused_in_one_line() -> None:
             kad(x, bad)
     with pytest.raises(NetworkError, match="bandwidth is 0"):
         kad(torch.ones(5, 3), x[:, :3])
+
+
+def coverage(truth: float, shift: float, repetitions: int = 200, **sizes: int) -> float:
+    rng, hits, size = torch.Generator().manual_seed(8), 0, sizes["size"]
+    for seed in range(repetitions):
+        x, y = gauss(seed, sizes["n"], size), gauss(seed + 10_000, sizes["m"], size, shift=shift)
+        estimate = kad_estimate(x, y, bandwidth=float(size**0.5), draws=200, rng=rng)
+        hits += estimate.low <= truth <= estimate.high
+    return hits / repetitions
+
+
+@pytest.mark.parametrize(("n", "m", "size"), [(40, 40, 2), (60, 30, 16), (30, 30, 64)])
+def test_interval_of_equal_distributions_holds_0_in_95_percent_of_draws(n: int, m: int, size: int) -> None:
+    assert 0.91 <= coverage(0.0, 0.0, n=n, m=m, size=size) <= 0.985  # 95 %, 2.6 standard errors and a rough tail
+
+
+@pytest.mark.parametrize("shift", [0.5, 3.0])
+def test_interval_of_shifted_gaussians_holds_their_closed_form(shift: float) -> None:
+    s2, d = 16.0, 16
+    truth = 200 * (1 + 2 / s2) ** (-d / 2) * (1 - math.exp(-(shift**2) / (2 * s2 + 4)))
+    assert 0.90 <= coverage(truth, shift, n=60, m=60, size=d) <= 0.985
+
+
+def test_estimate_is_kad_within_its_interval_and_repeats_with_the_seed() -> None:
+    x, y = gauss(1, 80), gauss(2, 50, shift=2)
+    one, two = (kad_estimate(x, y, rng=torch.Generator().manual_seed(3)) for _ in range(2))
+    assert one == two
+    assert one.value == pytest.approx(kad(x, y), rel=1e-9)
+    assert 0 < one.low < one.value < one.high
+
+
+def test_prepared_reference_gives_the_same_figures() -> None:
+    x, y = gauss(1, 80), gauss(2, 50, shift=1)
+    prepared = kernel_reference(x, rng=torch.Generator().manual_seed(3))
+    assert kad(prepared, y) == pytest.approx(kad(x, y), rel=1e-9)
+    rng = torch.Generator().manual_seed(3)
+    expected = kad_estimate(x, y, rng=rng)
+    again = torch.Generator().manual_seed(3)
+    assert kad_estimate(kernel_reference(x, rng=again), y, rng=again) == expected
+
+
+def test_interval_narrows_with_the_count() -> None:
+    def width(count: int) -> float:
+        rng = torch.Generator().manual_seed(3)
+        estimate = kad_estimate(gauss(1, count), gauss(2, count, shift=2), rng=rng)
+        return estimate.high - estimate.low
+
+    assert width(50) > 1.5 * width(200) > 2 * width(800)
+
+
+def test_copies_of_the_references_are_below_zero_and_never_above() -> None:
+    # The pairs (x_i, y_i) count as kernel 1, so that a training set that came back whole looks better than real.
+    x = gauss(1, 100)
+    estimate = kad_estimate(x, x.clone(), rng=torch.Generator().manual_seed(3))
+    assert estimate.value < 0
+    assert estimate.low < 0
