@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
-from spect.damage import griffin_lim, low_pass, white_noise
 from torch import Tensor
 
 from patches.scores.data import Data, drawn
 from patches.scores.sounds import Heard, Subject
 from patches.views import View
+from spect.damage import griffin_lim, low_pass, white_noise
 
 SECONDS = 600.0  # of sound that an anchor lasts at most
 MOST, LEAST = 512, 32

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from patches.errors import UserError
 from patches.console import progress
+from patches.errors import UserError
 from patches.scores.classifier import Classifier
 from patches.scores.classifier_networks import KINDS, Kind
 from patches.scores.classifier_training import cached

@@ -96,7 +96,9 @@ def trained(
     Raises:
         UserError: no such set, or not two classes in it to tell apart.
     """
-    return trained_on(archive, label_set, kind, split_of(archive, label_set), seed=seed, device=device, progress=progress)
+    return trained_on(
+        archive, label_set, kind, split_of(archive, label_set), seed=seed, device=device, progress=progress
+    )
 
 
 def trained_on(

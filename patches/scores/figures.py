@@ -45,6 +45,14 @@ FIGURES: dict[str, Figure] = {
     "error_cents_but_octaves": Figure("the same, octaves forgiven", "lower"),
     "in_tune": Figure("within 50 cents", "higher", True),
     "defective": Figure("sounds with any defect", "lower", True),
+    "not_finite": Figure("NaN or Inf", "lower", True),
+    "silent": Figure("peak below -80 dB", "lower", True),
+    "clipped": Figure("samples at full scale", "lower", True),
+    "dc": Figure("mean beyond 1 % of the peak", "lower", True),
+    "frame_clicks": Figure("clicks at the frame rate", "lower", True),
+    "clicks": Figure("isolated clicks", "lower", True),
+    "cancels": Figure("loses 10 dB in mono", "lower", True),
+    "frame_click_ratio": Figure("clicks at the frame rate, peak over median; 1 is none", "lower"),
 }
 """Known figures; one that isn't here is told as it is."""
 

@@ -8,6 +8,7 @@ from patches.scores.figures import figure
 from patches.scores.rows import Score
 from stylegan3.metrics.estimate import Estimate
 
+MOST_COLUMNS = 5  # figures; more stand below each other, the systems side by side
 Group = tuple[str, str]
 
 
@@ -54,16 +55,19 @@ def tables(rows: Sequence[Score]) -> list[str]:
 def _table(rows: Sequence[Score]) -> list[str]:
     names = list(dict.fromkeys(name for row in rows for name in row.values))
     marks = {"lower": " v", "higher": " ^", None: ""}
-    head = ["", *(name + marks[figure(name).better] for name in names), "sounds", "against", "seconds", "seeds"]
-    body = [
-        [
-            row.system,
-            *(told(name, row.values[name]) if name in row.values else "-" for name in names),
-            *(str(row.count), str(row.reference or "-"), f"{row.seconds:g}", row.seeds or "-"),
-        ]
-        for row in rows
+    columns = [["", *(row.system for row in rows)]]
+    columns += [[name + marks[figure(name).better], *(_cell(row, name) for row in rows)] for name in names]
+    columns += [
+        ["sounds", *(str(row.count) for row in rows)],
+        ["against", *(str(row.reference or "-") for row in rows)],
+        ["seconds", *(f"{row.seconds:g}" for row in rows)],
+        ["seeds", *(row.seeds or "-" for row in rows)],
     ]
-    widths = [max(len(line[column]) for line in (head, *body)) for column in range(len(head))]
-    return [
-        "  " + "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in (head, *body)
-    ]
+    upright = len(names) <= MOST_COLUMNS
+    lines = list(zip(*columns, strict=True)) if upright else columns
+    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
+    return ["  " + "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
+def _cell(row: Score, name: str) -> str:
+    return told(name, row.values[name]) if name in row.values else "-"

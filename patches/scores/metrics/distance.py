@@ -28,7 +28,10 @@ class KernelDistance:
 
     def judge(self, against: Against) -> Judge:
         """Prepare the reference's kernel sums."""
-        references = {probe: kernel_reference(features_of(against.reference, probe), rng=torch.Generator().manual_seed(SEED)) for probe in self.probes}
+        references = {
+            probe: kernel_reference(features_of(against.reference, probe), rng=torch.Generator().manual_seed(SEED))
+            for probe in self.probes
+        }
 
         def judge(measured: Measured) -> list[Part]:
             rng = torch.Generator().manual_seed(SEED)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from spect.measures import cents_off, pitch_track
 from torch import Tensor
 
 from patches.conditions import class_numbers
@@ -16,6 +15,7 @@ from patches.scores.metrics.metric import Against, Judge, Part
 from patches.scores.metrics.sound import mean
 from patches.scores.probes import Measured, Probe
 from patches.scores.sounds import Heard
+from spect.measures import cents_off, pitch_track
 from stylegan3.metrics import wilson
 from stylegan3.metrics.estimate import Estimate
 

@@ -16,7 +16,7 @@ from stylegan3.metrics import bootstrap_mean, wilson
 from stylegan3.metrics.estimate import Estimate
 
 VERSION = 1  # of what is measured
-TOLD = ("rms_db", "peak_db", "onset_ms", "decay_ms", "centroid_hz", "flatness", "mono_compat_db", "frame_clicks")
+TOLD = ("rms_db", "peak_db", "onset_ms", "decay_ms", "centroid_hz", "flatness", "mono_compat_db")
 """Means that a row tells beside the shares of defective sounds."""
 
 
@@ -55,6 +55,7 @@ class Defects:
             values["not_finite"] = wilson(measured.broken, all_of_them)
             values |= {name: wilson(int(bad.sum()), len(bad)) for name, bad in wrong.items() if name not in values}
             values |= {name: mean(found[name]) for name in TOLD}
+            values["frame_click_ratio"] = mean(found["frame_clicks"])
             return [Part("", values)]
 
         return score
