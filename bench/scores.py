@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write docs/scores.md: what each score says of real sounds that are damaged more and more, and of missing kinds.
+
+    python bench/scores.py AUDIO WORK [--out docs] [--again DAMAGE]
+
+AUDIO is the folder of recorded sounds: its drums and notes become one archive of 22 050 Hz, 1.49 s each, a quarter held
+out by file. Train sounds take the part of a network's outputs, damaged in each way and strength of spect/damage.py, or
+with kinds of sounds left out; all are scored against the held-out ones. WORK keeps archive and rows: a call that was
+stopped goes on. A score sees a damage where it rises steadily with it, in order of strength (from the undamaged on).
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.curves import svg
+from patches.scores.choose import Wanted, evaluation
+from patches.scores.data import drawn
+from patches.scores.evaluation import Evaluation
+from patches.scores.figures import figure
+from patches.scores.files import append_rows, read_rows
+from patches.scores.rows import Score
+from patches.scores.sounds import Heard, Subject
+from patches.scores.tables import tables, told
+from patches.views import View
+from spect.archive.reader import Archive
+from spect.damage import DAMAGES, Damage
+from spect.files import write_text
+
+ROOT = Path(__file__).resolve().parents[1]
+METRICS = ("kad", "frechet", "prdc", "ndb", "defects", "novelty")
+RIPPLE = 0.02  # of the whole rise
+COUNT = 160  # sounds of a set
+COLUMNS = (  # metric, figure, encoder
+    ("kad", "kad", "log-mel"), ("kad", "kad", "modulation"), ("kad", "kad", "waveform"), ("kad", "kad", "stereo"),
+    ("frechet", "frechet_infinity", "log-mel"), ("prdc", "precision", "log-mel"), ("prdc", "recall", "log-mel"),
+    ("prdc", "coverage", "log-mel"), ("ndb", "ndb", "log-mel"), ("defects", "defective", ""),
+)  # fmt: skip
+INTRODUCTION = """# Scores: what they see
+
+Written by `bench/scores.py`; not by hand. {count} real train sounds (drum hits and notes) stand where a network's
+outputs would, as they are and damaged; the reference are {reference} held-out ones. What a score says of known damages
+is what its numbers mean: look up what a network scores. Figures with 95 % intervals; KAD is x 100.
+
+## The anchors
+
+These stand in every table of `calc_metrics.py`, made from its own data.
+"""
+
+
+def prepare(audio: Path, work: Path) -> Archive:
+    """Build the archive."""
+    for folder in ("drums", "notes"):
+        link = work / "sounds" / folder
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.exists():
+            link.symlink_to((audio / folder).resolve())
+    path = work / "sounds.zip"
+    if not path.exists():
+        options = ("--resolution=64x256", "--sample-rate=22050", "--labels=folders", "--holdout=0.25", "--workers=1")
+        command = [sys.executable, "dataset_tool_wav.py", f"--source={work / 'sounds'}", f"--dest={path}", *options]
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return Archive.open(path)
+
+
+def damaged(made: Evaluation, damage: Damage) -> Iterator[tuple[float, Subject]]:
+    """Give a set for each strength of a damage."""
+    data, rate = made.data, made.data.view.sample_rate
+
+    def changed(heard: Heard, level: float) -> Tensor:
+        return damage.apply(heard.sounds, rate, level, torch.Generator().manual_seed(heard.first))
+
+    for level in damage.levels:
+        name = f"{damage.name} {level:g}"
+        yield level, data.real.subject(name, drawn(data.train, COUNT), lambda heard, level=level: changed(heard, level))
+
+
+def lacking(made: Evaluation) -> Iterator[tuple[float, Subject]]:
+    """Give sets in which more and more classes are missing, others standing twice in their place."""
+    labels = made.data.archive.labels[made.data.train]
+    classes = np.unique(labels)
+    order = np.random.default_rng(0).permutation(classes)
+    for share in (0.25, 0.5, 0.75, 0.9):
+        kept = order[round(share * len(order)) :]
+        items = made.data.train[np.isin(labels, kept)]
+        yield share, made.data.real.subject(f"classes missing {share:g}", np.sort(np.resize(items, COUNT)))
+
+
+def sets(made: Evaluation) -> dict[str, tuple[str, list[tuple[float, Subject]]]]:
+    """Give all series: by name the unit and the sets from mild to strong."""
+    found = {name: (damage.unit, list(damaged(made, damage))) for name, damage in DAMAGES.items()}
+    return {**found, "classes missing": ("share of classes", list(lacking(made)))}
+
+
+def value(rows: Sequence[Score], system: str, column: tuple[str, str, str]) -> tuple[Score, float] | None:
+    """Find a figure of a set."""
+    metric, name, encoder = column
+    for row in rows:
+        if (
+            (row.system, row.metric) == (system, metric)
+            and row.features.split(" ")[0] == encoder
+            and name in row.values
+        ):
+            return row, row.values[name].value
+    return None
+
+
+def steady(values: Sequence[float], better: str | None) -> str:
+    """Say whether a score gets worse with every step, small ripples aside, and is worse in the end."""
+    signed = [-one if better == "higher" else one for one in values]
+    steps = [b - a for a, b in pairwise(signed)]
+    span = max(signed) - min(signed)
+    return "yes" if all(step >= -RIPPLE * span for step in steps) and signed[-1] > signed[0] else "no"
+
+
+def page(made: Evaluation, rows: Sequence[Score], anchors: Sequence[Score]) -> str:
+    """Lay the page out."""
+    reference = made.against.reference.count
+    lines = [INTRODUCTION.format(count=COUNT, reference=reference), "```", *tables(anchors)[1:], "```", ""]
+    lines += ["## Damaged more and more", ""]
+    heads = [f"{name} {encoder}".strip() for _, name, encoder in COLUMNS]
+    for series, (unit, subjects) in sets(made).items():
+        lines += [f"### {series} ({unit})", "", f"| | {' | '.join(heads)} |", "|---|" + "---|" * len(heads)]
+        for system in ["undamaged", *(subject.name for _, subject in subjects)]:
+            cells = []
+            for column in COLUMNS:
+                found = value(rows, system, column)
+                cells.append(told(column[1], found[0].values[column[1]]) if found else "-")
+            lines.append(f"| {system} | {' | '.join(cells)} |")
+        verdicts = [verdict(rows, subjects, column) for column in COLUMNS]
+        lines += [f"| worse with every step | {' | '.join(verdicts)} |", ""]
+    lines += [f"![{series}](scores/{file_of(series)})" for series in sets(made)]
+    return "\n".join(lines) + "\n"
+
+
+def verdict(rows: Sequence[Score], subjects: Sequence[tuple[float, Subject]], column: tuple[str, str, str]) -> str:
+    """Say whether a score sees a series."""
+    found = [value(rows, system, column) for system in ["undamaged", *(subject.name for _, subject in subjects)]]
+    return steady([one[1] for one in found if one], figure(column[1]).better)
+
+
+def file_of(series: str) -> str:
+    """Name a series' plot."""
+    return f"{series.replace(' ', '-')}.svg"
+
+
+def curves(rows: Sequence[Score], subjects: Sequence[tuple[float, Subject]]) -> Mapping[str, list[tuple[float, float]]]:
+    """Give each encoder's KAD by step, from the undamaged at 0."""
+    systems = ["undamaged", *(subject.name for _, subject in subjects)]
+    found = {}
+    for column in COLUMNS[:4]:
+        values = [value(rows, system, column) for system in systems]
+        found[column[2]] = [(float(step), one[1]) for step, one in enumerate(values) if one]
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("audio", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    given.work.mkdir(parents=True, exist_ok=True)
+    archive = prepare(given.audio, given.work.resolve())
+    made = evaluation(archive, View.fit(archive, "mel"), Wanted(METRICS), torch.device("cpu"))
+    done = {row.system for row in read_rows(given.work)}
+    undamaged = made.data.real.subject("undamaged", drawn(made.data.train, COUNT))
+    for subject in [undamaged, *(one for _, subjects in sets(made).values() for _, one in subjects)]:
+        if subject.name not in done:
+            rows = made.scores(made.measured(subject))
+            append_rows(given.work, rows)
+            print(json.dumps({"set": subject.name, "kad": rows[0].values["kad"].value}), flush=True)
+    rows = read_rows(given.work)
+    (given.out / "scores").mkdir(parents=True, exist_ok=True)
+    for series, (unit, subjects) in sets(made).items():
+        text = svg(curves(rows, subjects), f"KAD: {series}", f"step ({unit}: {told_levels(subjects)})", "KAD x100")
+        write_text(given.out / "scores" / file_of(series), text)
+    write_text(given.out / "scores.md", page(made, rows, made.anchors()))
+
+
+def told_levels(subjects: Sequence[tuple[float, Subject]]) -> str:
+    """List a series' strengths."""
+    return ", ".join(f"{level:g}" for level, _ in subjects)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from patches.runs import scoring
+from patches.runs.scoring import Scoring
+from patches.scores.job import Job
+from patches.scores.rows import Score
+from tests.patches.generate.support import save_snapshot
+
+LONG = 6000.0  # seconds between snapshots: ten minutes for scores
+
+
+@pytest.fixture
+def beside(archive: Path):
+    """A process that scores, with two cheap metrics."""
+    made = Scoring(Job(str(archive), ("kad", "defects"), "cpu"))
+    yield made
+    made.close()
+
+
+def until_idle(made: Scoring) -> tuple[list[Score], list[str]]:
+    rows, lines = [], []
+    while made.pending:
+        more, told = made.poll(wait=60)
+        rows, lines = rows + more, lines + told
+    return rows, lines
+
+
+def test_a_snapshot_comes_back_as_rows_with_the_anchors_before_it_and_once(beside, tmp_path):
+    beside.pace(LONG)
+    beside.add(save_snapshot(tmp_path / "network-snapshot-000001.safetensors"))
+    first, _ = until_idle(beside)
+    assert {row.metric for row in first} == {"kad", "defects"}
+    assert {"train real", "network-snapshot-000001"} <= {row.system for row in first}
+    (kad,) = [row for row in first if row.kind == "network" and row.features == "log-mel 1"]
+    assert (kad.count, kad.seeds, kad.kimg) == (512, "0-511", 10)
+    beside.add(save_snapshot(tmp_path / "network-snapshot-000002.safetensors", seed=8))
+    second, _ = until_idle(beside)
+    assert {row.system for row in second} == {"network-snapshot-000002"}
+
+
+def test_a_newer_snapshot_takes_the_place_of_the_one_that_waits(beside, tmp_path):
+    beside.pace(LONG)
+    for number in range(4):
+        beside.add(save_snapshot(tmp_path / f"network-snapshot-{number:06d}.safetensors"))
+    rows, _ = until_idle(beside)
+    networks = dict.fromkeys(row.system for row in rows if row.kind == "network")
+    assert list(networks) == ["network-snapshot-000000", "network-snapshot-000003"]
+
+
+def test_before_the_pace_is_known_and_where_it_is_too_fast_no_process_starts(beside, tmp_path):
+    beside.add(save_snapshot(tmp_path / "network-snapshot-000001.safetensors"))
+    assert beside.pending is None
+    beside.pace(scoring.LEAST_SECONDS / scoring.SHARE - 1)
+    assert beside.too_short
+    assert beside.pending is None
+    beside.pace(LONG)
+    assert beside.pending is not None
+
+
+def test_what_can_not_be_scored_is_told_and_the_next_one_is_scored(beside, tmp_path):
+    beside.pace(LONG)
+    bad = tmp_path / "network-snapshot-000001.safetensors"
+    bad.write_bytes(b"nothing")
+    beside.add(bad)
+    rows, lines = until_idle(beside)
+    assert rows == []
+    assert "no scores of network-snapshot-000001" in lines[0]
+    assert "not a whole .safetensors file" in lines[0]
+    beside.add(save_snapshot(tmp_path / "network-snapshot-000002.safetensors"))
+    assert until_idle(beside)[0]
+
+
+def test_where_too_few_sounds_fit_into_the_time_that_is_said(beside, tmp_path, monkeypatch):
+    monkeypatch.setattr(scoring, "LEAST_SECONDS", 0.0)
+    beside.pace(1e-6)
+    beside.add(save_snapshot(tmp_path / "network-snapshot-000001.safetensors"))
+    rows, lines = until_idle(beside)
+    assert "sounds fit into 0 s" in lines[0] or rows  # the first batch may hold enough
+
+
+def test_a_process_that_dies_is_told_and_the_next_snapshot_gets_another(beside, tmp_path):
+    beside.pace(LONG)
+    beside.add(save_snapshot(tmp_path / "network-snapshot-000001.safetensors"))
+    os.kill(beside._process.pid, signal.SIGKILL)
+    rows, lines = until_idle(beside)
+    assert (rows, lines) == ([], ["  no scores of network-snapshot-000001: the process that scores died"])
+    beside.add(save_snapshot(tmp_path / "network-snapshot-000002.safetensors"))
+    assert until_idle(beside)[0]
+
+
+def test_the_process_ends_with_the_one_that_it_belongs_to(beside, tmp_path):
+    beside.pace(LONG)
+    beside.add(save_snapshot(tmp_path / "network-snapshot-000001.safetensors"))
+    process = beside._process
+    process.stdin.close()  # as the system does when the training dies
+    assert process.wait(timeout=60) == 0
+
+
+def test_closing_ends_it_at_once_whatever_it_is_doing(beside, tmp_path):
+    beside.pace(LONG)
+    beside.add(save_snapshot(tmp_path / "network-snapshot-000001.safetensors"))
+    process = beside._process
+    began = time.monotonic()
+    beside.close()
+    assert time.monotonic() - began < 5
+    assert process.returncode is not None
+    assert beside.poll() == ([], [])
