@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-WIDE = 30.0  # positive values that are this much apart, largest to smallest, go on a logarithmic axis
+WIDE, WIDEST = 30.0, 1e9  # ratios of the largest to the smallest between which positive values go on a logarithmic axis
 
 
 @dataclass(frozen=True)
@@ -45,19 +45,20 @@ class Axis:
 
 def is_wide(values: Sequence[float]) -> bool:
     """Tell whether values are all above 0 and far apart."""
-    return min(values) > 0 and max(values) / min(values) >= WIDE
+    low, high = min(values), max(values)
+    return low > 0 and WIDE * low <= high <= WIDEST * low
 
 
-def spanning(values: Iterable[float], start: float, end: float, *, log: bool | None = None, room: float = 0.05) -> Axis:
+def spanning(values: Iterable[float], start: float, end: float, *, log: bool = True, room: float = 0.05) -> Axis:
     """Lay an axis over the finite ones of these values, with some room at both ends.
 
     Args:
-        log: None: logarithmic where all are above 0 and far apart.
+        log: whether it is logarithmic where all values are above 0 and far apart.
         room: share of the axis that is left empty at each end.
     """
     finite = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
     low, high = min(finite), max(finite)
-    if is_wide(finite) if log is None else log and low > 0:
+    if log and is_wide(finite):
         spare = max((high / low) ** room, 1.01)
         return Axis(low / spare, high * spare, start, end, log=True)
     spare = (high - low) * room if high > low else abs(high) * 0.5 or 0.5

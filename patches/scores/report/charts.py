@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from patches.scores.html import escape
 from patches.scores.report.content import Clip
-from patches.scores.report.figures import number
 from patches.scores.report.groups import Group
+from patches.scores.report.numerals import in_unit, named, number
 from patches.scores.report.plot import colour, curve, histograms
 from patches.scores.report.sounds import playable
-from patches.scores.report.tables import figure_name
 from patches.scores.report.waveform import Wave, zooms
 from stylegan3.metrics.estimate import Estimate
 
@@ -36,7 +35,7 @@ def distances(groups: Mapping[str, Sequence[float]]) -> str:
         f"median {number(statistics.median(values))}</span>"
         for index, (name, values) in enumerate(found.items())
     )
-    why = "Where outputs lie nearer to the training sounds than held-out real sounds do, they were copied."
+    why = "Outputs much nearer to a training sound than held-out real sounds ever are may be copies of it."
     return f'<p class="hint">{why}</p><figure class="chart wide">{svg}<figcaption>{keys}</figcaption></figure>'
 
 
@@ -46,19 +45,20 @@ def waveforms(clip: Clip) -> str:
 
 
 def _waveform(wave: Wave) -> str:
-    times = "".join(f"<span>{number(time)} s</span>" for time in wave.times)
+    times = "".join(f"<span>{time:.3f} s</span>" for time in wave.times)
     heading = f"<h3>{wave.heading}</h3>"
     return f'<figure class="chart">{heading}{wave.svg}<figcaption class="times">{times}</figcaption></figure>'
 
 
 def _course(group: Group, figure: str) -> str:
     rows = sorted((row for row in group.networks if row.kimg is not None), key=lambda row: row.kimg or 0)
-    points = [(row.kimg or 0.0, row.values[figure]) for row in rows if figure in row.values]
+    points = [(row.kimg or 0.0, in_unit(figure, row.values[figure])) for row in rows if figure in row.values]
     if sum(math.isfinite(estimate.value) for _, estimate in points) < POINTS:
         return ""
-    levels = {row.system: row.values[figure] for row in group.anchors if figure in row.values}
+    levels = {row.system: in_unit(figure, row.values[figure]) for row in group.anchors if figure in row.values}
     svg, far = curve(points, f"{figure} ({group.name}) over kimg", "kimg", levels)
-    heading = f"<h3>{figure_name(figure)} <small>{escape(group.name)}</small></h3>"
+    by = group.features if figure == group.metric else group.name
+    heading = f"<h3>{named(figure)} <small>{escape(by)}</small></h3>"
     return f'<figure class="chart">{heading}{svg}<figcaption>{_legend(levels, far)}</figcaption></figure>'
 
 

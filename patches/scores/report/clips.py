@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from patches.scores.html import data_uri, escape
 from patches.scores.report.content import Clip, Pair, Row
-from patches.scores.report.figures import number
+from patches.scores.report.numerals import number
 from patches.scores.report.sounds import Sounds
 from patches.scores.report.spectrogram import small_png, spectrogram
 

@@ -12,7 +12,7 @@ from html import escape
 import numpy as np
 
 from patches.scores.report.axis import Axis, is_wide, spanning
-from patches.scores.report.figures import number
+from patches.scores.report.numerals import number
 from stylegan3.metrics.estimate import Estimate
 
 COLOURS = 8

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from patches.scores.html import escape
 from patches.scores.report.axis import Axis, spanning
-from patches.scores.report.figures import ARROWS, DASH, direction, number, written
 from patches.scores.report.groups import Group
+from patches.scores.report.numerals import DASH, in_unit, named, number, written
 from patches.scores.rows import Score
 from stylegan3.metrics.estimate import Estimate
 
@@ -21,8 +21,8 @@ AROUND = ("sounds", "against", "seconds", "seeds", "features")
 def score_table(group: Group) -> str:
     """Write a group's table."""
     rows, figures = (*group.networks, *group.anchors), group.figures
-    axes = {name: _axis([row.values[name] for row in rows if name in row.values]) for name in figures}
-    heads = "".join(f'<th scope="col">{figure_name(name)}</th>' for name in figures)
+    axes = {name: _axis([in_unit(name, row.values[name]) for row in rows if name in row.values]) for name in figures}
+    heads = "".join(f'<th scope="col">{named(name)}</th>' for name in figures)
     context = "".join(f'<th scope="col" class="around">{name}</th>' for name in AROUND)
     body = "".join(_row(row, figures, axes) for row in rows)
     return (
@@ -32,20 +32,10 @@ def score_table(group: Group) -> str:
     )
 
 
-def figure_name(name: str) -> str:
-    """Write a figure's name with an arrow towards the better, where there is one."""
-    better = direction(name)
-    if better is None:
-        return escape(name)
-    said = f"{better} is better"
-    arrow = f'<span class="better" role="img" aria-label="{said}" title="{said}">{ARROWS[better]}</span>'
-    return f"{escape(name)} {arrow}"
-
-
 def _row(row: Score, figures: Sequence[str], axes: dict[str, Axis]) -> str:
     notes = "".join(f"<small>{escape(note)}</small>" for note in row.notes)
     kind = "" if row.kind == "network" else '<small class="tag">anchor</small>'
-    cells = "".join(_figure(row.values.get(name, Estimate(math.nan)), axes[name]) for name in figures)
+    cells = "".join(_figure(in_unit(name, row.values.get(name, Estimate(math.nan))), axes[name]) for name in figures)
     around = (
         f"{row.count:,}",
         f"{row.reference:,}" if row.reference else DASH,

@@ -13,7 +13,7 @@ from html import escape
 
 import numpy as np
 
-from patches.scores.report.figures import number
+from patches.scores.report.numerals import number
 
 CLOSE_UPS = (0.05, 0.1)  # seconds, the paper's
 COLUMNS = 800

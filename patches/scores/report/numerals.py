@@ -1,46 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures for the eye: how a number is written, and which way it gets better."""
+"""Figures for the eye: their numbers, their unit, and which way they get better (patches/scores/figures.py)."""
 
 import math
-from typing import Literal
 
+from patches.scores.figures import Better, figure
+from patches.scores.html import escape
 from stylegan3.metrics.estimate import Estimate
-
-Better = Literal["lower", "higher"]
 
 DASH = "–"
 ARROWS: dict[Better, str] = {"lower": "↓", "higher": "↑"}
 
-# Only figures that have a better direction whatever the sounds are. Precision is a share of outputs, not of music.
-DIRECTIONS: dict[str, Better] = {
-    "kad": "lower",
-    "frechet": "lower",
-    "fid": "lower",
-    "precision": "higher",
-    "recall": "higher",
-    "density": "higher",
-    "coverage": "higher",
-    "ndb": "lower",
-    "accuracy": "higher",
-    "inception": "higher",
-    "rmse": "lower",
-}
+
+def named(name: str) -> str:
+    """Write a figure's name as HTML: what it is as a tip, its unit, and an arrow to the better if there is one."""
+    known = figure(name)
+    unit = ", %" if known.share else ""
+    text = f'<span title="{escape(known.what)}">{escape(name.replace("_", " "))}{unit}</span>'
+    if known.better is None:
+        return text
+    said = f"{known.better} is better"
+    return f'{text} <span class="better" role="img" aria-label="{said}" title="{said}">{ARROWS[known.better]}</span>'
 
 
-def direction(name: str) -> Better | None:
-    """Tell which way a figure gets better; None: unknown, or neither."""
-    return DIRECTIONS.get(name.lower())
+def in_unit(name: str, estimate: Estimate) -> Estimate:
+    """Bring a figure into the unit that `named` tells: shares in percent."""
+    if not figure(name).share:
+        return estimate
+    return Estimate(100 * estimate.value, 100 * estimate.low, 100 * estimate.high)
 
 
 def number(value: float) -> str:
     """Write a number in three digits, with a true minus; what isn't finite is a dash."""
     if not math.isfinite(value):
         return DASH
-    if value == 0:
-        return "0"
     size = abs(value)
-    text = f"{value:,.0f}" if size >= 1000 else f"{value:.2e}" if size < 1e-4 else f"{value:.3g}"
-    return _minus(text) if size >= 1e-4 else text.replace("-", "−", 1) if value < 0 else text
+    text = f"{size:,.0f}" if size >= 1000 else f"{size:.2e}" if 0 < size < 1e-4 else f"{size:.3g}"
+    return f"−{text}" if value < 0 else text
 
 
 def written(estimate: Estimate) -> tuple[str, str]:
