@@ -18,6 +18,7 @@ import torch
 import spect.views  # noqa: F401  (registers every representation)
 from spect.audio import read, to_stereo
 from spect.errors import SoundError
+from spect.files import NewFolder
 from spect.preview import save_png
 from spect.representation import REPRESENTATIONS, Representation, of_length, parse_arguments, typed_arguments
 from spect.similarity import similarity
@@ -57,9 +58,9 @@ def convert(source: Path, out: Path, name: str, texts: dict[str, str]) -> str:
     back = of_length(representation.decode(canvas), sound.shape[-1])[0]
     peak = float(back.abs().max())
     wav, png = out.with_name(f"{out.name}.wav"), out.with_name(f"{out.name}.png")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_wav(wav, (back / max(1.0, peak)).numpy(), rate)
-    save_png(png, representation.preview(canvas)[0])
+    with NewFolder(out.parent):
+        write_wav(wav, (back / max(1.0, peak)).numpy(), rate)
+        save_png(png, representation.preview(canvas)[0])
     shape = "x".join(map(str, representation.shape))
     cut = max(0, sound.shape[-1] - representation.samples) / rate
     told = f"{wav}, {png}: {name} {shape}, similarity {similarity(sound[0].numpy(), back.numpy()):.4f}"

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files written whole or not at all: a temporary neighbour, flushed to the disk, then renamed over the target."""
+"""Files written whole or not at all: a temporary neighbour, flushed to the disk, then renamed over the target.
+
+Ctrl-C may come between any two calls. So whatever is made here is made inside the `try` that takes it away again.
+"""
 
 import contextlib
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO
 
 PARTIAL = ".part"
@@ -19,10 +23,9 @@ def whole_file(path: str | Path) -> Iterator[BinaryIO]:
     follows the umask, as that of any new file.
     """
     target = Path(path)
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}{PARTIAL}")
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}{PARTIAL}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(partial, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -31,6 +34,38 @@ def whole_file(path: str | Path) -> Iterator[BinaryIO]:
         partial.unlink(missing_ok=True)
         raise
     sync_folder(target.parent)
+
+
+class NewFolder:
+    """A folder for what a block writes: made with those above it; where the block fails, what stayed empty goes again.
+
+    Folders that were there before stay. A class, since a generator's context can be interrupted between making the
+    folder and the block.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._made: list[Path] = []  # deepest first
+
+    def __enter__(self) -> Path:
+        try:
+            self._made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+            self.path.mkdir(parents=True, exist_ok=True)
+            return self.path
+        except BaseException:
+            self._remove()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._remove()
+
+    def _remove(self) -> None:
+        for folder in self._made:
+            with contextlib.suppress(OSError):  # it holds something, or wasn't reached
+                folder.rmdir()
 
 
 def write_text(path: str | Path, text: str) -> None:

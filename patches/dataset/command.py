@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What dataset_tool_wav.py does with its options: scan, say what was found and what will be done, and build."""
 
-import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -25,6 +24,7 @@ from spect.dataset.select import Selection, check_dest, select
 from spect.dataset.skipped import write_skipped
 from spect.dataset.survey import Survey, fit, propose, survey
 from spect.errors import SoundError
+from spect.files import NewFolder
 
 PAPER = ("512x512", 44100)
 FEW = 16  # files, for which starting another process takes longer than reading them
@@ -159,21 +159,13 @@ def _give_up(found: Survey, dest: Path, dry: bool) -> None:
 
 
 def _build(request: Request, chosen: Selection, found: Survey, executor: Executor | None, workers: int) -> Built:
-    folder, preparation = request.dest.parent, request.preparation
     labels = chosen.labels.keep(facts.name for facts in found.good)
-    new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with progress("build", fit(found.good, preparation).canvases, "canvases") as advance:
-            return build(
-                chosen.source, found.good, labels, preparation, request.dest,
-                holdout=request.given["holdout"], executor=executor, workers=workers, progress=advance,
-            )  # fmt: skip
-    except BaseException:
-        if new:  # an interrupted run leaves nothing behind
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        raise
+    canvases = fit(found.good, request.preparation).canvases
+    with NewFolder(request.dest.parent), progress("build", canvases, "canvases") as advance:
+        return build(
+            chosen.source, found.good, labels, request.preparation, request.dest,
+            holdout=request.given["holdout"], executor=executor, workers=workers, progress=advance,
+        )  # fmt: skip
 
 
 def _previews(dest: Path, folder: Path, items: int, executor: Executor | None, workers: int) -> None:

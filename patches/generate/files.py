@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from patches.errors import UserError
 from patches.generate.choices import Output, Settings
 from patches.generate.network import Network
 from patches.generate.points import Point
@@ -18,7 +19,7 @@ from patches.generate.recipe import dump, write_recipe
 from patches.generate.synthesis import Batch
 from patches.loudness import Levels, lower_peak, measure, trim_tail
 from patches.version import PROGRAM
-from spect.files import whole_file
+from spect.files import NewFolder, whole_file
 from spect.preview import save_png
 from spect.wavfile import write_wav
 
@@ -37,6 +38,21 @@ class Written:
     def png(self) -> Path:
         """Its picture."""
         return self.wav.with_suffix(".png")
+
+
+class OutputFolder(NewFolder):
+    """--outdir, or a snapshot's folder in it; where nothing comes to be written, one that was made goes again.
+
+    Raises:
+        UserError: it can't be made.
+    """
+
+    def __enter__(self) -> Path:
+        try:
+            return super().__enter__()
+        except OSError as error:
+            reason = error.strerror
+            raise UserError(f"--outdir={self.path}: can't be made ({reason}); give another folder") from error
 
 
 def file_stem(point: Point, settings: Settings) -> str:

@@ -10,10 +10,10 @@ import torch
 
 from patches.errors import UserError
 from patches.generate.choices import Output, check_subtype
-from patches.generate.files import file_stem, write_sound
+from patches.generate.files import OutputFolder, file_stem, write_sound
 from patches.generate.network import Network
 from patches.generate.recipe import Recipe, computed_on
-from patches.generate.sweep import Outcome, Step, make_folder, open_snapshot
+from patches.generate.sweep import Outcome, Step, open_snapshot
 from patches.generate.synthesis import settled, synthesize
 from patches.runs import tensorfile
 
@@ -52,11 +52,11 @@ class Replay:
             check_hash(files, recipe)
         networks = {digest: open_snapshot(files[digest], self.device) for digest in self._wanted()}
         self._check_names(networks)
-        make_folder(self.outdir)
         outcome = Outcome(subtype=self._output(self.recipes[0]).subtype)
-        for recipe in self.recipes:
-            self._one(networks[recipe.network_sha256], recipe, outcome)
-            step(1)
+        with OutputFolder(self.outdir):
+            for recipe in self.recipes:
+                self._one(networks[recipe.network_sha256], recipe, outcome)
+                step(1)
         return outcome
 
     def _check_names(self, networks: Mapping[str, Network]) -> None:

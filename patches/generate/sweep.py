@@ -14,7 +14,7 @@ import torch
 from patches.errors import ONE_LINE_ERRORS, UserError
 from patches.generate.asked import Asked, Choices
 from patches.generate.choices import Output, Settings
-from patches.generate.files import Written, subfolders, write_sound
+from patches.generate.files import OutputFolder, Written, subfolders, write_sound
 from patches.generate.network import Network, open_network, read_conditions
 from patches.generate.pages import Page
 from patches.generate.series import Series
@@ -78,7 +78,10 @@ class Sweep:
         Raises:
             UserError: nothing at all could be written; the reason of the first snapshot.
         """
-        make_folder(self.outdir)
+        with OutputFolder(self.outdir):
+            return self._sweep(step)
+
+    def _sweep(self, step: Step) -> Outcome:
         outcome = Outcome(subtype=self.output.subtype)
         page = self.series.page(len(self.paths) + self.asked.makes_all)
         names = subfolders(self.paths) if len(self.paths) > 1 else [""]
@@ -95,19 +98,24 @@ class Sweep:
         network = open_snapshot(path, self.device)
         choices = choose(network, self.asked)
         check_layers(network, self.series.layers)
-        make_folder(folder)
+        outcome.sample_rate = network.view.sample_rate
+        outcome.notes += [note for note in choices.notes if note not in outcome.notes]
         before = len(outcome.written)
+        with OutputFolder(folder):
+            self._conditions(network, choices, folder, page, outcome, step)
+            if len(outcome.written) == before:
+                raise UserError(f"{path}: every sound it makes holds NaN or infinity; take an earlier snapshot")
+
+    def _conditions(
+        self, network: Network, choices: Choices, folder: Path, page: Page | None, outcome: Outcome, step: Step
+    ) -> None:
+        one = len(choices) == 1
         for chosen in choices:
             settings = self.settings.with_condition(chosen)
             if page:
-                one = len(choices) == 1
                 label = f"{network.kimg:g} kimg" + ("" if one or chosen is None else f", {chosen.told()}")
                 page.begin(label, settings.suffix(), settings.suffix() if one else f"{self.settings.suffix()}_all")
             self._condition(network, settings, folder, page, outcome, step)
-        outcome.sample_rate = network.view.sample_rate
-        outcome.notes += [note for note in choices.notes if note not in outcome.notes]
-        if len(outcome.written) == before:
-            raise UserError(f"{path}: every sound it makes holds NaN or infinity; take an earlier snapshot")
 
     def _condition(
         self, network: Network, settings: Settings, folder: Path, page: Page | None, outcome: Outcome, step: Step
@@ -164,18 +172,6 @@ def open_snapshot(path: Path, device: torch.device) -> Network:
         return open_network(path, device)
     except OSError as error:
         raise UserError(f"{path}: can't be read ({error.strerror})") from error
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder for the outputs.
-
-    Raises:
-        UserError: it can't be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--outdir={folder}: can't be made ({error.strerror}); give another folder") from error
 
 
 def _write_batch(

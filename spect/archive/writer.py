@@ -79,17 +79,28 @@ class ArchiveWriter:
         self._sync: Future[None] | None = None
 
     def __enter__(self) -> Self:
-        remove_stale(self.path)
-        self._file = open(self.temporary, "wb", buffering=0)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        return self
+        try:
+            remove_stale(self.path)
+            self._file = open(self.temporary, "wb", buffering=0)
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            return self
+        except BaseException:  # Ctrl-C has its moment here too, when no __exit__ would follow
+            self.discard()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove what isn't finished; nothing where `finish` was done.
+
+        A block that ends without `finish` calls it last: a Ctrl-C on the way to __exit__ finds nothing to leave then.
+        """
+        self.temporary.unlink(missing_ok=True)
         self._syncing.shutdown()
         if self._file is not None:
-            self.temporary.unlink(missing_ok=True)
             self._file.close()
             self._file = None
 

@@ -90,6 +90,7 @@ def build(
                 summary = {**_summary(done, labels, preparation, holdout), **sets}
                 digest = writer.finish(done.crcs, done.labels, done.records, summary, more)
                 return Built(digest, len(done.crcs), done.splits["holdout"], failed, done.seconds)
+            writer.discard()
         failed += done.failed
         progress(-len(done.crcs))
 

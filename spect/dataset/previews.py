@@ -11,14 +11,15 @@ import torch
 
 from spect.archive.reader import Archive
 from spect.dataset.pool import in_order
+from spect.files import NewFolder
 from spect.preview import picture, save_png
 
 
 def write_previews(archive: Path, folder: Path, executor: Executor | None, workers: int) -> Iterator[Path]:
     """Draw every canvas into `folder`; yields paths in order."""
-    folder.mkdir(parents=True, exist_ok=True)
     opened = Archive.open(archive)
-    yield from in_order(executor, workers, partial(_draw, opened, folder), range(len(opened)))
+    with NewFolder(folder):
+        yield from in_order(executor, workers, partial(_draw, opened, folder), range(len(opened)))
 
 
 def _draw(archive: Archive, folder: Path, index: int) -> Path:

@@ -198,6 +198,26 @@ def test_classes_are_chosen_by_name_and_index(drums, tmp_path):
     assert json.loads((tmp_path / "name/seed0000_c1.json").read_text())["class"] == {"index": 1, "name": "snare"}
 
 
+def test_what_is_refused_leaves_no_folder(snapshot, drums, tmp_path):
+    bad = tmp_path / "network-snapshot-000001.safetensors"
+    bad.write_bytes(b"no")
+    out = tmp_path / "new" / "out"
+    for options in (
+        ("--network", drums, "--seeds", "0"),
+        ("--network", drums, "--seeds", "0", "--class", "tom"),
+        ("--network", drums, bad, "--seeds", "0", "--class", "tom"),
+        ("--network", snapshot, "--style-rows=0", "--style-cols=1", "--style-layers=0-99"),
+    ):
+        call(*options, "--outdir", out, code=2)
+        assert list(tmp_path.iterdir()) == [bad]
+
+
+def test_a_snapshot_that_is_refused_has_no_folder_beside_the_others(snapshot, drums, tmp_path):
+    told = call("--network", snapshot, drums, "--outdir", tmp_path, "--seeds=0", "--class=kick")
+    assert "without classes" in told
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["network-snapshot-000002", "table_c0.png"]
+
+
 def test_class_needed_and_class_not_known_are_said(snapshot, drums, tmp_path):
     assert "kick, snare" in call("--network", drums, "--outdir", tmp_path, "--seeds", "0", code=2)
     assert "kick, snare" in call("--network", drums, "--outdir", tmp_path, "--seeds", "0", "--class", "tom", code=2)
@@ -255,6 +275,7 @@ def test_two_bad_snapshots_leave_nothing(snapshot, tmp_path):
         path.write_bytes(b"no")
     error = call("--network", bad[0], "--network", bad[1], "--outdir", tmp_path / "out", "--seeds", "0", code=2)
     assert "none of 2" in error
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_network_of_nan_is_refused_and_writes_no_sound(tmp_path):
@@ -262,7 +283,7 @@ def test_a_network_of_nan_is_refused_and_writes_no_sound(tmp_path):
     tensors, header = tensorfile.load(path)
     tensorfile.save(path, {name: tensor * float("nan") for name, tensor in tensors.items()}, header)
     assert "NaN" in call("--network", path, "--outdir", tmp_path / "out", "--seeds", "0-1", code=2)
-    assert not list((tmp_path / "out").iterdir())
+    assert [one.name for one in tmp_path.iterdir()] == ["n.safetensors"]
 
 
 def rewritten(snapshot: Path, path: Path, **changes: object) -> Path:

@@ -18,6 +18,7 @@ import soundfile
 import torch
 
 from spect import audio
+from spect.archive import writer
 from spect.archive.reader import Archive
 from spect.cmyk import Cmyk
 from spect.dataset import build as build_module
@@ -33,6 +34,7 @@ from spect.dataset.scan import Facts, examine
 from spect.dataset.sources import Source, find
 from spect.dataset.survey import survey
 from spect.errors import SoundError
+from tests.spect.interrupts import SOME, interrupted
 
 RATE = 8000
 SHAPE = Cmyk(sample_rate=RATE, rows=16, frames=32)  # 1024 samples
@@ -221,6 +223,25 @@ def test_classes_stand_in_labels_and_summary(sounds: Path, tmp_path: Path) -> No
     assert archive.classes == ("a", "b")
     assert archive.labels.tolist() == [0, 0, 0, 1, 1, -1]
     assert archive.summary["class_items"] == [3, 2]
+
+
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # Python drops those of a generator's end
+def test_ctrl_c_at_any_line_of_a_build_that_begins_again_leaves_nothing(tmp_path: Path) -> None:
+    for name in ("changed", "kept"):
+        store(tmp_path / "s" / f"{name}.wav", 100, channels=1)
+    listing = find(tmp_path / "s")
+    facts = [examine(listing.source, name) for name in listing.names]
+    store(tmp_path / "s" / "changed.wav", 77, channels=1)
+    places = []
+    for place in interrupted((build_module, writer), lambda: build(listing.source, facts, NONE, PLAIN, tmp_path / "z")):
+        if (tmp_path / "z").exists():
+            Archive.open(tmp_path / "z").verify()
+            (tmp_path / "z").unlink()
+        assert [path.name for path in tmp_path.iterdir()] == ["s"], place
+        places.append(place)
+    assert len(places) > SOME
 
 
 def test_a_file_that_changed_since_the_scan_is_left_out_and_named(sounds: Path, tmp_path: Path) -> None:
