@@ -35,14 +35,13 @@ KAD. (In brackets: what a singular covariance would give; `frechet` refuses.)
 """
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
 
 import torch
 
 from stylegan3.errors import NetworkError
 from stylegan3.metrics.distances import checked
 from stylegan3.metrics.estimate import Estimate
+from stylegan3.metrics.moments import Moments
 
 _GROUPS = 10  # of the jackknife
 _T95 = 2.262157  # Student's 97.5 % quantile for _GROUPS - 1
@@ -50,44 +49,6 @@ _PARTS = (1, 2, 4)  # whole, halves, quarters
 _DRAWN = 2**18  # Gaussian numbers that make a bias precise
 _MOST = 4096  # references drawn at most: beyond, the bias is 1 / M
 FEWEST = 4 * _GROUPS  # outputs for frechet_infinity
-
-
-@dataclass(frozen=True)
-class Moments:
-    """What the Frechet distance knows of a set of features. Shape: mean [d], covariance [d, d] (over count - 1)."""
-
-    count: int
-    mean: torch.Tensor
-    covariance: torch.Tensor
-
-    def merge(self, other: "Moments") -> "Moments":
-        """Give the moments of both sets together (Chan, Golub and LeVeque 1983, equation 2.1)."""
-        if self.mean.shape != other.mean.shape:
-            raise NetworkError(f"moments: features of {len(self.mean)} and {len(other.mean)} numbers can't be merged")
-        count = self.count + other.count
-        apart = other.mean - self.mean
-        scatter = self.covariance * (self.count - 1) + other.covariance * (other.count - 1)
-        scatter = scatter + torch.outer(apart, apart) * (self.count * other.count / count)
-        return Moments(count, self.mean + apart * (other.count / count), scatter / (count - 1))
-
-
-def moments(features: torch.Tensor | Iterable[torch.Tensor]) -> Moments:
-    """Return count, mean and covariance of features or of batches of them, in float64, one batch in memory at a time.
-
-    Shape: [N, d], or each [any, d]; at least 2 in all.
-
-    Raises:
-        NetworkError: other shapes, NaN or Inf.
-    """
-    total: Moments | None = None
-    for batch in [features] if isinstance(features, torch.Tensor) else features:
-        if batch.ndim == 2 and batch.shape[0] == 0:
-            continue
-        one = _batch_moments(checked(batch, "moments: features", least=1))
-        total = one if total is None else total.merge(one)
-    if total is None or total.count < 2:
-        raise NetworkError(f"moments: at least 2 items are needed, got {total.count if total else 0}; give more")
-    return total
 
 
 def frechet(reference: Moments, other: Moments) -> float:
@@ -179,12 +140,6 @@ class _Distances:
         return (
             float((mean - self.reference.mean).square().sum()) + traces - 2 * _root_trace(gram) / math.sqrt(count - 1)
         )
-
-
-def _batch_moments(x: torch.Tensor) -> Moments:
-    mean = x.mean(0)
-    centred = x - mean
-    return Moments(x.shape[0], mean, centred.T @ centred / max(1, x.shape[0] - 1))
 
 
 def _same_size(reference: Moments, size: int) -> None:
