@@ -15,10 +15,10 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from spect.errors import SoundError
+from spect.measures.mel_spectrogram import frame_size
 from spect.phase.frames import Frames
 from spect.phase.griffin_lim import griffin_lim as find_phase
 
-FRAME_SECONDS = 0.046  # of Griffin-Lim; rounded to a power of two
 TRANSITION = 2 ** (1 / 6)  # of the low-pass: from the cutoff, where nothing is lost yet, to where all is
 EDGE_HOP = 1024  # cmyk's frames
 
@@ -65,7 +65,7 @@ def griffin_lim(sounds: Tensor, sample_rate: int, iterations: int, rng: Generato
 
     Both channels start from the same phases, so that mono stays mono.
     """
-    size = max(4, 2 ** round(math.log2(FRAME_SECONDS * sample_rate)))
+    size = frame_size(sample_rate)
     length = sounds.shape[-1]
     frames = Frames(size, size // 4, -(-length // (size // 4)) + 1, length)
     magnitude = frames.stft(sounds).abs()

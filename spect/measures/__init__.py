@@ -10,11 +10,11 @@ from spect.measures.features import (
     levels,
     log_mel_statistics,
     log_spectral_distance,
-    mel_filters,
     stereo_and_level,
     waveform_features,
 )
 from spect.measures.image import stereo_image
+from spect.measures.mel_spectrogram import mel_filters
 from spect.measures.modulation import modulation_spectrum
 from spect.measures.pitch import CentsOff, Pitch, cents_off, pitch_track
 from spect.measures.registry import FEATURES, FeatureSet, features_in_batches

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything that is measured on single sounds, in one dict, and which of the sounds are defective.
 
-Every measure is a number a sound, defined for any sound, silence and NaN included (samples that aren't finite count as 0
-in all but `finite`). The thresholds of `judge` were held against real sounds, 302 drum hits, 120 notes of a sound font
-and 2 500 spoken digits, each at full length; how many of each it finds stands beside the threshold. A real sound may
-have a defect: the share of a network's outputs says something beside the share of real sounds only.
+Every measure is a number a sound, defined for any sound, silence and NaN included (samples that aren't finite
+count as 0 in all but `finite`). The thresholds of `judge` were held against real sounds, 302 drum hits, 120 notes of
+a sound font and 2 500 spoken digits, each at full length; how many of each it finds stands beside the threshold. Real
+sounds have defects too: the share of a network's outputs says something beside the share of real sounds only.
 """
 
 from collections.abc import Iterable, Mapping
@@ -40,7 +40,7 @@ UNITS = {
 }
 
 CLIPPED_MOST = 0.001  # share of samples: 11 drums, 0 notes, 0 digits
-DC_MOST = 0.01  # of the peak: 11 drums, 11 notes (synth bass), 500 digits (of one speaker's microphone)
+DC_MOST = 0.01  # of the peak: 11 drums, 11 notes (warm pad, a string), 500 digits (of one speaker's microphone)
 FRAME_CLICKS_MOST = 4.0  # 0 drums (largest 3.7), 0 notes (3.5), 0 digits (3.3); hop 1 024, digits 256
 CLICKS_MOST = 5.0  # a second: 1 drum, 0 notes, 1 digit
 MONO_LEAST_DB = -10.0  # a tenth of the power is left: none (lowest -6.3); not finite and silent: none

@@ -6,21 +6,18 @@ Three views of a sound, on purpose unlike. `log_mel_statistics` is blind to phas
 the level; `stereo_and_level` sees little else. Each feature is made of groups, each divided by the root of its size, so
 that no group rules the distance by mere number. Any L from 1 up is taken; meaningful are 1 024 samples and more, at 8
 to 48 kHz.
-Change a number below, and FEATURE_VERSION: scores of different versions can't be compared.
+Change a number below or in mel_spectrogram.py, and FEATURE_VERSION: scores of different versions can't be compared.
 """
 
 import math
 
 import torch
 
+from spect.measures.mel_spectrogram import DB_UNIT, FLOOR_DB, MEL_LOWEST_HZ, log_mel
 from spect.measures.sounds import check_sounds, finite_only, mid_of, ratio
 
 FEATURE_VERSION = 1
 
-MEL_BANDS = 48
-MEL_LOWEST_HZ = 40.0
-FRAME_SECONDS = 0.046  # rounded to a power of two: 2 048 samples at 44.1 kHz, 512 at 8 kHz
-FLOOR_DB = -80.0  # below full scale; quieter bands and blocks count as this
 SCALES = (1, 2, 4, 8, 16)  # frames of a quarter window: 12 ms to 190 ms
 SEGMENTS = 4
 ENVELOPES = (8, 32, 128)  # blocks a sound
@@ -28,7 +25,6 @@ LAGS = 64
 STEREO_BLOCKS = 8
 STEREO_BANDS = 6
 SILENT_SHARE = 1e-6  # of a sound's energy: a band with less has no place between left and right
-DB_UNIT = 20.0  # decibels that count as 1
 SILENT_DB = -80.0  # a peak below this is silence
 CLIPPED = 1 - 2**-15  # full scale of 16 bits
 
@@ -143,43 +139,6 @@ def _octave_bands(bins: int, sample_rate: int) -> torch.Tensor:
     edges = torch.logspace(math.log2(MEL_LOWEST_HZ), math.log2(sample_rate / 2), STEREO_BANDS + 1, base=2)
     edges[-1] = sample_rate
     return ((hz >= edges[:-1, None]) & (hz < edges[1:, None])).float()
-
-
-def log_mel(
-    mid: torch.Tensor, sample_rate: int, *, seconds: float = FRAME_SECONDS, bands: int = MEL_BANDS
-) -> torch.Tensor:
-    """Return the log-mel spectrogram in units of 20 dB. Shape: [N, L] -> [N, bands, frames].
-
-    Hann window, hop of a quarter, zeros around, so that the first and the last sample lie in as many frames as others.
-
-    Args:
-        seconds: a frame's length, rounded to a power of two of samples.
-    """
-    size = frame_size(sample_rate, seconds)
-    window = torch.hann_window(size, device=mid.device)
-    hop = size // 4
-    padded = torch.nn.functional.pad(mid, (size - hop, size - hop + (-mid.shape[1]) % hop))
-    power = torch.fft.rfft(padded.unfold(-1, size, hop) * window).abs().square() * (2 / window.sum()) ** 2
-    mel = power @ mel_filters(sample_rate, size, bands).to(mid).T
-    decibels = 10 * torch.log10(mel + 10 ** (FLOOR_DB / 10))
-    return decibels.transpose(1, 2) / DB_UNIT
-
-
-def frame_size(sample_rate: int, seconds: float = FRAME_SECONDS) -> int:
-    """Return a frame's length in samples: the power of two nearest to so many seconds, 4 at least."""
-    return max(4, 2 ** round(math.log2(seconds * sample_rate)))
-
-
-def mel_filters(sample_rate: int, size: int, bands: int = MEL_BANDS) -> torch.Tensor:
-    """Return triangles of peak 1, evenly spaced in mel (HTK: 2595 log10(1 + f / 700)) from 40 Hz to Nyquist.
-
-    Shape: [bands, size / 2 + 1].
-    """
-    low, high = (2595 * math.log10(1 + hz / 700) for hz in (MEL_LOWEST_HZ, sample_rate / 2))
-    corners = 700 * (10 ** (torch.linspace(low, high, bands + 2, dtype=torch.float64) / 2595) - 1)
-    hz = torch.arange(size // 2 + 1, dtype=torch.float64) * sample_rate / size
-    left, centre, right = corners[:-2, None], corners[1:-1, None], corners[2:, None]
-    return torch.minimum((hz - left) / (centre - left), (right - hz) / (right - centre)).clamp_min(0)
 
 
 def _steps(mel: torch.Tensor, scale: int) -> torch.Tensor:

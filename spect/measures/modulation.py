@@ -4,12 +4,13 @@
     X[b, k] = sqrt(2 / T) sum over t of E[b, t] cos(pi k (t + 1/2) / T),   k = 1 ... T - 1,   at k r / (2 T) Hz
     feature[a, m] = sqrt(mean over bands b in a of sum over k in octave m of X[b, k]^2 / T)
 
-E is a log-mel spectrogram of 24 bands in short frames (23 ms, a hop of about 6; r frames a second), in units of 20 dB;
-a are 6 neighbouring groups of 4 bands, m the octaves about 2, 4, 8, 16, 32 and 64 Hz. The cosine transform continues
-a sound evenly at its ends, where a Fourier transform would hear a jump from the last frame to the first. By Parseval
-the squares of a band's octaves add up to the variance of its level: each number is a deviation, in 20 dB. An octave
-without a coefficient, below half a turn a sound or above half the frame rate, is 0. After Chi, Ru and Shamma 2005
-(spectro-temporal modulations) and McDermott and Simoncelli 2011 (modulation bands of sound texture).
+E is a log-mel spectrogram of 24 bands in short frames (23 ms, a hop of about 6; r frames a second), in units of 20 dB,
+of the T frames that lie inside the sound, so that a steady sound doesn't move; a are 6 neighbouring groups of 4 bands,
+m the octaves about 2, 4, 8, 16, 32 and 64 Hz. The cosine transform continues a sound evenly at its ends, where a
+Fourier transform would hear a jump from the last frame to the first. By Parseval the squares of a band's octaves add
+up to the variance of its level: each number is a deviation, in 20 dB. An octave without a coefficient, below half a
+turn a sound or above half the frame rate, is 0. After Chi, Ru and Shamma 2005 (spectro-temporal modulations) and
+McDermott and Simoncelli 2011 (modulation bands of sound textures).
 """
 
 import math
@@ -17,7 +18,7 @@ import math
 import torch
 from torch import Tensor
 
-from spect.measures.features import frame_size, log_mel
+from spect.measures.mel_spectrogram import frame_size, log_mel
 from spect.measures.sounds import mid_of
 
 FRAME_SECONDS = 0.023  # a power of two: 1 024 samples at 44.1 kHz, 256 at 8 kHz (nearest in octaves)
@@ -34,7 +35,8 @@ def modulation_spectrum(sounds: Tensor, sample_rate: int) -> Tensor:
     Shape: [N, 1 or 2, L] -> [N, 6 * 6], acoustic bands from low to high, in each the octaves from slow to fast.
     """
     mel = log_mel(mid_of(sounds), sample_rate, seconds=FRAME_SECONDS, bands=BANDS)
-    energy = _cosine_energy(mel) @ _octaves(mel.shape[-1], sample_rate).to(mel).T  # [N, bands, octaves]
+    inside = mel[..., 3:-3] if mel.shape[-1] > 6 else mel[..., :1]  # of four quarters of a frame, three are outside
+    energy = _cosine_energy(inside) @ _octaves(inside.shape[-1], sample_rate).to(mel).T  # [N, bands, octaves]
     pooled = energy.unflatten(1, (ACOUSTIC, BANDS // ACOUSTIC)).mean(2)
     return pooled.sqrt().flatten(1) / math.sqrt(ACOUSTIC * len(OCTAVES_HZ))
 

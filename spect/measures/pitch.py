@@ -4,8 +4,8 @@
 pYIN (Mauch and Dixon 2014), as librosa has it, follows the pitch of a sound's mono mix from 32 to 2 100 Hz in frames of
 4 096 samples at 40 to 50 kHz (93 ms, every 46); sounds of other rates are brought to 44.1 kHz first, since YIN takes a
 high tone sampled coarsely for its octave. On a grid of a fifth of a semitone pYIN is five times as fast as on librosa's
-tenth; plain YIN (de Cheveigné and Kawahara 2002), which interpolates between samples, then finds each frame's pitch near
-it, to about 2 cents. A sound's pitch is the median over its voiced frames. About 40 ms a sound of one second.
+tenth; plain YIN (de Cheveigné and Kawahara 2002), which interpolates between samples, then finds each frame's pitch
+near it, to about 3 cents. A sound's pitch is the median over its voiced frames. About 40 ms a sound of one second.
 
 Needs the extra `pitch`: librosa, imported at the first use.
 """
@@ -147,7 +147,7 @@ def _level(wave: np.ndarray) -> np.ndarray:
 
 
 def _refined(wave: np.ndarray, sample_rate: int, hz: np.ndarray, sure: np.ndarray) -> np.ndarray:
-    """Return the voiced frames' pitches off the grid, by YIN where it finds one near. Shape: [L], [T], [T] -> [voiced]."""
+    """Return the voiced frames' pitches, by YIN where it finds one near. Shape: [L], [T], [T] -> [voiced]."""
     coarse, side = hz[sure], 2 ** (2 * NEAR / 12)
     fine = _librosa().yin(
         wave,

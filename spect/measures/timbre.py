@@ -3,12 +3,13 @@
 
 P[t, k] is the power spectrum of all channels together, in Hann frames of about 46 ms at half overlap.
 
-    centroid = sum of f[k] A[k] / sum of A[k],   A[k]^2 = mean over t of P[t, k]
+    centroid = mean over t, weighted by energy, of sum of f[k] A[t, k] / sum of A[t, k],   A^2 = P
     noisiness = e^gamma mean over t and blocks of 32 bins, weighted by energy, of
                 (geometric mean of P in the block) / (arithmetic mean)
 
-The ratio is MPEG-7's spectral flatness (ISO/IEC 15938-4), in blocks, so that dull noise is noise too; the power of white
-noise is exponentially distributed in each bin, where the ratio is e^-gamma (gamma Euler's constant): it counts as 1.
+The ratio is MPEG-7's spectral flatness (ISO/IEC 15938-4), in blocks, so that dull noise is noise too; the power of
+white noise is exponentially distributed in each bin, where the ratio is e^-gamma (gamma Euler's constant): it counts
+as 1.
 """
 
 import math
@@ -16,7 +17,7 @@ import math
 import torch
 from torch import Tensor
 
-from spect.measures.features import frame_size
+from spect.measures.mel_spectrogram import frame_size
 from spect.measures.sounds import check_sounds, finite_only, ratio
 
 BLOCK = 32  # bins
@@ -34,9 +35,7 @@ def timbre(sounds: Tensor, sample_rate: int) -> dict[str, Tensor]:
     """
     check_sounds(sounds)
     power = _power(finite_only(sounds).float(), sample_rate)
-    amplitude = power.mean(1).sqrt()
-    hz = torch.linspace(0, sample_rate / 2, power.shape[-1], device=power.device)
-    return {"centroid_hz": ratio(amplitude @ hz, amplitude.sum(1)), "flatness": _noisiness(power)}
+    return {"centroid_hz": _centroid(power, sample_rate), "flatness": _noisiness(power)}
 
 
 def _power(sounds: Tensor, sample_rate: int) -> Tensor:
@@ -47,6 +46,14 @@ def _power(sounds: Tensor, sample_rate: int) -> Tensor:
     window = torch.hann_window(size, device=sounds.device)
     spectrum = torch.view_as_real(torch.fft.rfft(padded.unfold(-1, size, hop) * window))
     return spectrum.square().sum(-1).sum(1)
+
+
+def _centroid(power: Tensor, sample_rate: int) -> Tensor:
+    """Return the energy-weighted mean of the frames' centroids, in Hz. Shape: [N, T, bins] -> [N]."""
+    hz = torch.linspace(0, sample_rate / 2, power.shape[-1], device=power.device)
+    amplitude, energy = power.sqrt(), power.sum(-1)
+    centroids = ratio(amplitude @ hz, amplitude.sum(-1))
+    return ratio((energy * centroids).sum(1), energy.sum(1))
 
 
 def _noisiness(power: Tensor) -> Tensor:

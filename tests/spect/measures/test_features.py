@@ -8,17 +8,14 @@ import torch
 
 from spect.errors import SoundError
 from spect.measures.features import (
-    DB_UNIT,
-    FLOOR_DB,
     LAGS,
-    MEL_BANDS,
     levels,
     log_mel_statistics,
     log_spectral_distance,
-    mel_filters,
     stereo_and_level,
     waveform_features,
 )
+from spect.measures.mel_spectrogram import DB_UNIT, FLOOR_DB, MEL_BANDS, mel_filters
 
 FEATURES = [log_mel_statistics, waveform_features]
 RATES = [8000, 11025, 16000, 22050, 32000, 44100, 48000]
