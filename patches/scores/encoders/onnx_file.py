@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run an ONNX file by onnxruntime, on the CPU and on as many threads as torch has. A graph of numbers: no code in it."""
+"""Run an ONNX file by onnxruntime, on the CPU and on as many threads as torch has: a graph of numbers without code."""
 
 import logging
 from collections.abc import Callable
@@ -46,7 +46,9 @@ def open_onnx(path: Path) -> Callable[[Tensor], Tensor]:
             first = session.run(None, {name: tensor.cpu().numpy().astype(dtype)})[0]
         except Exception as error:
             shape = list(tensor.shape)
-            raise UserError(f"{path}: can't encode a tensor {shape}, it takes {inputs[0].shape} ({_short(error)})") from error
+            raise UserError(
+                f"{path}: can't encode a tensor {shape}, it takes {inputs[0].shape} ({_short(error)})"
+            ) from error
         return torch.from_numpy(np.asarray(first, np.float32)).to(tensor.device)
 
     return run
