@@ -13,7 +13,7 @@ import math
 
 import torch
 
-from spect.errors import SoundError
+from spect.measures.sounds import check_sounds, finite_only, mid_of, ratio
 
 FEATURE_VERSION = 1
 
@@ -42,7 +42,7 @@ def log_mel_statistics(sounds: torch.Tensor, sample_rate: int) -> torch.Tensor:
 
     Shape: [N, 1 or 2, L] -> [N, 48 * (2 + 4 + 5)].
     """
-    mel = _log_mel(_mid(sounds), sample_rate)  # [N, bands, frames]
+    mel = log_mel(mid_of(sounds), sample_rate)  # [N, bands, frames]
     mean = mel.mean(-1)
     quarters = torch.nn.functional.adaptive_avg_pool1d(mel, SEGMENTS) - mean[..., None]
     groups = [mean, mel.std(-1, correction=0), quarters.flatten(1)]
@@ -59,7 +59,7 @@ def waveform_features(sounds: torch.Tensor, sample_rate: int) -> torch.Tensor:
 
     Shape: [N, 1 or 2, L] -> [N, 8 + 32 + 128 + 8 + 32 + 64 + 1].
     """
-    mid = _mid(sounds)
+    mid = mid_of(sounds)
     side = (sounds[:, 0] - sounds[:, -1]).float() / 2
     groups = [_envelope(mid, blocks) for blocks in ENVELOPES]
     groups += [_envelope(side, ENVELOPES[0]), _crest(mid, ENVELOPES[1]), _autocorrelation(mid, sample_rate)]
@@ -76,7 +76,7 @@ def stereo_and_level(sounds: torch.Tensor, sample_rate: int) -> torch.Tensor:
 
     Shape: [N, 1 or 2, L] -> [N, 8 + 1 + 1 + 6 * 3].
     """
-    _mid(sounds)  # refuses what isn't finite
+    mid_of(sounds)  # refuses what isn't finite
     left, right = sounds[:, 0].float(), sounds[:, -1].float()
     louder = _blocks(torch.stack([left, right], 1).flatten(0, 1), STEREO_BLOCKS).square().mean(-1)
     louder = louder.unflatten(0, (-1, 2)).amax(1)
@@ -87,9 +87,9 @@ def stereo_and_level(sounds: torch.Tensor, sample_rate: int) -> torch.Tensor:
     own_a, own_b, cross = (values @ bands.T for values in (a.abs().square(), b.abs().square(), (a * b.conj()).real))
     both = own_a + own_b
     heard = both > SILENT_SHARE * both.sum(1, keepdim=True).clamp_min(1e-20)
-    side = torch.where(heard, _ratio(both - 2 * cross, 2 * both), 0.0)
-    balance = torch.where(heard, _ratio((own_b - own_a).abs(), both), 0.0)
-    together = torch.where(heard, _ratio(cross, (own_a * own_b).sqrt()), 1.0)
+    side = torch.where(heard, ratio(both - 2 * cross, 2 * both), 0.0)
+    balance = torch.where(heard, ratio((own_b - own_a).abs(), both), 0.0)
+    together = torch.where(heard, ratio(cross, (own_a * own_b).sqrt()), 1.0)
     groups += [side, balance, together]
     return torch.cat([group / math.sqrt(group.shape[1]) for group in groups], dim=1)
 
@@ -121,9 +121,9 @@ def levels(sounds: torch.Tensor) -> dict[str, torch.Tensor]:
 
     Shape: [N, 1 or 2, L] -> each [N].
     """
-    _check(sounds)
+    check_sounds(sounds)
     finite = torch.isfinite(sounds).flatten(1).all(1)
-    clean = torch.nan_to_num(sounds.double(), nan=0.0, posinf=0.0, neginf=0.0)
+    clean = finite_only(sounds).double()
     size = clean.abs().flatten(1)
     means = clean.mean(-1)
     power = clean.square().flatten(1).mean(1)
@@ -145,41 +145,38 @@ def _octave_bands(bins: int, sample_rate: int) -> torch.Tensor:
     return ((hz >= edges[:-1, None]) & (hz < edges[1:, None])).float()
 
 
-def _check(sounds: torch.Tensor) -> None:
-    if sounds.ndim != 3 or sounds.shape[1] not in (1, 2) or sounds.shape[2] == 0:
-        raise SoundError(f"measures: sounds are [N, 1 or 2, L], got {list(sounds.shape)}")
-
-
-def _mid(sounds: torch.Tensor) -> torch.Tensor:
-    """Return the mid. Shape: [N, 1 or 2, L] -> [N, L]. Raises: SoundError for NaN or Inf."""
-    _check(sounds)
-    if not torch.isfinite(sounds).all():
-        raise SoundError("measures: a sound holds NaN or Inf; leave it out first (levels()['finite'])")
-    return sounds.float().mean(1)
-
-
-def _log_mel(mid: torch.Tensor, sample_rate: int) -> torch.Tensor:
+def log_mel(
+    mid: torch.Tensor, sample_rate: int, *, seconds: float = FRAME_SECONDS, bands: int = MEL_BANDS
+) -> torch.Tensor:
     """Return the log-mel spectrogram in units of 20 dB. Shape: [N, L] -> [N, bands, frames].
 
     Hann window, hop of a quarter, zeros around, so that the first and the last sample lie in as many frames as others.
+
+    Args:
+        seconds: a frame's length, rounded to a power of two of samples.
     """
-    size = 2 ** round(math.log2(FRAME_SECONDS * sample_rate))
+    size = frame_size(sample_rate, seconds)
     window = torch.hann_window(size, device=mid.device)
     hop = size // 4
     padded = torch.nn.functional.pad(mid, (size - hop, size - hop + (-mid.shape[1]) % hop))
     power = torch.fft.rfft(padded.unfold(-1, size, hop) * window).abs().square() * (2 / window.sum()) ** 2
-    mel = power @ mel_filters(sample_rate, size).to(mid).T
+    mel = power @ mel_filters(sample_rate, size, bands).to(mid).T
     decibels = 10 * torch.log10(mel + 10 ** (FLOOR_DB / 10))
     return decibels.transpose(1, 2) / DB_UNIT
 
 
-def mel_filters(sample_rate: int, size: int) -> torch.Tensor:
+def frame_size(sample_rate: int, seconds: float = FRAME_SECONDS) -> int:
+    """Return a frame's length in samples: the power of two nearest to so many seconds, 4 at least."""
+    return max(4, 2 ** round(math.log2(seconds * sample_rate)))
+
+
+def mel_filters(sample_rate: int, size: int, bands: int = MEL_BANDS) -> torch.Tensor:
     """Return triangles of peak 1, evenly spaced in mel (HTK: 2595 log10(1 + f / 700)) from 40 Hz to Nyquist.
 
     Shape: [bands, size / 2 + 1].
     """
     low, high = (2595 * math.log10(1 + hz / 700) for hz in (MEL_LOWEST_HZ, sample_rate / 2))
-    corners = 700 * (10 ** (torch.linspace(low, high, MEL_BANDS + 2, dtype=torch.float64) / 2595) - 1)
+    corners = 700 * (10 ** (torch.linspace(low, high, bands + 2, dtype=torch.float64) / 2595) - 1)
     hz = torch.arange(size // 2 + 1, dtype=torch.float64) * sample_rate / size
     left, centre, right = corners[:-2, None], corners[1:-1, None], corners[2:, None]
     return torch.minimum((hz - left) / (centre - left), (right - hz) / (right - centre)).clamp_min(0)
@@ -222,14 +219,9 @@ def _autocorrelation(signal: torch.Tensor, sample_rate: int) -> torch.Tensor:
     lags = torch.logspace(0, math.log2(longest), LAGS, base=2, dtype=torch.float64).round().long().clamp(0, length - 1)
     size = 2 ** math.ceil(math.log2(2 * length))
     products = torch.fft.irfft(torch.fft.rfft(signal, n=size).abs().square(), n=size)
-    return _ratio(products[:, lags.to(signal.device)], products[:, :1])
+    return ratio(products[:, lags.to(signal.device)], products[:, :1])
 
 
 def _skewness(signal: torch.Tensor) -> torch.Tensor:
     """Return the third moment about zero over the level's cube. Shape: [N, L] -> [N]."""
-    return _ratio(signal.pow(3).mean(1), signal.square().mean(1).pow(1.5))
-
-
-def _ratio(numerator: torch.Tensor, denominator: torch.Tensor) -> torch.Tensor:
-    """Divide, 0 where there is nothing to divide by."""
-    return torch.where(denominator > 1e-20, numerator / denominator.clamp_min(1e-20), torch.zeros_like(numerator))
+    return ratio(signal.pow(3).mean(1), signal.square().mean(1).pow(1.5))
