@@ -5,15 +5,17 @@ Both hear mono sounds [n, L] of one rate and length, brought to a root-mean-squa
 score's business; silence stays silence), and give d numbers before the last layer:
 
     spectrogram: log-mel [n, 1, 48, T], a frame every 16 ms (every L / 192 for longer sounds)
-                 -> 4 times (3x3 convolution, norm, ReLU, max pooling) -> mean and maximum over all places
-    waveform:    samples [n, 1, L] -> convolution of 8 ms, one every ms (every L / 4096 for longer sounds), norm, ReLU
-                 -> 4 times (convolution of 5, norm, ReLU, max pooling) -> mean and maximum over time
+                 -> 5x5 convolution of stride 2, norm, ReLU -> 3 times (3x3 convolution, norm, ReLU, max pooling)
+                 -> mean and maximum over all places
+    waveform:    samples [n, 1, L] -> convolution of 8 ms, one every 2 ms (every L / 2048 for longer sounds), norm, ReLU
+                 -> 4 times (convolution of 3, norm, ReLU, max pooling) -> mean and maximum over time
                  (after Dai et al. 2017, Very deep convolutional neural networks for raw waveforms)
 
 norm is batch normalisation. No layer draws anything: randomness is the training's, by explicit generators.
 """
 
 import math
+from itertools import pairwise
 from typing import Literal, get_args
 
 import torch
@@ -28,8 +30,8 @@ BANDS = 48
 LOWEST_HZ = 40.0
 FRAME_SECONDS, MOST_FRAMES = 0.016, 192
 FLOOR = 1e-5  # of power, where a sine of root-mean-square 1 has 1: 50 dB below it
-STEP_SECONDS, MOST_STEPS = 0.001, 4096
-PICTURE_WIDTHS = (24, 48, 64, 128)
+STEP_SECONDS, MOST_STEPS = 0.002, 2048
+PICTURE_WIDTHS = (16, 32, 64, 128)
 SOUND_WIDTHS = (32, 48, 64, 96, 128)
 SILENCE = 1e-4  # root-mean-square of what isn't amplified further
 
@@ -63,7 +65,7 @@ class Network(nn.Module):
         width: channels that come out of the blocks.
     """
 
-    def __init__(self, inputs: nn.Module, blocks: nn.Module, width: int, classes: int) -> None:
+    def __init__(self, inputs: nn.Module, blocks: nn.Sequential, width: int, classes: int) -> None:
         super().__init__()
         self.inputs, self.blocks, self.last = inputs, blocks, nn.Linear(2 * width, classes)
 
@@ -92,12 +94,12 @@ def build(kind: str, rate: int, samples: int, classes: int, generator: torch.Gen
     """
     if kind not in KINDS:
         raise UserError(f"classifier: got kind {kind!r}; allowed: {', '.join(KINDS)}")
-    made = _picture_network if kind == "spectrogram" else _sound_network
+    pictured = kind == "spectrogram"
     with torch.device("meta"):  # so that no layer draws its first weights from torch's global generator
-        blocks, last = made(rate, samples)
-        network = Network(nn.Identity(), blocks, last, classes)
+        blocks = _picture_network() if pictured else _sound_network(rate, samples)
+        network = Network(nn.Identity(), blocks, (PICTURE_WIDTHS if pictured else SOUND_WIDTHS)[-1], classes)
     network = network.to_empty(device="cpu")
-    network.inputs = Picture(rate, samples) if kind == "spectrogram" else _Channel()
+    network.inputs = Picture(rate, samples) if pictured else _Channel()
     _initialise(network, generator)
     return network
 
@@ -114,23 +116,24 @@ class _Channel(nn.Module):
         return sounds[:, None]
 
 
-def _picture_network(rate: int, samples: int) -> tuple[nn.Module, int]:
-    layers: list[nn.Module] = [nn.BatchNorm2d(1)]
-    for before, width in zip((1, *PICTURE_WIDTHS), PICTURE_WIDTHS, strict=False):
+def _picture_network() -> nn.Sequential:
+    first = PICTURE_WIDTHS[0]
+    layers: list[nn.Module] = [nn.Conv2d(1, first, 5, 2, padding=2, bias=False), nn.BatchNorm2d(first), nn.ReLU()]
+    for before, width in pairwise(PICTURE_WIDTHS):
         layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
         layers += [nn.MaxPool2d(2, ceil_mode=True)]
-    return nn.Sequential(*layers), PICTURE_WIDTHS[-1]
+    return nn.Sequential(nn.BatchNorm2d(1), *layers)
 
 
-def _sound_network(rate: int, samples: int) -> tuple[nn.Module, int]:
+def _sound_network(rate: int, samples: int) -> nn.Sequential:
     step = max(round(rate * STEP_SECONDS), math.ceil(samples / MOST_STEPS), 1)
     first = SOUND_WIDTHS[0]
-    layers: list[nn.Module] = [nn.Conv1d(1, first, 8 * step, step, padding=4 * step, bias=False)]
+    layers: list[nn.Module] = [nn.Conv1d(1, first, 4 * step, step, padding=2 * step, bias=False)]
     layers += [nn.BatchNorm1d(first), nn.ReLU()]
-    for before, width in zip(SOUND_WIDTHS, SOUND_WIDTHS[1:], strict=False):
-        layers += [nn.Conv1d(before, width, 5, padding=2, bias=False), nn.BatchNorm1d(width), nn.ReLU()]
+    for before, width in pairwise(SOUND_WIDTHS):
+        layers += [nn.Conv1d(before, width, 3, padding=1, bias=False), nn.BatchNorm1d(width), nn.ReLU()]
         layers += [nn.MaxPool1d(3, ceil_mode=True)]
-    return nn.Sequential(*layers), SOUND_WIDTHS[-1]
+    return nn.Sequential(*layers)
 
 
 def _initialise(network: Network, generator: torch.Generator) -> None:

