@@ -44,7 +44,8 @@ COUNT = 160  # sounds of a set
 COLUMNS = (  # metric, figure, encoder
     ("kad", "kad", "log-mel"), ("kad", "kad", "modulation"), ("kad", "kad", "waveform"), ("kad", "kad", "stereo"),
     ("frechet", "frechet_infinity", "log-mel"), ("prdc", "precision", "log-mel"), ("prdc", "recall", "log-mel"),
-    ("prdc", "coverage", "log-mel"), ("ndb", "ndb", "log-mel"), ("defects", "defective", ""),
+    ("prdc", "coverage", "log-mel"), ("ndb", "ndb_share", "log-mel"), ("defects", "defective", ""),
+    ("novelty", "near_train", "log-mel"),
 )  # fmt: skip
 INTRODUCTION = """# Scores: what they see
 

@@ -2,6 +2,7 @@
 """What a report shows of networks: which outputs, beside which training sounds, and the scores over a training."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,18 +33,15 @@ def write_showcase(path: Path, judged: Sequence[Judged], rows: Sequence[Score], 
     name = best(rows, chosen).row.system
     one = next((each for each in judged if each.measured.subject.name == name), judged[-1])
     kept = [row for row in rows if row.kind == "anchor" or row.system == name]
-    write_report(
-        path,
-        Report(
-            title=f"{one.network.path.parent.name} {one.network.path.stem}",
-            intro=_intro(one),
-            scores=tuple(kept),
-            history=tuple(_history(one, rows)),
-            grid=tuple((each.measured.subject.name, _first_sounds(each)) for each in _spread_out(judged)),
-            **_outputs(one),
-            notes=one.evaluation.data.notes(),
-        ),
+    report = Report(
+        title=f"{one.network.path.parent.name} {one.network.path.stem}",
+        intro=_intro(one),
+        scores=tuple(kept),
+        history=tuple(_history(one, rows)),
+        grid=tuple((each.measured.subject.name, _first_sounds(each)) for each in _spread_out(judged)),
+        notes=one.evaluation.data.notes(),
     )
+    write_report(path, _with_outputs(report, one))
 
 
 def _intro(one: Judged) -> dict[str, str]:
@@ -74,31 +72,31 @@ def _first_sounds(one: Judged) -> tuple[Clip, ...]:
     return tuple(_clip(one, place) for place in range(min(SEEDS, one.measured.subject.count)))
 
 
-def _outputs(one: Judged) -> dict[str, object]:
-    """Find the outputs worth hearing."""
+def _with_outputs(report: Report, one: Judged) -> Report:
+    """Add the outputs worth hearing."""
     typical = typicality(one)
     order = typical.argsort()
-    found: dict[str, object] = {
-        "best": tuple(_pair(one, int(i), {"distance to real sounds": f"{typical[i]:.3f}"}) for i in order[:SHOWN]),
-        "worst": tuple(
-            _pair(one, int(i), {"distance to real sounds": f"{typical[i]:.3f}"}) for i in order.flip(0)[:SHOWN]
-        ),
-        "zoom": _clip(one, int(one.measured.places[int(order[0])])),
-    }
+
+    def shown(indices: Tensor) -> tuple[Pair, ...]:
+        return tuple(_pair(one, int(i), {"distance to real sounds": f"{typical[i]:.3f}"}) for i in indices[:SHOWN])
+
+    zoom = _clip(one, int(one.measured.places[int(order[0])]))
+    report = replace(report, best=shown(order), worst=shown(order.flip(0)), zoom=zoom)
     novelty = _novelty(one)
-    if novelty is None or not one.evaluation.data.held_out:
-        return found
+    return report if novelty is None or not one.evaluation.data.held_out else _with_copies(report, one, novelty)
+
+
+def _with_copies(report: Report, one: Judged, novelty: Novelty) -> Report:
+    """Add the outputs nearest to training sounds, and how near all are."""
     against = one.evaluation.against
-    own, _ = novelty.distances(one.measured, against)
-    usual, _ = novelty.distances(against.reference, against)
-    found["distances"] = {"outputs": own.tolist(), "held-out real": usual.tolist()}
-    found["copied"] = tuple(
-        _pair(
-            one, int(i), {"distance to it": f"{own[i]:.3f}", "closer than of held-out": f"{_share(usual, own[i]):.0%}"}
-        )
-        for i in own.argsort()[:SHOWN]
-    )
-    return found
+    own, usual = (novelty.distances(each, against)[0] for each in (one.measured, against.reference))
+
+    def pair(i: int) -> Pair:
+        farther = f"{float((usual > own[i]).double().mean()):.0%}"
+        return _pair(one, i, {"distance to it": f"{own[i]:.3f}", "held-out sounds farther from theirs": farther})
+
+    copied = tuple(pair(int(i)) for i in own.argsort()[:SHOWN])
+    return replace(report, copied=copied, distances={"outputs": own.tolist(), "held-out real": usual.tolist()})
 
 
 def typicality(one: Judged) -> Tensor:
@@ -109,10 +107,6 @@ def typicality(one: Judged) -> Tensor:
     probe = one.evaluation.probes[0]
     own, real = (features_of(each, probe).double() for each in (one.measured, one.evaluation.against.reference))
     return torch.cdist(own, real).topk(min(NEIGHBOURS, len(real)), largest=False).values.mean(1)
-
-
-def _share(usual: Tensor, distance: Tensor) -> float:
-    return float((usual > distance).double().mean())
 
 
 def _novelty(one: Judged) -> Novelty | None:

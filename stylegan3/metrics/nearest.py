@@ -78,8 +78,8 @@ class Duplicates:
 def near_duplicates(features: torch.Tensor, threshold: float, *, most: int = 1000) -> Duplicates:
     """Find pairs of items at most `threshold` apart.
 
-    A real set of the same size has an honest threshold: say the 1 % quantile of its `nearest_within`, which about 1 % of
-    its own items are below. The distance to the nearest falls with the number of items, so the sizes must be equal.
+    A real set of the same size has an honest threshold: say the 1 % quantile of its `nearest_within`, which about 1 %
+    of its own items are below. The distance to the nearest falls with the number of items, so the sizes must be equal.
 
     Args:
         threshold: a distance; 0 finds copies alone.

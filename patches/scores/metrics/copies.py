@@ -4,13 +4,17 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from patches.scores.metrics.metric import Against, Judge, Part
 from patches.scores.metrics.of_encoders import features_of
 from patches.scores.probes import Measured, Probe
-from stylegan3.metrics import near_duplicates, nearest, novelty
+from stylegan3.metrics import near_duplicates, nearest, nearest_within, novelty
 from stylegan3.metrics.estimate import Estimate
+
+ALIKE = 0.01
 
 
 @dataclass(frozen=True)
@@ -39,11 +43,20 @@ class Novelty:
             reason = "no sound is held out, whose distances to the training sounds would say what is usual"
             return lambda measured: [Part(self.probe.version, {"nearest": Estimate(math.nan)}, notes=(reason,))]
         usual, _ = self.distances(against.reference, against)
+        train = features_of(against.train, self.probe)
 
         def judge(measured: Measured) -> list[Part]:
-            found, _ = self.distances(measured, against)
-            values = novelty(found, usual)
-            values |= near_duplicates(features_of(measured, self.probe), usual)
+            features = features_of(measured, self.probe)
+            values = novelty(nearest(features, train)[0], usual).values()
+            values |= near_duplicates(features, alike(train, measured.count)).values()
             return [Part(self.probe.version, values, against.train.count)]
 
         return judge
+
+
+def alike(train: Tensor, count: int) -> float:
+    """Give the distance below which two sounds of a set are near-duplicates: the 1 % quantile of what a set of real
+    sounds of that size has between neighbours (of all there are, where they are fewer).
+    """
+    chosen = torch.from_numpy(np.random.default_rng(0).permutation(len(train))[:count])
+    return float(nearest_within(train[chosen])[0].quantile(ALIKE))

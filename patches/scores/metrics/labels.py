@@ -13,7 +13,7 @@ from patches.scores.classifier import Classifier
 from patches.scores.metrics.metric import Against, Judge, Part
 from patches.scores.probes import Measured, Probe
 from patches.scores.sounds import Heard
-from stylegan3.metrics import accuracy, inception_scores
+from stylegan3.metrics import class_scores
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,8 @@ def _part(one: Taught, measured: Measured, against: Against) -> Part:
     of_train = labels[against.train.items]
     prior = np.bincount(of_train[of_train >= 0], minlength=len(one.classifier.classes)).astype(np.float64)
     rng = torch.Generator().manual_seed(0)
-    values = inception_scores(probabilities, prior=torch.from_numpy(prior / prior.sum()), rng=rng)
-    asked = labels[np.maximum(measured.items, 0)]
-    known = (measured.items >= 0) & (asked >= 0)
-    if known.any():
-        index = torch.from_numpy(np.flatnonzero(known))
-        values["accuracy"] = accuracy(probabilities[index], torch.from_numpy(asked[known]))
+    asked = np.where(measured.items >= 0, labels[np.maximum(measured.items, 0)], -1)
+    wanted = torch.from_numpy(asked) if (asked >= 0).any() else None
+    values = class_scores(probabilities, prior=torch.from_numpy(prior), wanted=wanted, rng=rng)
     values["classifier_accuracy"] = one.classifier.accuracy.estimate
     return Part(one.probe.version, values, len(of_train))
