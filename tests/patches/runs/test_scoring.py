@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 import os
 import signal
 import time
@@ -8,8 +9,10 @@ import pytest
 
 from patches.runs import scoring
 from patches.runs.scoring import Scoring
+from patches.scores import worker
 from patches.scores.job import Job
 from patches.scores.rows import Score
+from patches.scores.sounds import MOST_AT_A_TIME
 from tests.patches.generate.support import save_snapshot
 
 LONG = 6000.0  # seconds between snapshots: ten minutes for scores
@@ -76,12 +79,13 @@ def test_what_can_not_be_scored_is_told_and_the_next_one_is_scored(beside, tmp_p
     assert until_idle(beside)[0]
 
 
-def test_where_too_few_sounds_fit_into_the_time_that_is_said(beside, tmp_path, monkeypatch):
-    monkeypatch.setattr(scoring, "LEAST_SECONDS", 0.0)
-    beside.pace(1e-6)
-    beside.add(save_snapshot(tmp_path / "network-snapshot-000001.safetensors"))
-    rows, lines = until_idle(beside)
-    assert "sounds fit into 0 s" in lines[0] or rows  # the first batch may hold enough
+def test_where_too_few_sounds_fit_into_the_time_that_is_said(archive, tmp_path, monkeypatch):
+    path = save_snapshot(tmp_path / "network-snapshot-000001.safetensors")
+    monkeypatch.setattr(worker, "LEAST", MOST_AT_A_TIME + 1)  # a first batch is always made
+    bench = worker.Bench(Job(str(archive), ("defects",), "cpu"))
+    told = worker.answer(bench, json.dumps({"network": str(path), "seconds": 1e-6}))
+    assert told["error"].startswith(f"{MOST_AT_A_TIME} sounds fit into 0 s, a tenth of the time between two snapshots")
+    assert "calc_metrics.py afterwards" in told["error"]
 
 
 def test_a_process_that_dies_is_told_and_the_next_snapshot_gets_another(beside, tmp_path):
