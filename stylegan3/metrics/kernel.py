@@ -89,7 +89,6 @@ def kad(reference: torch.Tensor | Reference, other: torch.Tensor, *, bandwidth: 
     """
     if not isinstance(reference, Reference):
         x = checked(reference, "kad: reference")
-        same_size(x, other if other.ndim == 2 else x, "kad")
         reference = _prepared(x, _bandwidth(x, bandwidth), x.new_zeros(0, x.shape[0]))
     y = _other(reference, other)
     ours = _prepared(y, reference.bandwidth, y.new_zeros(0, y.shape[0]))
