@@ -30,8 +30,10 @@ Measured for Gaussians (M references; means; the flat spectrum at 528 / 512 is t
     528, 2048, 512, flat            (.36)  .011 +- .027                               (.69)   .189 +- .041
     528, 2048, 1024, flat            .198  .000 +- .007                                 .45   .172 +- .011
 
-So it means something from N = d on, with care from d / 2; below that, and for features that are far from Gaussian, use
-KAD. (In brackets: what a singular covariance would give; `frechet` refuses.)
+(In brackets: what a singular covariance would give; `frechet` refuses.) Equal sets of ten modes, or of skewed
+features, at 528, 2048, 512: within .005 of the trace. So it means something from N = d on; at N = d / 2 it is .015 of
+the trace too large. Heavy tails break it: of Student's t with 4 degrees, .12 of the trace remains at N = d and .03 at
+N = 4 d, outside the interval. Where KAD and this distance disagree near 0, believe KAD.
 """
 
 import math

@@ -16,7 +16,7 @@ from stylegan3.metrics.intervals import wilson
 
 
 def nearest(features: torch.Tensor, others: torch.Tensor | Iterable[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the distance to the nearest of `others`, exactly 0 for a copy, and its index; the first of equals.
+    """Return the distance to the nearest of `others`, exactly 0 for a copy, and its index.
 
     Shape: [N, d], [M, d] or batches of [any, d] -> [N] float64, [N] integer.
 
@@ -79,7 +79,7 @@ def near_duplicates(features: torch.Tensor, threshold: float, *, most: int = 100
     """Find pairs of items at most `threshold` apart.
 
     A real set of the same size has an honest threshold: say the 1 % quantile of its `nearest_within`, which about 1 %
-    of its own items are below. The distance to the nearest falls with the number of items, so the sizes must be equal.
+    of its own items are below. Distances to the nearest fall with the number of items, so the sizes must be equal.
 
     Args:
         threshold: a distance; 0 finds copies alone.
