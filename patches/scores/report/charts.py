@@ -18,7 +18,7 @@ POINTS = 2  # fewer make no curve
 
 
 def courses(groups: Sequence[Group]) -> str:
-    """Draw every figure over kimg, with its anchors as levels; nothing where there are no two points."""
+    """Draw every figure over kimg, its anchors as levels; none that has no two points, or is one value throughout."""
     charts = "".join(_course(group, name) for group in groups for name in group.figures)
     return f'<div class="charts">{charts}</div>' if charts else ""
 
@@ -53,9 +53,10 @@ def _waveform(wave: Wave) -> str:
 def _course(group: Group, figure: str) -> str:
     rows = sorted((row for row in group.networks if row.kimg is not None), key=lambda row: row.kimg or 0)
     points = [(row.kimg or 0.0, in_unit(figure, row.values[figure])) for row in rows if figure in row.values]
-    if sum(math.isfinite(estimate.value) for _, estimate in points) < POINTS:
-        return ""
     levels = {row.system: in_unit(figure, row.values[figure]) for row in group.anchors if figure in row.values}
+    known = [estimate.value for _, estimate in points if math.isfinite(estimate.value)]
+    if len(known) < POINTS or len({*known, *(level.value for level in levels.values())}) == 1:
+        return ""
     svg, far = curve(points, f"{figure} ({group.name}) over kimg", "kimg", levels)
     by = group.features if figure == group.metric else group.name
     heading = f"<h3>{named(figure)} <small>{escape(by)}</small></h3>"

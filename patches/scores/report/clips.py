@@ -63,7 +63,7 @@ class Players:
         shown = self.figure(pair.output, f"{kind} output, {pair.output.title}", "output")
         if pair.nearest is not None:
             called = f"nearest training sound, {pair.nearest.title}"
-            shown += self.figure(pair.nearest, called, "nearest in training")
+            shown += self.figure(pair.nearest, called, "training sound")
         return f'<article class="pair"><div class="two">{shown}</div>{facts(pair.figures)}</article>'
 
     def bar(self) -> str:

@@ -16,7 +16,9 @@ from spect.files import write_text
 KEYS = (
     "Click a cell to play it. Arrows move; space or enter plays and stops; while a sound plays, moving plays the next."
 )
-STRIPS = "Each strip spans its column: the dot is the figure, the bar its 95 % interval."
+STRIPS = "Each strip spans all systems: the dot is the figure, the bar its 95 % interval."
+
+BESIDE = "On the right, the training sound that is nearest to the output."
 
 
 def write_report(path: str | Path, report: Report) -> None:
@@ -68,7 +70,7 @@ def _grid(players: Players, rows: tuple[Row, ...]) -> str:
 
 def _pairs(players: Players, kind: str, pairs: tuple[Pair, ...]) -> str:
     cards = "".join(players.pair(pair, kind) for pair in pairs)
-    return f'<div class="pairs">{cards}</div>' if cards else ""
+    return _hinted(BESIDE, f'<div class="pairs">{cards}</div>' if cards else "")
 
 
 def _zoom(players: Players, clip: Clip | None) -> str:

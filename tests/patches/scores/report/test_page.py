@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from patches.scores.report import Report, write_report
 from patches.scores.report.page import page
+from stylegan3.metrics.estimate import Estimate
 from tests.patches.scores.report.support import anchors, network, report
 
 WITHOUT_CLOSING = {"meta", "link", "img", "input", "br", "hr"}
@@ -80,6 +82,11 @@ def test_a_history_finds_its_anchors_among_the_scores():
 
 def test_one_snapshot_makes_no_curve():
     assert "Over training" not in page(Report("x", scores=anchors(), history=(network(5.0, 10),)))
+
+
+def test_a_figure_that_is_one_value_throughout_makes_no_curve():
+    rows = [replace(row, values={"kad": Estimate(0.0)}) for row in (network(1.0, 10), network(1.0, 20), *anchors())]
+    assert "Over training" not in page(Report("x", history=tuple(rows)))
 
 
 def test_titles_are_text():

@@ -44,6 +44,21 @@ def test_a_figure_that_is_nan_or_missing_is_a_dash():
     assert second[2] == DASH
 
 
+def test_many_figures_go_down_and_systems_across():
+    many = {f"figure {index}": Estimate(float(index)) for index in range(9)}
+    head, *body = table(replace(network(0.8), values=many), *anchors())
+    assert head == ["system", "network-snapshot-000020", *(f"{name} anchor" for name in ANCHORS)]
+    assert [row[:2] for row in body[:9]] == [[name, f"{value.value:g}"] for name, value in many.items()]
+    assert body[9][0].split() == ["kad", "↓"]
+    assert body[10:] == [
+        ["sounds", "100", "100", "100"],
+        ["against", "250", "250", "250"],
+        ["seconds", "1.5", "1.5", "1.5"],
+        ["seeds", "0-99", DASH, DASH],
+        ["features", "log-mel 2", "log-mel 2", "log-mel 2"],
+    ]
+
+
 def test_notes_stand_in_their_row():
     one = replace(network(0.8), notes=("two are <silent>",))
     assert "two are <silent>" in table(one, *anchors())[1][0]
