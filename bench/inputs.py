@@ -8,7 +8,8 @@ Each cell trains one small network from nothing with as many pictures as its nei
 seed, and scores 200 sounds as bench/learning.py does, whose data these are. Pictures, not seconds: on a machine that
 others use, the CPU time of a picture varies by a third; the median of its iterations stands in the table. AUDIO is the
 folder of drums; where there is none, notes of examples/synth.py take its place. WORK keeps the archives and a line of
-JSON for each cell: a call that was stopped begins again with the cell it was in, one with more seeds adds theirs.
+JSON for each cell: a call that was stopped begins again with the cell it was in, one with more seeds adds theirs. The
+page keeps the lines in docs/inputs/inputs.jsonl: on another machine, whose WORK is empty, those cells are done too.
 """
 
 import argparse
@@ -19,8 +20,9 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from math import ceil
 from pathlib import Path
-from statistics import mean, median
+from statistics import median
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -30,7 +32,10 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench.learning import MEASURES, RATE, RESOLUTION, SOUNDS, Scores, generated, prepare, real_sounds
+from bench.learning import SOUNDS, generated
+from bench.pages.hits import RATE, RESOLUTION, Scores, prepare, real_sounds
+from bench.pages.measured import INPUTS, lines_of, write_lines
+from bench.pages.variants import DRUMS, NOTES, page
 from examples.synth import write_notes
 from patches.runs.assemble import Assembly, assemble
 from patches.runs.options import resolve
@@ -56,27 +61,8 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 CONSTANTS = {"layers": LAYERS, "batch": NUMBERS["batch"], "sounds": SOUNDS}
-INTRODUCTION = """# Inputs: locked, and rows of their own
-
-A sound's picture has two unlike axes. Options of train.py that say so, all off by default:
-
-- `--input-lock=rotation|frequency|both`: w can't turn StyleGAN3's Fourier input, nor shift it along the frequencies.
-- `--row-features=N`: N learned profiles along the frequencies at that input, below its band limit, which w weighs but
-  doesn't move.
-- `--row-gains=N` (StyleGAN2 too): N learned profiles, weighed by w, from which each frequency of each channel of the
-  picture gets a gain and an offset. They may be as sharp as they like.
-
-An untrained network is the same with all of these and without.
-
-Written by `python bench/inputs.py`; not by hand. {trainings} trainings of small networks (at most 64 channels;
-StyleGAN3-T of {layers} layers), batch {batch}, {minutes:.0f} CPU minutes in all, on {data}. KAD: kernel distance of
-{sounds} sounds to sounds that training never saw (less is better). r: Pearson's, of the mean |y| picture of generated
-and of real pictures, and of its mean over time, each row's level (more is better).
-
-A difference is that of equal seeds, averaged. "Signs differ": the seeds don't agree on better or worse, so that nothing
-was found. Where they agree, it is a finding on minutes of training, no verdict on days of it."""
-FIGURES = {**{name: f"KAD {name}" for name in MEASURES}, "r": "r, mean picture", "rows": "r, mean row"}
-NOTES, NOTE_SECONDS = 250, 0.35
+NOTE_COUNT, NOTE_SECONDS = 250, 0.35
+RESULTS = "inputs.jsonl"
 
 
 @dataclass(frozen=True)
@@ -100,7 +86,7 @@ def prepare_notes(work: Path) -> None:
     """Build train.zip and heldout.zip from synthesised notes, for where there are no recordings."""
     for seed, part in enumerate(("train", "heldout")):
         if not (work / f"{part}.zip").exists():
-            write_notes(work / part, NOTES // (1 + 3 * seed), NOTE_SECONDS, RATE, seed)
+            write_notes(work / part, NOTE_COUNT // (1 + 3 * seed), NOTE_SECONDS, RATE, seed)
             options = (f"--resolution={RESOLUTION}", f"--sample-rate={RATE}", "--workers=1")
             command = [sys.executable, "dataset_tool_wav.py", f"--source={work / part}", f"--dest={work / part}.zip"]
             subprocess.run([*command, *options], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
@@ -147,45 +133,23 @@ def measure(cell: Cell, work: Path, kimg: float) -> dict[str, Any]:
     return {**asdict(cell), **cost, **scores(sounds), **pictures}
 
 
-def rows_of(results: Path) -> list[dict[str, Any]]:
-    """Read what was measured."""
-    return [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+def all_rows(*folders: Path) -> list[dict[str, Any]]:
+    """Read what was measured, in several folders; of equal cells the first folder's."""
+    found: dict[Any, dict[str, Any]] = {}
+    for row in (row for folder in folders for row in lines_of(folder / RESULTS)):
+        found.setdefault(cell_of(row), row)
+    return [found[cell] for cell in sorted(found)]
 
 
-def verdict(differences: Sequence[float]) -> str:
-    """Say what paired differences show: a sign that all seeds share, of at least two, or nothing."""
-    alike = len(differences) > 1 and (all(d < 0 for d in differences) or all(d > 0 for d in differences))
-    return f"{mean(differences):+.2f}" + ("" if alike else " (signs differ)" if len(differences) > 1 else " (one seed)")
+def cell_of(row: dict[str, Any]) -> tuple[str, str, str, float, int, int]:
+    """Return what tells a row from others, in the order of the page: data, view, network, kimg, variant, seed."""
+    variant = list(VARIANTS[row["cfg"]]).index(row["variant"])
+    return row["data"], row["view"], row["cfg"], row["kimg"], variant, row["seed"]
 
 
-def table(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Lay the variants of one view and network out: means over seeds, and differences to the first of equal seeds."""
-    base = {row["seed"]: row for row in rows if row["variant"] == "as published"}
-    figures = {name: title for name, title in FIGURES.items() if all(name in row for row in rows)}
-    lines = [
-        f"| | seeds | kimg | CPU ms a picture | {' | '.join(figures.values())} |",
-        "|---|---|---|---|" + "---|" * len(figures),
-    ]
-    for variant in dict.fromkeys(row["variant"] for row in rows):
-        of = [row for row in rows if row["variant"] == variant]
-        values = [f"{mean(row[name] for row in of):.2f}" for name in figures]
-        cost = f"{mean(row['kimg'] for row in of):.1f} | {median(row['ms'] for row in of):.0f}"
-        lines.append(f"| {variant} | {len(of)} | {cost} | {' | '.join(values)} |")
-        paired = [row for row in of if row["seed"] in base] if variant != "as published" else []
-        if paired:
-            found = [verdict([row[name] - base[row["seed"]][name] for row in paired]) for name in figures]
-            lines.append(f"| … less as published | | | | {' | '.join(found)} |")
-    return lines
-
-
-def page(rows: Sequence[dict[str, Any]], data: str) -> str:
-    """Write the page."""
-    minutes = sum(row["seconds"] for row in rows) / 60
-    lines = [INTRODUCTION.format(trainings=len(rows), minutes=minutes, data=data, **CONSTANTS)]
-    for view, cfg in dict.fromkeys((row["view"], row["cfg"]) for row in rows):
-        lines += ["", f"## {cfg}, view {view}", ""]
-        lines += table([row for row in rows if (row["view"], row["cfg"]) == (view, cfg)])
-    return "\n".join(lines) + "\n"
+def shown(kimg: float) -> float:
+    """Return how many pictures are shown, in thousands: whole batches."""
+    return ceil(round(1000 * kimg / int(NUMBERS["batch"]), 6)) * int(NUMBERS["batch"]) / 1000
 
 
 def main() -> None:
@@ -200,20 +164,22 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     given.work.mkdir(parents=True, exist_ok=True)
-    work, results = given.work.resolve(), given.work / "inputs.jsonl"
+    work, data = given.work.resolve(), DRUMS if given.audio.is_dir() else NOTES
     if given.page:
-        data = "drum hits" if given.audio.is_dir() else "synthesised notes"
-        write_text(given.page, page(rows_of(results), data))
+        rows = all_rows(work, INPUTS)
+        INPUTS.mkdir(exist_ok=True)
+        write_lines(INPUTS / RESULTS, rows)
+        write_text(given.page, page(rows, CONSTANTS))
         return
     if given.audio.is_dir():
         prepare(given.audio, work)
     else:
         prepare_notes(work)
-    done = {(row["view"], row["cfg"], row["variant"], row["seed"]) for row in rows_of(results)}
+    done = {cell_of(row) for row in all_rows(work, INPUTS)}
     for cell in cells(given.view, given.seeds, [given.cfg] if given.cfg else tuple(VARIANTS)):
-        if (cell.view, cell.cfg, cell.variant, cell.seed) not in done:
-            row = measure(cell, work, given.kimg)
-            with open(results, "a", encoding="utf-8") as file:
+        if cell_of({**asdict(cell), "kimg": shown(given.kimg), "data": data}) not in done:
+            row = {"data": data, **measure(cell, work, given.kimg)}
+            with open(work / RESULTS, "a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
             print(json.dumps(row), flush=True)
 

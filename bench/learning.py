@@ -5,22 +5,28 @@
     python bench/learning.py AUDIO WORK --table                           # what there is, as markdown
 
 AUDIO is the folder of drums (class folders of one-shots and ../index.csv, which names each file's kit). WORK keeps the
-two archives, each run's state and its curve, a line of JSON for each measurement; a run goes on where it stopped.
+two archives, each run's state and its curve, a line of JSON for each measurement; a run goes on where it stopped. The
+table takes a run that WORK doesn't have from docs/views/measured, where bench/views.py keeps the curves.
 
 Protocol: 22 050 Hz, the first 8 192 samples after the silence at the start, levels as recorded; the kits in HELD_OUT,
 which hold hits of every class, are never trained on. The same networks, numbers and seed for every view. Time is the
 CPU time of the one thread that trains (building the batch, views, augmentation and all; not the measuring), so that
 others on the machine don't count. Every minute 200 sounds of the running mean of the generator, seeds 0 to 199, against
-the held-out hits: kernel distance (x100) on three descriptions that are blind to different things (spect/measures.py).
+the held-out hits: kernel distance (x100) on four descriptions that are blind to different things (spect/measures/).
+
+gamma, R1's weight, follows the view's scaling where --gamma doesn't say: 1 for companded coefficients and waveforms,
+10 for standardised log magnitudes. R1 takes D's gradient with respect to the picture. Of the same pictures k times as
+large it is 1/k as large, so that the same penalty wants k^2 times gamma. Over these train hits a companded channel has
+a deviation of .17 to .21 (M; S .03 to .04; all together .12 to .15), a waveform .11, a standardised level 1/3 by
+construction (3 deviations become 1): 2 to 3 times as large, 4 to 9 times gamma. The name of a run ends in its gamma
+where that isn't 1.
 """
 
 import argparse
-import csv
 import json
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,26 +36,19 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench.pages.hits import MEASURES, Scores, all_anchors, prepare, real_sounds
+from bench.pages.learned import table
+from bench.pages.measured import VIEWS, curves, numbers
 from patches.runs import tensorfile
 from patches.runs.assemble import Assembly, assemble
 from patches.runs.options import resolve
-from patches.views import View
-from spect.archive.reader import Archive
-from spect.measures import levels, log_mel_statistics, stereo_and_level, waveform_features
-from stylegan3.metrics import kad
+from patches.views import View, kind_of
+from spect.measures import levels
 from stylegan3.training.data import batches
 from stylegan3.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
-RATE, RESOLUTION = 22050, "64x64"
-HELD_OUT = ("ColomboAcousticDrumkit", "Millo-Drums_v.1", "VariBreaks")
-MEASURES: dict[str, Callable[[Tensor, int], Tensor]] = {
-    "log-mel": log_mel_statistics,
-    "waveform": waveform_features,
-    "waveform of mid": lambda sounds, rate: waveform_features(sounds.mean(1, keepdim=True), rate),
-    "stereo+level": stereo_and_level,
-}
-EXACT = {"cmyk", "lapped", "stft"}
+GAMMAS = {"standard": 10.0}  # by scaling; of the others: 1
 SOUNDS = 200
 EVERY_SECONDS = 60.0
 NUMBERS = {"batch": 16, "batch_gpu": 16, "cbase": 2048, "cmax": 96, "map_depth": 2, "dlr": 0.002}
@@ -71,41 +70,6 @@ class Experiment:
         parts = (self.view, self.arguments.replace("=", "").replace(",", "-"), self.scaling, self.cfg, f"s{self.seed}")
         parts += (f"gamma{self.gamma:g}" if self.gamma != 1 else "",)
         return "_".join(part for part in parts if part not in ("", "auto"))
-
-
-def prepare(audio: Path, work: Path) -> None:
-    """Build train.zip and heldout.zip from links to the files of each set of kits."""
-    with open(audio.parent / "index.csv", newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["file"].startswith(f"{audio.name}/")]
-    for row in rows:
-        part = "heldout" if row["source"] in HELD_OUT else "train"
-        link = work / part / Path(row["file"]).relative_to(audio.name)
-        link.parent.mkdir(parents=True, exist_ok=True)
-        if not link.exists():
-            link.symlink_to((audio.parent / row["file"]).resolve())
-    for part in ("train", "heldout"):
-        if not (work / f"{part}.zip").exists():
-            options = (f"--resolution={RESOLUTION}", f"--sample-rate={RATE}", "--trim-start", "--workers=1")
-            command = [sys.executable, "dataset_tool_wav.py", f"--source={work / part}", f"--dest={work / part}.zip"]
-            subprocess.run([*command, *options], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-
-
-def real_sounds(path: Path, samples: int) -> Tensor:
-    """Decode an archive's sounds, as long as a view's. Shape: [N, 2, samples]."""
-    archive = Archive.open(path)
-    stored = archive.representation
-    return stored.decode(torch.from_numpy(archive.canvases(range(len(archive)))))[..., :samples]
-
-
-class Scores:
-    """Kernel distances to the held-out hits."""
-
-    def __init__(self, heldout: Tensor, rate: int) -> None:
-        self.rate = rate
-        self.features = {name: measure(heldout, rate) for name, measure in MEASURES.items()}
-
-    def __call__(self, sounds: Tensor) -> dict[str, float]:
-        return {name: kad(self.features[name], measure(sounds, self.rate)) for name, measure in MEASURES.items()}
 
 
 def generated(generator: Any, view: View, count: int) -> Iterator[Tensor]:
@@ -183,46 +147,9 @@ def note(curve: Path, row: dict[str, Any]) -> None:
     print(f"{curve.stem}: {row['seconds'] / 60:.1f} min  {row['kimg']:.2f} kimg  {figures}", flush=True)
 
 
-def anchors(work: Path, views: Iterable[str]) -> dict[str, dict[str, float]]:
-    """Score the train hits against the held-out ones, as they are, through each view, and with noise at 20 dB."""
-    train, heldout = (real_sounds(work / f"{part}.zip", 8192) for part in ("train", "heldout"))
-    scores = Scores(heldout, RATE)
-    noise = torch.randn(train.shape, generator=torch.Generator().manual_seed(0))
-    level = 0.1 * train.square().mean((1, 2), keepdim=True).sqrt()
-    found = {"train hits": scores(train), "train hits with white noise at 20 dB": scores(train + level * noise)}
-    archive = Archive.open(work / "train.zip")
-    canvases = torch.from_numpy(archive.canvases(range(len(archive))))
-    for name in views:
-        view = View.fit(archive, name)
-        with torch.no_grad():
-            found[f"train hits through {name}"] = scores(view.sound(view.picture(archive.representation, canvases)))
-    return found
-
-
-def table(work: Path) -> str:
-    """Lay the ends of all curves out as markdown."""
-    lines = [
-        "| run | C x F x T | CPU min | kimg | " + " | ".join(MEASURES) + " |",
-        "|---|---|---|---|" + "---|" * len(MEASURES),
-    ]
-    curves = {path.stem: [json.loads(line) for line in path.read_text().splitlines()] for path in work.glob("*.jsonl")}
-    views = sorted({name.split("_")[0] for name in curves} - EXACT)
-    for name, row in anchors(work, views).items():
-        lines.append(f"| {name} | | | | " + " | ".join(f"{row[measure]:.2f}" for measure in MEASURES) + " |")
-    for name, rows in sorted(curves.items()):
-        shape = "x".join(map(str, rows[-1]["shape"]))
-        figures = " | ".join(late(rows, measure) for measure in MEASURES)
-        lines.append(f"| {name} | {shape} | {rows[-1]['seconds'] / 60:.1f} | {rows[-1]['kimg']:.1f} | {figures} |")
-    return "\n".join(lines)
-
-
-def late(rows: list[dict[str, Any]], measure: str) -> str:
-    """Give the mean of a curve's last three measurements, their spread, and what the untrained network scored."""
-    values = [row[measure] for row in rows[-3:] if measure in row]
-    if not values:
-        return "not measured"
-    untrained = f"; untrained {rows[0][measure]:.1f}" if measure in rows[0] else ""
-    return f"{sum(values) / len(values):.2f} ({min(values):.1f} to {max(values):.1f}{untrained})"
+def suited_gamma(view: str, scaling: str) -> float:
+    """Return R1's weight for a view's pictures, by the size that its scaling gives them."""
+    return GAMMAS.get(kind_of(view).scaling if scaling == "auto" else scaling, 1.0)
 
 
 def main() -> None:
@@ -234,18 +161,32 @@ def main() -> None:
     parser.add_argument("--scaling", default="auto")
     parser.add_argument("--cfg", default="stylegan2")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--gamma", type=float, default=1.0)
+    parser.add_argument("--gamma", type=float, help="R1's weight; the default follows the view's scaling")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--table", action="store_true", help="print what there is and stop")
     given = parser.parse_args()
     torch.set_num_threads(1)
     given.work.mkdir(parents=True, exist_ok=True)
-    prepare(given.audio, given.work.resolve())
     if given.table:
-        print(table(given.work))
+        print(told(given.audio, given.work))
         return
-    experiment = Experiment(given.view, given.view_args, given.scaling, given.cfg, given.seed, given.gamma)
+    prepare(given.audio, given.work.resolve())
+    gamma = suited_gamma(given.view, given.scaling) if given.gamma is None else given.gamma
+    experiment = Experiment(given.view, given.view_args, given.scaling, given.cfg, given.seed, gamma)
     learn(experiment, given.work.resolve(), given.minutes)
+
+
+def told(audio: Path, work: Path, kept: Path = VIEWS) -> str:
+    """Lay out what there is, here and kept from former machines."""
+
+    def prepared() -> Path:
+        prepare(audio, work.resolve())
+        return work
+
+    found = curves(work, kept)
+    references = numbers("anchors.json", work, kept)
+    all_anchors(found, references, prepared)
+    return "\n".join(table(found, references, list(MEASURES)))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@
     python bench/learning.py AUDIO/drums WORK --view ...     # first, the runs that the page shows
     python bench/views.py AUDIO WORK [--out docs]
 
-AUDIO is the folder of recorded sounds (drums, notes, loops, digits, misc), WORK that of bench/learning.py. What was
-measured is kept in WORK/views.json by view: the page can be written again in pieces (--again VIEW measures anew).
+AUDIO is the folder of recorded sounds (drums, notes, loops, digits, misc), WORK that of bench/learning.py. All that
+the page is made of is kept beside it, in docs/views/measured: on another machine, whose WORK is empty, it is written
+again from there (AUDIO isn't needed for that), and what WORK has is added or takes the place of what was kept.
+--again VIEW, or --again anchors, measures anew.
 
     round trip      ten files of each folder of AUDIO, 65 536 samples at 22 050 Hz, encoded and decoded, no scaling
     error           the held-out hits as a network sees them, plus Gaussian noise of 1 or 5 % of full scale
@@ -14,11 +16,10 @@ measured is kept in WORK/views.json by view: the page can be written again in pi
 """
 
 import argparse
-import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +29,22 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.curves import svg
-from bench.learning import MEASURES, table
+from bench.pages.hits import MEASURES, all_anchors, prepare
+from bench.pages.learned import Curves
+from bench.pages.measured import DOCS, VIEWS, Row, curves, keep_curves, numbers, write_numbers
+from bench.pages.viewed import ERRORS, curve_file, page
 from patches.views import KINDS, View
 from spect import audio
 from spect.archive.reader import Archive
 from spect.errors import SoundError
-from spect.files import whole_file
+from spect.files import write_text
 from spect.measures import log_spectral_distance
 from spect.preview import save_png
 from spect.representation import of_length
 
-ROOT = Path(__file__).resolve().parents[1]
+STORE, ANCHORS = "views.json", "anchors.json"
 RATE, SAMPLES = 22050, 65536
 SHOWN = 2  # the held-out hit whose pictures are shown
-ERRORS = (0.0, 0.01, 0.05)
 
 
 def sounds(folder: Path, count: int = 10) -> Iterator[Tensor]:
@@ -119,96 +122,60 @@ def show(name: str, audio_folder: Path, out: Path) -> None:
     save_png(out / f"{name}.png", made.preview(made.encode(of_length(sound, made.samples))[None])[0])
 
 
-def page(found: dict[str, Any], work: Path) -> str:
-    """Lay the page out."""
-    lines = [
-        "# Views: measured",
-        "",
-        "Written by `bench/views.py` (what each column is stands there) from runs of `bench/learning.py`; not by hand.",
-        "",
-        "## Shape, round trip, error, speed",
-        "",
-        "Archive of 64x64 canvases at 22 050 Hz (8 192 samples); in brackets: the shape for 65 536 samples. Speed: one",
-        "CPU thread. SNR and LSD in dB. Where the phase is found afterwards, SNR compares waveforms whose difference",
-        "nobody hears: there LSD is what counts.",
-        "",
-        "| view | C x F x T (65 536) | seconds | scaling | round trip: SNR median / least, LSD | scaled: LSD "
-        "| 1 %: SNR, LSD | 5 %: SNR, LSD | encode, decode /s |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for name, row in found.items():
-        shape, large = ("x".join(map(str, row[key])) for key in ("shape", "large"))
-        trip, clean, one, five = (row[key] for key in ("trip", *(f"error {error}" for error in ERRORS)))
-        lines.append(
-            f"| {name} | {shape} ({large}) | {row['seconds']:.2f} | {row['scaling']} "
-            f"| {trip['snr']:.1f} / {trip['snr_least']:.1f}, {trip['lsd']:.2f} | {clean['lsd']:.2f} "
-            f"| {one['snr']:.1f}, {one['lsd']:.2f} | {five['snr']:.1f}, {five['lsd']:.2f} "
-            f"| {row['encode']:.0f}, {row['decode']:.0f} |"
-        )
-    lines += ["", "## Augmentations that each carries", "", "| view | transforms |", "|---|---|"]
-    lines += [f"| {name} | {', '.join(row['augmentations']) or 'none'} |" for name, row in found.items()]
-    lines += ["", "## One sound in all views", ""]
-    lines += [f"![{name}](views/{name}.png) {name}" for name in found]
-    return "\n".join([*lines, *learning(work)]) + "\n"
-
-
-def learning(work: Path) -> list[str]:
-    """Lay out what bench/learning.py found."""
-    lines = [
-        "",
-        "## What a small network learns",
-        "",
-        "245 real drum hits are learned, 57 of three other kits are the reference; KAD (x100) of 200 new sounds, lower",
-        "is better. Equal CPU time of one core for each; protocol and numbers: bench/learning.py. The mean of the last",
-        "three minutes' measurements, in brackets their range and the untrained network. The first rows are anchors:",
-        "real train hits against the held-out ones. Most of the train kits are mono, most of the held-out aren't,",
-        "and the waveform measure, which hears the side, says so of real hits too; that of the mid doesn't.",
-        "",
-        table(work),
-        "",
-    ]
-    for name in MEASURES:
-        lines.append(f"![KAD {name} over time](views/{curve_file(name)})")
-    return lines
-
-
-def curve_file(measure: str) -> str:
-    """Name a measure's plot."""
-    return f"curve-{measure.replace(' ', '-').replace('+', '-')}.svg"
-
-
-def draw_curves(work: Path, out: Path) -> None:
+def draw_curves(found: Curves, out: Path) -> None:
     """Write one plot for each description."""
-    runs = {
-        path.stem: [json.loads(line) for line in path.read_text().splitlines()] for path in sorted(work.glob("*.jsonl"))
-    }
     for name in MEASURES:
-        curves = {run: [(row["seconds"] / 60, row[name]) for row in rows if name in row] for run, rows in runs.items()}
-        text = svg({run: points for run, points in curves.items() if points}, f"KAD {name}", "CPU minutes", "KAD x100")
-        with whole_file(out / curve_file(name)) as file:
-            file.write(text.encode())
+        points = {run: [(row["seconds"] / 60, row[name]) for row in rows if name in row] for run, rows in found.items()}
+        drawn = {run: some for run, some in points.items() if some}
+        if drawn:
+            write_text(out / curve_file(name), svg(drawn, f"KAD {name}", "CPU minutes", "KAD x100"))
+
+
+def figures_of_views(audio_folder: Path, work: Path, kept: Path, again: Sequence[str]) -> dict[str, Row]:
+    """Give what was measured of each view; measure what wasn't."""
+    found = {name: row for name, row in numbers(STORE, work, kept).items() if name not in again}
+    for name in KINDS:
+        if name not in found:
+            print(f"measuring {name}", flush=True)
+            prepare(audio_folder / "drums", work.resolve())
+            found[name] = measure(name, audio_folder, work)
+            write_numbers(work / STORE, found)
+    return {name: found[name] for name in KINDS}
+
+
+def write_page(audio_folder: Path, work: Path, out: Path, again: Sequence[str] = ()) -> None:
+    """Write OUT/views.md with its pictures and plots, and keep in OUT/views/measured what they are made of."""
+    kept = out / "views" / VIEWS.name
+    kept.mkdir(parents=True, exist_ok=True)
+    found = figures_of_views(audio_folder, work, kept, again)
+    for name in KINDS:
+        if name in again or not (out / "views" / f"{name}.png").exists():
+            show(name, audio_folder, out / "views")
+    keep_curves(work, kept)
+    learned = curves(work, kept)
+
+    def prepared() -> Path:
+        prepare(audio_folder / "drums", work.resolve())
+        return work
+
+    anchors = {} if "anchors" in again else numbers(ANCHORS, work, kept)
+    all_anchors(learned, anchors, prepared)
+    write_numbers(kept / STORE, found)
+    write_numbers(kept / ANCHORS, anchors)
+    draw_curves(learned, out / "views")
+    write_text(out / "views.md", page(found, learned, anchors))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("audio", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs")
-    parser.add_argument("--again", nargs="*", default=[], metavar="VIEW")
+    parser.add_argument("--out", type=Path, default=DOCS)
+    parser.add_argument("--again", nargs="*", default=[], choices=[*KINDS, "anchors"], metavar="VIEW")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    store = given.work / "views.json"
-    found = json.loads(store.read_text()) if store.exists() else {}
-    (given.out / "views").mkdir(parents=True, exist_ok=True)
-    for name in KINDS:
-        if name not in found or name in given.again:
-            print(f"measuring {name}", flush=True)
-            found[name] = measure(name, given.audio, given.work)
-            store.write_text(json.dumps(found))
-        show(name, given.audio, given.out / "views")
-    draw_curves(given.work, given.out / "views")
-    with whole_file(given.out / "views.md") as file:
-        file.write(page({name: found[name] for name in KINDS}, given.work).encode())
+    given.work.mkdir(parents=True, exist_ok=True)
+    write_page(given.audio, given.work, given.out, given.again)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ from typing import Any
 
 from spect.errors import SoundError
 from spect.representation import check_counts
+from spect.shapes import trainable_shapes
 
-SIDES = tuple(2**power for power in range(4, 15))  # smaller sides
+POWERS = range(4, 15)  # of two: smaller sides
 MULTIPLES = 64
 
 
@@ -66,11 +67,7 @@ def _shapes(given: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
     if rows is not None and frames is not None:
         yield rows, frames
         return
-    for side in SIDES:
-        for other in (side * multiple for multiple in range(1, MULTIPLES + 1)):
-            for shape in {(side, other), (other, side)}:
-                if rows in (None, shape[0]) and frames in (None, shape[1]):
-                    yield shape
+    yield from trainable_shapes(POWERS, MULTIPLES, rows, frames)
 
 
 def _reaches(rows: int, frames: int, length: int, given: Mapping[str, Any], window: Callable[[int, int], int]) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Choose the F x T of a picture whose columns stand side by side, for sounds of a given length.
+"""Shapes that networks learn; the F x T of a picture whose columns stand side by side, for sounds of a given length.
 
 Networks learn shapes whose smaller side is a power of two from 16 up and whose larger side is a multiple of it. Of
 those, the one that loses least of the sound, near the wanted number of rows: an octave of rows away counts as much as
@@ -7,13 +7,30 @@ OCTAVE of the sound.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from spect.errors import SoundError
 from spect.representation import check_counts, trainable
 
 LEAST_SIDE = 16  # of a shape that networks learn
 OCTAVE = 0.1  # of the sound: what an octave away from the wanted rows must save
+
+
+def trainable_shapes(
+    powers: range, multiples: int, rows: int | None = None, frames: int | None = None
+) -> Iterator[tuple[int, int]]:
+    """Give the shapes that networks learn, as (rows, frames).
+
+    Args:
+        powers: smaller sides, as powers of two.
+        multiples: how many times as large the larger side may be.
+        rows, frames: the shapes alone that have these; None: any.
+    """
+    for side in (2**power for power in powers):
+        for other in (side * multiple for multiple in range(1, multiples + 1)):
+            for shape in {(side, other), (other, side)}:
+                if rows in (None, shape[0]) and frames in (None, shape[1]):
+                    yield shape
 
 
 def choose_shape(

@@ -7,17 +7,18 @@ at hop 512. A hop of more than W/2 is taken only where it was asked for.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from spect.errors import SoundError
 from spect.representation import check_counts
+from spect.shapes import trainable_shapes
 
 OVERLAP = 4  # W / hop that is wanted
 LEAST_OVERLAP = 2
 SQUARE = 0.49  # what an octave off the square counts, against an octave off the overlap
-SIDES = tuple(2**power for power in range(4, 14))
-MULTIPLES = range(1, 9)
+POWERS = range(4, 14)  # of two: smaller sides
+MULTIPLES = 8
 
 
 def suited_layout(name: str, samples: int, given: Mapping[str, Any]) -> dict[str, int]:
@@ -36,7 +37,8 @@ def suited_layout(name: str, samples: int, given: Mapping[str, Any]) -> dict[str
     check_counts(name, given)
     length = given.get("samples", samples)
     asked = "".join(f" with {key}={given[key]}" for key in ("rows", "frames", "hop") if key in given)
-    fitting = [shape for shape in _shapes(given) if _covers(*shape, length, given.get("hop"))]
+    shapes = trainable_shapes(POWERS, MULTIPLES, given.get("rows"), given.get("frames"))
+    fitting = [shape for shape in shapes if _covers(*shape, length, given.get("hop"))]
     if "rows" in given and "frames" in given:
         fitting = [(given["rows"], given["frames"])]
     if not fitting:
@@ -56,15 +58,6 @@ def suited_layout(name: str, samples: int, given: Mapping[str, Any]) -> dict[str
         )
     first = max(0, own - (frames - 1) * hop) // 2
     return {"first": first, **given, "rows": rows, "frames": frames, "hop": hop, "samples": own}
-
-
-def _shapes(given: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
-    """Give the shapes that networks learn and that have what is given."""
-    for side in SIDES:
-        for long in (side * multiple for multiple in MULTIPLES):
-            for rows, frames in {(long, side), (side, long)}:
-                if given.get("rows", rows) == rows and given.get("frames", frames) == frames:
-                    yield rows, frames
 
 
 def _covers(rows: int, frames: int, length: int, hop: int | None) -> bool:

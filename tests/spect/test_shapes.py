@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from spect.errors import SoundError
 from spect.representation import trainable
-from spect.shapes import choose_shape
+from spect.shapes import choose_shape, trainable_shapes
 
 
 def two(rows: int) -> int:
@@ -43,3 +43,15 @@ def test_what_does_not_fit_is_refused_with_what_would() -> None:
         choose_shape("x", 102400, 512, two, rows=500)
     with pytest.raises(SoundError, match="with frames=100"):
         choose_shape("x", 102400, 512, two, frames=100)
+
+
+def test_the_shapes_that_networks_learn_are_given_once_each() -> None:
+    shapes = list(trainable_shapes(range(4, 6), 3))
+    assert sorted(shapes) == [
+        (rows, frames)
+        for rows in range(1, 97)
+        for frames in range(1, 97)
+        if trainable(rows, frames) and min(rows, frames) <= 32 and max(rows, frames) <= 3 * min(rows, frames)
+    ]
+    assert set(trainable_shapes(range(4, 6), 3, rows=48)) == {(48, 16)}
+    assert set(trainable_shapes(range(4, 6), 3, frames=48)) == {(16, 48)}
