@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from spect.cmyk import Cmyk
+from spect.damage import DAMAGES
 from spect.instfreq import Instfreq
 from spect.lapped import Lapped
-from spect.measures import levels, log_mel_statistics, waveform_features
+from spect.measures import FEATURES, levels, measure
 from spect.mel import Mel
 from spect.preview import picture
 from spect.stft import Stft
@@ -34,12 +35,26 @@ def test_canvases_features_levels_and_pictures_equal_the_cpus() -> None:
     sound = sounds()
     canvas = FORM.encode(sound)
     torch.testing.assert_close(FORM.encode(sound.cuda()).cpu(), canvas, rtol=0, atol=1e-5 * float(canvas.abs().max()))
-    for feature in (log_mel_statistics, waveform_features):
-        torch.testing.assert_close(feature(sound.cuda(), 44100).cpu(), feature(sound, 44100), rtol=0, atol=1e-3)
+    for feature in FEATURES.values():
+        on_device = feature.function(sound.cuda(), 44100).cpu()
+        torch.testing.assert_close(on_device, feature.function(sound, 44100), rtol=0, atol=1e-3)
     for name, value in levels(sound.cuda()).items():
         torch.testing.assert_close(value.cpu(), levels(sound)[name], msg=name)
     difference = picture(canvas.cuda()).cpu().int() - picture(canvas).int()
     assert int(difference.abs().max()) <= 1
+
+
+def test_measures_of_single_sounds_and_damages_equal_the_cpus() -> None:
+    sound = sounds()
+    on_device = measure(sound.cuda(), 44100)
+    for name, value in measure(sound, 44100).items():
+        torch.testing.assert_close(on_device[name].cpu(), value, rtol=1e-3, atol=1e-3, msg=name)
+    for name, damage in DAMAGES.items():
+        wanted, got = (
+            damage.apply(x, 44100, damage.levels[0], torch.Generator().manual_seed(0)) for x in (sound, sound.cuda())
+        )
+        if name != "griffin-lim":  # whose iterations let rounding grow
+            torch.testing.assert_close(got.cpu(), wanted, rtol=0, atol=1e-4, msg=name)
 
 
 @pytest.mark.parametrize("form", [Lapped(rows=512, frames=64), Stft(rows=512, frames=128)], ids=lambda form: form.name)
