@@ -46,7 +46,7 @@ class HeldOut:
         share, n = self.correct / self.count, self.count
         centre = (share + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
         reach = Z95 / (1 + Z95**2 / n) * math.sqrt(share * (1 - share) / n + Z95**2 / (4 * n * n))
-        return Estimate(share, max(0.0, centre - reach), min(1.0, centre + reach))
+        return Estimate(share, max(0.0, min(share, centre - reach)), min(1.0, max(share, centre + reach)))
 
     def __str__(self) -> str:
         return f"{100 * self.correct / self.count:.1f} % of {self.count} ({self.apart})"
@@ -93,7 +93,7 @@ class Classifier:
     @property
     def encoder(self) -> Encoder:
         """Its features as an encoder."""
-        what = f"the classifier's {2 * self.network.last.in_features // 2} numbers before its last layer; mono, whole"
+        what = f"the {self.network.last.in_features} numbers before the last layer; mono, cut or filled up to {self.samples}"
         return Encoder(f"{self.kind} classifier", self.version, what, self.features)
 
     def _seen(self, sounds: Tensor, rate: int) -> Tensor:

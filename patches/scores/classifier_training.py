@@ -14,7 +14,6 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,29 +25,18 @@ from patches.errors import UserError
 from patches.scores import classifier_augment as augment
 from patches.scores.classifier import VERSION, Classifier, HeldOut
 from patches.scores.classifier_networks import Kind, Network, build
-from spect.archive import layout as zip64
+from patches.scores.classifier_split import Split, classes_of, split_of
 from spect.archive.reader import Archive
-from spect.archive.sets import CLASSES, LabelSet
 
 BATCH = 32
 ROUNDS = 16  # through the train items, as far as the steps go
-STEPS = (400, 3000)  # at least, at most
+STEPS = (300, 3000)  # at least, at most
 RATE_PEAK = 4e-3
 DECAY = 0.02
-TENTH = 0.1
 AT_A_TIME = 128  # sounds, when nothing is trained
 
 Progress = Callable[[float], None]
 """Called with the share that is done, 0 to 1."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """Which labelled items are learned and which are counted. Shape: int64 [n], [h]."""
-
-    train: np.ndarray
-    test: np.ndarray
-    apart: str
 
 
 def cached(
@@ -123,33 +111,6 @@ def trained_on(
     correct = _correct(network, archive, labels, split.test)
     accuracy = HeldOut(correct, len(split.test), len(split.train), split.apart)
     return Classifier(network, kind, label_set, chosen.classes, form.sample_rate, form.samples, seed, accuracy)
-
-
-def classes_of(archive: Archive, label_set: str) -> LabelSet:
-    """Find a set of classes.
-
-    Raises:
-        UserError: there is none of that name.
-    """
-    sets = [one for one in archive.label_sets if one.kind == CLASSES]
-    for one in sets:
-        if one.name == label_set:
-            return one
-    there = ", ".join(one.name for one in sets) or "none: build the archive with --labels"
-    raise UserError(f"{archive.path}: no classes called {label_set!r}; there is {there}")
-
-
-def split_of(archive: Archive, label_set: str) -> Split:
-    """Take the archive's own split, or set a tenth of its files apart where it held none out."""
-    known = archive.label_values(label_set) >= 0
-    train, holdout = (part[known[part]] for part in (archive.train, archive.holdout))
-    if len(holdout):
-        return Split(train, holdout, "held-out files")
-    lines = archive.member(zip64.ITEMS).splitlines()
-    sources = np.unique([json.loads(lines[at])["source"] for at in train.tolist()], return_inverse=True)[1]
-    files = int(sources.max(initial=-1)) + 1
-    apart = np.random.default_rng(0).permutation(files) < max(1, round(TENTH * files))
-    return Split(train[~apart[sources]], train[apart[sources]], "a tenth of the files, set apart by seed 0")
 
 
 def _fit(

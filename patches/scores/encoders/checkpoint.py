@@ -7,6 +7,7 @@ tensor_bundle.proto): BundleEntryProto {1 dtype, 2 shape {2 dim {1 size}}, 3 sha
 holds the header {1 shards, 2 endianness}. `PREFIX.data-00000-of-00001` holds the values, raw and little-endian.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ def read_index(path: Path) -> dict[str, Entry]:
         if header.get(1, [0]) != [1] or header.get(2, [0]) != [0]:
             raise ValueError("its data is big-endian or in several parts")
         return {key.decode(): _entry(value) for key, value in values.items()}
-    except (ValueError, IndexError, TypeError) as error:
+    except (ValueError, LookupError, TypeError) as error:
         raise UserError(f"{path}: no checkpoint index that can be read ({error}); install its package again") from error
 
 
@@ -60,7 +61,7 @@ def read_floats(index: Path, entries: dict[str, Entry]) -> dict[str, np.ndarray]
         raise UserError(f"{path}: isn't there; install its package again")
     data, out = path.read_bytes(), {}
     for name, entry in entries.items():
-        count = int(np.prod(entry.shape, dtype=np.int64))
+        count = math.prod(entry.shape)
         whole = entry.shard == 0 and 0 <= entry.offset <= len(data) - entry.size and entry.size == 4 * count
         if entry.dtype != FLOAT32 or not whole:
             raise UserError(f"{path}: {name} isn't there as float32 {list(entry.shape)}; install its package again")

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Encoders by the texts that people type: log-mel, waveform, stereo, musicnn, speech, or a file."""
+"""Encoders by the texts that people type: log-mel, modulation, stereo, waveform, musicnn, speech, or a file."""
 
 import importlib.util
 from collections.abc import Sequence
 
 from patches.errors import UserError
 from patches.scores.encoders import musicnn, speech
-from patches.scores.encoders.builtin import TABLE, builtin
+from patches.scores.encoders.builtin import builtin
 from patches.scores.encoders.encoder import Encoder
 from patches.scores.encoders.file import from_file, is_file_name
+from spect.measures import FEATURES
 
 LEARNED = {"musicnn": musicnn.musicnn, "speech": speech.speech}
 WEIGHTS = {"musicnn": musicnn.weights, "speech": speech.graphs}
@@ -29,17 +30,17 @@ def find_encoders(names: Sequence[str]) -> list[Encoder]:
 
 def available() -> list[str]:
     """Name the encoders that can be had here, files aside."""
-    return [*TABLE, *(name for name in LEARNED if _installed(name))]
+    return [*FEATURES, *(name for name in LEARNED if _installed(name))]
 
 
 def _find(name: str) -> Encoder:
-    if name in TABLE:
+    if name in FEATURES:
         return builtin(name)
     if name in LEARNED:
         return _learned(name)
     if is_file_name(name):
         return from_file(name)
-    known = ", ".join((*TABLE, *LEARNED))
+    known = ", ".join((*FEATURES, *LEARNED))
     raise UserError(f"--encoder={name}: unknown; allowed: {known}, or a file: .pt, .ts, .jit (TorchScript) or .onnx")
 
 
