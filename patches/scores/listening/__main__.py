@@ -13,7 +13,7 @@ from patches.console import EXIT_MISTAKE, choose_device, one_line
 from patches.errors import UserError
 from patches.generate.network import find_networks
 from patches.scores.listening.make import KEY, PAGE, QUESTION, make_test, write_test
-from patches.scores.listening.systems import network_systems, real_systems
+from patches.scores.listening.systems import TRAIN, network_systems, real_systems
 from spect.archive.reader import Archive
 
 MEGABYTE = 1e6
@@ -58,7 +58,7 @@ def make(given: argparse.Namespace) -> str:
 def told(out: Path, page: str, key: dict) -> str:
     """Say what was made, how levels and counts came about, and what to do with it."""
     lines = [f"{one['name']}: {one['clips']} clips" for one in key["systems"]]
-    if any(one["name"] == "train real" for one in key["systems"]):
+    if any(one["name"].startswith(TRAIN) and one["kind"] == "anchor" for one in key["systems"]):
         lines.append("no sounds are held out in this archive: the real ones are of the train split, and named so")
     lowered = f"all lowered by {-key['gain_db']:.1f} dB to fit" if key["gain_db"] else "untouched"
     lines.append(f"levels: {lowered}; each {key['seconds']:.3g} s")

@@ -107,7 +107,7 @@
     source.start();
     Object.assign(player, { source, gain, began: context.currentTime });
     refresh();
-    requestAnimationFrame(tick);
+    requestAnimationFrame(() => tick(source));
   }
 
   function stop() {
@@ -120,16 +120,16 @@
     return ++player.turn;
   }
 
-  function tick() {
-    const length = player.source ? player.source.buffer.duration : 1;
-    const past = player.source ? player.context.currentTime - player.began : 0;
+  function tick(source) {
+    if (player.source !== source) return;
+    const length = source.buffer.duration;
+    const past = player.context.currentTime - player.began;
     at("position").style.transform = `scaleX(${(past % length) / length})`;
-    if (!player.source) return;
     if (past >= length && !player.heard) {
       player.heard = true;
       refresh();
     }
-    requestAnimationFrame(tick);
+    requestAnimationFrame(() => tick(source));
   }
 
   // ---- screens
@@ -170,6 +170,7 @@
     at("device-told").textContent = TOLD[state.device];
     at("done-bar").style.transform = `scaleX(${index / state.order.length})`;
     for (const input of document.querySelectorAll("[name=rating]")) input.checked = false;
+    refresh(); // what was open to the former clip's rating closes before this one plays
     show("trial");
     start();
     return undefined;
@@ -187,6 +188,7 @@
   }
 
   function refresh() {
+    if (!player.source) at("position").style.transform = "";
     at("play").textContent = player.source ? "Stop" : plays ? "Play again" : "Play";
     at("play-check").textContent = player.source ? "Stop the noise" : "Play the noise";
     at("rating").disabled = !player.heard;
@@ -216,6 +218,7 @@
     at("end-title").textContent = whole ? "Thank you" : "Thank you so far";
     at("rated").textContent = `${state.trials.length} of ${state.order.length} sounds`;
     at("resume").hidden = whole;
+    at("anew").hidden = true; // it forgets these answers: only once they are saved
     at("save").disabled = !state.trials.length;
     at("saved").textContent = "";
     at("text").value = answers();
@@ -235,6 +238,7 @@
     const link = Object.assign(document.createElement("a"), { href: url, download: name });
     link.click();
     setTimeout(() => URL.revokeObjectURL(url), 60000);
+    at("anew").hidden = false;
     at("saved").textContent = `Saved as ${name}, where your browser puts downloads. Please send that file.`;
   }
 

@@ -26,7 +26,8 @@ from patches.views import View
 from spect.archive.reader import Archive
 
 FADE_SECONDS = 0.01
-THROUGH = " through the representation"
+REAL, THROUGH = "held-out real", "real through the representation"
+TRAIN = "train "  # goes before these where nothing is held out
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ def network_systems(
 def real_systems(archive: Archive, view: View, count: int, seed: int) -> list[System]:
     """Read real sounds, and the same ones as the view lets them through."""
     items, held_out = real_items(archive, count, np.random.default_rng(seed))
-    name, stored = "held-out real" if held_out else "train real", archive.representation
+    real_name, through_name = (REAL, THROUGH) if held_out else (f"{TRAIN}real", TRAIN + THROUGH)
+    stored = archive.representation
     canvases = torch.from_numpy(archive.canvases(items))
     origins = tuple({"item": int(item), "source": archive.item(int(item))["source"]} for item in items)
     with torch.inference_mode(), settled():
@@ -81,8 +83,8 @@ def real_systems(archive: Archive, view: View, count: int, seed: int) -> list[Sy
         through = view.sound(view.picture(stored, canvases), [0] * len(items)).float()
     about = {"data": str(archive.path), "digest": archive.digest}
     return [
-        System(name, "anchor", real, stored.sample_rate, origins, about),
-        System(name + THROUGH, "anchor", through, view.sample_rate, origins, {**about, "view": view.name}),
+        System(real_name, "anchor", real, stored.sample_rate, origins, about),
+        System(through_name, "anchor", through, view.sample_rate, origins, {**about, "view": view.name}),
     ]
 
 
