@@ -10,12 +10,13 @@ class Job:
     """What all snapshots of a run are scored with.
 
     Args:
-        data: the archive; metrics: names.
+        data: the archive; metrics: names; most: sounds of a snapshot.
     """
 
     data: str
     metrics: tuple[str, ...]
     device: str
+    most: int = 512
 
     def line(self) -> str:
         """Write it as a line."""
@@ -25,4 +26,4 @@ class Job:
     def read(cls, text: str) -> "Job":
         """Read a line."""
         values = json.loads(text)
-        return cls(values["data"], tuple(values["metrics"]), values["device"])
+        return cls(values["data"], tuple(values["metrics"]), values["device"], values["most"])

@@ -5,7 +5,7 @@
 
 It reads lines of JSON: first a `Job` of the whole run, then one `{"network", "seconds"}` a snapshot; it answers each
 with one line on stdout, `{"rows": [...]}` or `{"error": ...}`. It takes as many sounds as fit into `seconds`, at most
-512, and says so where that is too few. When its input ends, as it does when the training ends in whatever way, so does
+the job's, and says so where that is too few. When its input ends, as it does when the training ends in whatever way, so does
 it. One thread, low priority; Ctrl-C is the training's business.
 """
 
@@ -34,7 +34,6 @@ from patches.scores.rows import Score
 from patches.scores.sounds import generated
 from spect.archive.reader import Archive
 
-MOST = 512  # sounds
 NICE = 10
 
 
@@ -56,7 +55,7 @@ class Bench:
             self._evaluation = self._prepared(network)
             rows = self._evaluation.anchors()
         began = time.monotonic()
-        subject = generated(network, range(MOST), self._evaluation.data.archive)
+        subject = generated(network, range(self._job.most), self._evaluation.data.archive)
         measured = self._evaluation.measured(subject, until=began + seconds)
         if measured.count + measured.broken < LEAST:
             raise TooFewError(measured.count, seconds)

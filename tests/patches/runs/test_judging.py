@@ -36,7 +36,7 @@ def test_rows_go_to_their_file_to_tensorboard_and_to_a_line_with_an_anchor(judgi
         "  network-snapshot-000010: kad 3 (2.9 to 3.1) by log-mel 1 (100 sounds, 12 s; train real: 0.5 (0.4 to 0.6))"
     ]
     events = EventAccumulator(str(tmp_path)).Reload()
-    (event,) = events.Scalars("Scores/kad_log-mel_1")
+    (event,) = events.Scalars("Scores/kad log-mel 1")
     assert (event.step, event.value) == (10_000, 3.0)
 
 

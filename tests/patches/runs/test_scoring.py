@@ -21,7 +21,7 @@ LONG = 6000.0  # seconds between snapshots: ten minutes for scores
 @pytest.fixture
 def beside(archive: Path):
     """A process that scores, with two cheap metrics."""
-    made = Scoring(Job(str(archive), ("kad", "defects"), "cpu"))
+    made = Scoring(Job(str(archive), ("kad", "defects"), "cpu", most=40))
     yield made
     made.close()
 
@@ -41,7 +41,7 @@ def test_a_snapshot_comes_back_as_rows_with_the_anchors_before_it_and_once(besid
     assert {row.metric for row in first} == {"kad", "defects"}
     assert {"train real", "network-snapshot-000001"} <= {row.system for row in first}
     (kad,) = [row for row in first if row.kind == "network" and row.features == "log-mel 1"]
-    assert (kad.count, kad.seeds, kad.kimg) == (512, "0-511", 10)
+    assert (kad.count, kad.seeds, kad.kimg) == (40, "0-39", 10)
     beside.add(save_snapshot(tmp_path / "network-snapshot-000002.safetensors", seed=8))
     second, _ = until_idle(beside)
     assert {row.system for row in second} == {"network-snapshot-000002"}
