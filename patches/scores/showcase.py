@@ -128,7 +128,7 @@ def _nearest(one: Judged, novelty: Novelty, alone: Measured) -> Clip:
     item = int(against.train.items[int(place[0])])
     sound = data.real.heard(np.asarray([item])).sounds[0]
     record = data.archive.item(item)
-    return Clip(str(record["source"]), sound.cpu().numpy(), data.view.sample_rate, "nearest training sound")
+    return Clip(str(record["source"]), sound.cpu().numpy(), data.view.sample_rate)
 
 
 def _clip(one: Judged, place: int) -> Clip:

@@ -4,11 +4,11 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from patches.scores.figures import figure
+from patches.scores.figures import FIGURES, figure
 from patches.scores.rows import Score
 from stylegan3.metrics.estimate import Estimate
 
-MOST_COLUMNS = 5  # figures; more stand below each other, the systems side by side
+MOST_COLUMNS = 5  # figures; more stand below each other without intervals, the systems side by side
 Group = tuple[str, str]
 
 
@@ -53,21 +53,28 @@ def tables(rows: Sequence[Score]) -> list[str]:
 
 
 def _table(rows: Sequence[Score]) -> list[str]:
-    names = list(dict.fromkeys(name for row in rows for name in row.values))
+    names = ordered({name for row in rows for name in row.values})
+    upright = len(names) <= MOST_COLUMNS
     marks = {"lower": " v", "higher": " ^", None: ""}
     columns = [["", *(row.system for row in rows)]]
-    columns += [[name + marks[figure(name).better], *(_cell(row, name) for row in rows)] for name in names]
+    columns += [[name + marks[figure(name).better], *(_cell(row, name, upright) for row in rows)] for name in names]
     columns += [
         ["sounds", *(str(row.count) for row in rows)],
         ["against", *(str(row.reference or "-") for row in rows)],
         ["seconds", *(f"{row.seconds:g}" for row in rows)],
         ["seeds", *(row.seeds or "-" for row in rows)],
     ]
-    upright = len(names) <= MOST_COLUMNS
     lines = list(zip(*columns, strict=True)) if upright else columns
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
     return ["  " + "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines]
 
 
-def _cell(row: Score, name: str) -> str:
-    return told(name, row.values[name]) if name in row.values else "-"
+def _cell(row: Score, name: str, interval: bool) -> str:
+    value = row.values.get(name, Estimate(math.nan))
+    return told(name, value if interval else Estimate(value.value))
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Bring figures into the order of patches/scores/figures.py, others behind them by name."""
+    places = {name: place for place, name in enumerate(FIGURES)}
+    return sorted(names, key=lambda name: (places.get(name, len(places)), name))
