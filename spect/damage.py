@@ -20,6 +20,7 @@ from spect.phase.frames import Frames
 from spect.phase.griffin_lim import griffin_lim as find_phase
 
 TRANSITION = 2 ** (1 / 6)  # of the low-pass: from the cutoff, where nothing is lost yet, to where all is
+BATCH_SAMPLES = 2**20  # of all channels, in one run of Griffin-Lim
 EDGE_HOP = 1024  # cmyk's frames
 
 
@@ -68,10 +69,19 @@ def griffin_lim(sounds: Tensor, sample_rate: int, iterations: int, rng: Generato
     size = frame_size(sample_rate)
     length = sounds.shape[-1]
     frames = Frames(size, size // 4, -(-length // (size // 4)) + 1, length)
-    magnitude = frames.stft(sounds).abs()
     turns = torch.rand(len(sounds), 1, frames.count, frames.bins, generator=rng, device=rng.device)
-    start = (2 * math.pi * turns).to(sounds).expand_as(magnitude)
-    return frames.istft(find_phase(frames, magnitude, phase=start, iterations=iterations))
+    parts = max(1, BATCH_SAMPLES // (sounds.shape[1] * length))  # small enough for caches: twice as fast
+    found = [
+        _phase_anew(frames, *both, iterations) for both in zip(sounds.split(parts), turns.split(parts), strict=True)
+    ]
+    return torch.cat(found)
+
+
+def _phase_anew(frames: Frames, sounds: Tensor, turns: Tensor, iterations: int) -> Tensor:
+    """Start from phases of so many turns. Shape: [N, C, L], [N, 1, T, K] -> [N, C, L]."""
+    magnitude = frames.stft(sounds).abs()
+    phase = (2 * math.pi * turns).to(sounds).expand_as(magnitude)
+    return frames.istft(find_phase(frames, magnitude, phase=phase, iterations=iterations))
 
 
 def clip(sounds: Tensor, drive_db: float) -> Tensor:

@@ -95,6 +95,12 @@ def test_griffin_lim_keeps_magnitudes_loses_phases_and_leaves_mono_mono() -> Non
     torch.testing.assert_close(mono[:, 0], mono[:, 1])
 
 
+def test_griffin_lim_in_parts_is_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = griffin_lim(hits(), RATE, 2, generator())
+    monkeypatch.setattr("spect.damage.BATCH_SAMPLES", 1)
+    torch.testing.assert_close(griffin_lim(hits(), RATE, 2, generator()), whole, rtol=0, atol=1e-5)
+
+
 def test_clipping_lies_at_full_scale_and_dc_is_a_share_of_the_peak() -> None:
     sounds = hits()
     driven = DAMAGES["clip"].apply(sounds, RATE, 12, generator())
