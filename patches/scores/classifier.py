@@ -93,8 +93,8 @@ class Classifier:
     @property
     def encoder(self) -> Encoder:
         """Its features as an encoder."""
-        width = self.network.last.in_features
-        what = f"the {width} numbers before the last layer; mono, cut or filled up to {self.samples}"
+        numbers = self.network.last.in_features
+        what = f"the {numbers} numbers before the last layer; mono, cut or filled with zeros to {self.samples} samples"
         return Encoder(f"{self.kind} classifier", self.version, what, self.features)
 
     def _seen(self, sounds: Tensor, rate: int) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from patches.scores.figures import figure
 from patches.scores.files import read_rows
 from patches.scores.judged import Judged
 from patches.scores.metrics.copies import Novelty
@@ -18,6 +19,7 @@ from patches.scores.report import Clip, Pair, Report, write_report
 from patches.scores.rows import Score
 from patches.scores.select import Chosen, best
 from patches.scores.sounds import asked, pictures_of
+from stylegan3.metrics.estimate import Estimate
 
 SHOWN = 4  # best, worst, most copied
 SEEDS, SNAPSHOTS = 8, 8  # of the table
@@ -55,11 +57,19 @@ def _intro(one: Judged) -> dict[str, str]:
 
 
 def _history(one: Judged, rows: Sequence[Score]) -> list[Score]:
-    """Give the networks' rows over kimg: those just computed, and the run's own of other snapshots."""
+    """Give the networks' rows over kimg: those just computed, and the run's own of other snapshots.
+
+    Of their figures, those of which one way is better: the others would be curves that nobody reads.
+    """
     mine = [row for row in rows if row.kind == "network" and row.kimg is not None]
     known = {(row.metric, row.features, row.kimg) for row in mine}
     of_run = [row for row in read_rows(one.network.path.parent) if row.kind == "network"]
-    return mine + [row for row in of_run if (row.metric, row.features, row.kimg) not in known]
+    both = mine + [row for row in of_run if (row.metric, row.features, row.kimg) not in known]
+    return [replace(row, values=_judged(row)) for row in both]
+
+
+def _judged(row: Score) -> dict[str, Estimate]:
+    return {name: value for name, value in row.values.items() if figure(name).better is not None}
 
 
 def _spread_out(judged: Sequence[Judged]) -> list[Judged]:

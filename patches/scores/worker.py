@@ -5,8 +5,8 @@
 
 It reads lines of JSON: first a `Job` of the whole run, then one `{"network", "seconds"}` a snapshot; it answers each
 with one line on stdout, `{"rows": [...]}` or `{"error": ...}`. It takes as many sounds as fit into `seconds`, at most
-the job's, and says so where that is too few. When its input ends, as it does when the training ends in whatever way, so does
-it. One thread, low priority; Ctrl-C is the training's business.
+the job's, and says so where that is too few. When its input ends, as it does when the training ends in whatever way,
+so does it. One thread, low priority; Ctrl-C is the training's business.
 """
 
 import json
