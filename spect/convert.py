@@ -51,6 +51,8 @@ def convert(source: Path, out: Path, name: str, texts: dict[str, str]) -> str:
     Raises:
         SoundError: the file can't be read, or doesn't fit the view.
     """
+    if not out.name:
+        raise SoundError(f"OUT: got {str(out)!r}; give a name without .wav and .png, such as {out / source.stem}")
     given, rate = read(source)
     sound = torch.from_numpy(to_stereo(given))[None]
     representation = suited(name, rate, sound.shape[-1], texts)
@@ -79,8 +81,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         print(convert(given.source, given.out, given.view, parse_arguments(given.view_args)))
-    except (SoundError, OSError) as error:
+    except SoundError as error:
         print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"OUT: {error.filename or given.out}: {error.strerror or error}; give another place", file=sys.stderr)
         return 2
     return 0
 

@@ -65,3 +65,14 @@ def test_a_mistake_is_one_line(tmp_path, capsys, view, more, told):
     assert error.startswith(told)
     assert error.count("\n") == 1
     assert not list(tmp_path.glob("out*"))
+
+
+def test_a_place_that_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path, capsys, monkeypatch):
+    tone(tmp_path / "tone.wav")
+    monkeypatch.chdir(tmp_path)
+    for out, told in (("tone.wav/out", "OUT: tone.wav"), (".", "OUT: got '.'"), ("new/" + 300 * "x", "OUT: ")):
+        assert main(["tone.wav", out, "--view=cmyk"]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(told)
+        assert error.count("\n") == 1
+        assert [path.name for path in tmp_path.iterdir()] == ["tone.wav"]
