@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How well scores foretell opinions: correlation over the systems that have both, with 95 % intervals.
 
-    r' = atanh r,  interval tanh(r' +- 1.96 s)
-    s = 1 / sqrt(n - 3) for Pearson's r (Fisher 1921)
-    s = sqrt((1 + r^2 / 2) / (n - 3)) for Spearman's (Bonett, Wright 2000)
-
-Of three systems no interval can be told, of fewer nothing; nor of r = 1 or -1, which a few systems soon reach.
+Pearson's and Spearman's, by stylegan3/metrics/correlation.py; of three systems no interval can be told, of fewer nothing.
 """
 
 import json
@@ -14,13 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from scipy import stats
-
 from patches.scores.rows import Score
+from stylegan3.metrics import pearson, spearman
 from stylegan3.metrics.estimate import Estimate
-
-LEAST = 3
 
 
 @dataclass(frozen=True)
@@ -36,16 +28,7 @@ class Correlation:
 
 def correlations(xs: Sequence[float], ys: Sequence[float]) -> dict[str, Estimate]:
     """Correlate pairs: pearson and spearman; NaN where one side is constant or there are fewer than three."""
-    x, y = np.asarray(xs, float), np.asarray(ys, float)
-    count = len(x)
-    if count < LEAST or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return {"pearson": Estimate(math.nan), "spearman": Estimate(math.nan)}
-    ranked = _pearson(stats.rankdata(x), stats.rankdata(y))
-    straight = _pearson(x, y)
-    return {
-        "pearson": _interval(straight, 1.0, count),
-        "spearman": _interval(ranked, math.sqrt(1 + ranked**2 / 2), count),
-    }
+    return {"pearson": pearson(xs, ys), "spearman": spearman(xs, ys)}
 
 
 def with_opinions(scores: Iterable[tuple[Path, Score]], opinions: Mapping[str, float]) -> list[Correlation]:
@@ -79,15 +62,3 @@ def read_scores(paths: Sequence[Path]) -> tuple[list[tuple[Path, Score]], list[s
         except (ValueError, KeyError, TypeError, AttributeError):
             left_out.append(f"{path}: not JSON lines of scores: left out")
     return rows, left_out
-
-
-def _pearson(x: np.ndarray, y: np.ndarray) -> float:
-    x, y = x - x.mean(), y - y.mean()
-    return float(np.clip(x @ y / math.sqrt((x @ x) * (y @ y)), -1, 1))
-
-
-def _interval(r: float, factor: float, count: int) -> Estimate:
-    if count <= LEAST or abs(r) > 1 - 1e-12:
-        return Estimate(r)
-    centre, reach = math.atanh(r), stats.norm.ppf(0.975) * factor / math.sqrt(count - 3)
-    return Estimate(r, math.tanh(centre - reach), math.tanh(centre + reach))
