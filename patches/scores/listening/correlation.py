@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How well scores foretell opinions: correlation over the systems that have both, with 95 % intervals.
 
-Pearson's and Spearman's, by stylegan3/metrics/correlation.py; of three systems no interval can be told, of fewer nothing.
+Pearson's and Spearman's, by stylegan3/metrics/correlation.py; of three systems no interval is told, of fewer nothing.
 """
 
 import json
