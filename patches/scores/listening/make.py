@@ -24,6 +24,7 @@ from spect.files import write_text
 
 KEY, PAGE = "key.json", "index.html"
 KIND, VERSION = "sg3-spect listening key", 1
+SCRIPTS = ("listener.js", "player.js", "page.js")  # one program, in one scope
 QUESTION = "How good does this sound?"
 CHECK_SECONDS = 4.0
 CHECK_DB = (-40.0, -14.0)  # what the check's level is held to, dBFS rms
@@ -116,7 +117,7 @@ def _names(digest: bytes, count: int) -> Any:
 
 
 def _page(data: dict[str, Any]) -> str:
-    style, body, script = (
-        (files("patches.scores.listening") / f"page.{kind}").read_text("utf-8") for kind in ("css", "html", "js")
-    )
+    folder = files("patches.scores.listening")
+    style, body, *parts = ((folder / name).read_text("utf-8") for name in ("page.css", "page.html", *SCRIPTS))
+    script = "".join(('"use strict";\n(() => {\n', *parts, "})();\n"))
     return document("Listening test", style=style, body=body + script_json(data, "test"), script=script)

@@ -54,7 +54,8 @@ def test_a_whole_test_comes_back_as_the_scores_that_were_entered(made: Path, tmp
             assert number(page) == f"Sound {trial + 1} of {TRIALS}"
             rate(page, clips, by_mouse=trial % 2 == 0)
         page.reload()
-        assert page.get_by_label("Headphones").is_checked()
+        assert page.inner_text("#to-check") == "Go on with sound 5: sound check first"
+        assert page.get_by_label("Headphones").is_checked(), page.evaluate("JSON.stringify({...localStorage})")
         begin(page, device=None)
         for trial in range(4, TRIALS):
             assert number(page) == f"Sound {trial + 1} of {TRIALS}"

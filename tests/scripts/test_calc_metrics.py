@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import calc_metrics
+from examples.synth import write_notes
+from patches.scores.files import read_rows
+from patches.scores.names import NAMES
+from tests.browser import opened
+from tests.patches.generate.support import save_snapshot
+from tests.patches.runs.support import build, only_run
+from tests.patches.runs.support import call as train
+
+ROOT = Path(__file__).parents[2]
+FEW = ("--seeds=0-39", "--device=cpu")
+
+
+def call(*arguments: object, code: int = 0) -> str:
+    """Run the script; return what it printed, or its one line of complaint."""
+    result = CliRunner().invoke(calc_metrics.main, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output + repr(result.exception)
+    if code == 0:
+        return result.stdout
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert result.stderr.startswith("calc_metrics.py: ")
+    assert "Traceback" not in result.output
+    return result.stderr
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sounds")
+    write_notes(folder / "notes", 90, 0.06, 8000, 0)
+    return build(folder / "notes", folder / "notes.zip", holdout=0.3)
+
+
+@pytest.fixture(scope="module")
+def run(sounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two iterations that learned classes, with three snapshots."""
+    folder = tmp_path_factory.mktemp("runs")
+    train(data=sounds, outdir=folder, cond=1, metrics="none", kimg=0.016, tick=0.008, snap=1)
+    return only_run(folder)
+
+
+def test_the_newest_snapshot_is_scored_against_what_its_run_learned_from(run, tmp_path):
+    out = call("--network", run, *FEW, "--outdir", tmp_path / "scores")
+    assert "network-snapshot-000000.016: 40 sounds" in out
+    rows = read_rows(tmp_path / "scores")
+    assert {row.metric for row in rows} == {"kad", "defects", "novelty"}
+    assert {row.features for row in rows if row.metric == "kad"} == {
+        f"{name} {version}" for name, version in (("log-mel", 1), ("modulation", 1), ("waveform", 1), ("stereo", 1))
+    }
+    for row in rows:
+        assert row.count > 0
+        assert (row.seeds == "0-39") == (row.kind == "network")
+    assert next(row.kimg for row in rows if row.kind == "network") == 0.016
+
+
+def test_of_all_snapshots_the_best_is_named_with_what_it_is_sure_of(run):
+    out = call("--network", run / "network-snapshot-*.safetensors", *FEW, "--metrics=kad", "--select=kad:waveform")
+    assert "Best by kad waveform 1: network-snapshot-000000" in out
+    assert ("really better than the 2 others" in out) or ("may be chance" in out)
+
+
+def test_every_metric_runs_on_a_conditional_network(run, tmp_path):
+    out = call("--network", run, "--seeds=0-49", "--metrics=all", "--outdir", tmp_path, "--encoder=log-mel")
+    rows = read_rows(tmp_path)
+    assert {row.metric for row in rows} == set(NAMES)
+    network = {(row.metric, row.features.split(" ")[0]): row for row in rows if row.kind == "network"}
+    assert {"inception_score", "accuracy", "classifier_accuracy"} <= set(network["classes", "spectrogram"].values)
+    assert {"inception_score", "accuracy"} <= set(network["classes", "waveform"].values)
+    assert math.isfinite(network["pictures", ""].values["rmse"].value)
+    assert "no label set holds pitches" in out
+
+
+def test_a_report_opens_in_a_browser_and_plays(run, tmp_path):
+    path = tmp_path / "new" / "report.html"
+    path.parent.mkdir()
+    call("--network", run / "network-snapshot-*.safetensors", *FEW, "--report", path)
+    with opened(path) as page:
+        assert "network-snapshot-000000" in page.content()
+        assert page.locator("button").count() > 24  # three snapshots, eight seeds
+
+
+def test_networks_of_another_rate_or_without_a_run_need_their_data(run, sounds, tmp_path):
+    lone = save_snapshot(tmp_path / "network-snapshot-000001.safetensors")
+    assert "--data: missing" in call("--network", lone, *FEW, code=2)
+    out = call("--network", lone, "--data", sounds, *FEW, "--metrics=defects")
+    assert "network-snapshot-000001: 40 sounds" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--network=nowhere"], "nowhere: no such file"),
+        (["--network={run}", "--metrics=fid"], "--metrics=fid: 'fid' is none; allowed are kad"),
+        (["--network={run}", "--metrics=none"], "--metrics: none; name what to score with"),
+        (["--network={run}", "--encoder=vggish"], "--encoder=vggish: unknown; allowed: log-mel"),
+        (["--network={run}", "--seeds=9-1"], "--seeds=9-1: the range 9-1 runs backwards"),
+        (["--network={run}", "--data=nowhere.zip"], "--data=nowhere.zip: no such file"),
+        (["--network={run}", "--data={run}/log.txt"], "log.txt"),
+        (["--network={run}", "--select=prdc"], "--select=prdc: not one of --metrics=kad,defects,novelty"),
+        (["--network={run}", "--select=kad:musicnn", "--seeds=0-7"], "no snapshot has that score"),
+        (["--network={run}", "--device=tpu"], "--device=tpu"),
+        (["--network={run}", "--frobnicate"], "--frobnicate"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(run, arguments, said):
+    command = [sys.executable, str(ROOT / "calc_metrics.py"), *(one.format(run=run) for one in arguments)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2, ended.stderr
+    assert said in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert ended.stderr.startswith("calc_metrics.py: ")
