@@ -2,13 +2,14 @@
 """Clicks of single sounds: at the frames that a sound was made of, and anywhere.
 
     d[n] = |x[n - 1] - 2 x[n] + x[n + 1]|
-    frame clicks:  l[t, i] = log(d[t hop + i] / median over i of d[t hop + i]),   q[i] = mean over t and channels of l
-                   exp(max over i of (q[i] + q[i + 1]) / 2 - median over i)
+    frame clicks:  l[t, i] = log(max(1, d[t hop + i] / median over i of d[t hop + i])),
+                   q[i] = mean over t and channels of l,   exp(max over i of (q[i] + q[i + 1]) / 2 - median over i)
     a click at n:  d[n] > 8 max of d[n + m],  2 < |m| <= 64,   and d[n] > 2 % of the sound's peak
 
 `spect.edges.frame_edge` folds d itself, which serves a set of sounds: in one sound alone the loudest moment would stand
 out of the fold (a drum's attack: up to 100). Here each frame is brought to the same level first, and logarithms make
-the one frame count little: a peak must come back frame after frame. Frames 80 dB below the loudest are left out.
+the one frame count little: a peak must come back frame after frame. The median has a floor, so that in silence a jump
+counts and the last bit doesn't.
 A jump of one sample makes two large second differences, a spike of one sample three: hence the gap of 2. An attack is
 no click: what follows it is as large; and a click in noise as loud as itself is neither found nor heard.
 """
@@ -17,13 +18,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from spect.errors import SoundError
 from spect.measures.sounds import check_sounds, finite_only
 
 HOP = 1024  # the frames of cmyk
-FRAMES_LEAST = 8  # heard frames below which a fold says nothing
-FRAME_LEAST = 1e-4  # of the largest d: quieter frames are left out,
-FRAME_LEAST_LEVEL = 2.0**-17  # as are those of a few steps of 16 bits
-RATIOS = (0.1, 1000.0)  # of d to its frame's median: beyond, it counts as this
+FRAMES_LEAST = 8  # below which a fold says nothing
+FLOOR_OF_LARGEST, FLOOR = 1e-4, 2.0**-13  # of the median: of the sound's largest d, and four steps of 16 bits
+RATIO_MOST = 1000.0  # of d to the median
 GAP, REACH = 2, 64  # samples
 PROMINENCE = 8.0
 LEAST_OF_PEAK = 0.02
@@ -33,28 +34,30 @@ LEAST = 2.0**-13  # four steps of 16 bits
 def frame_clicks(sounds: Tensor, hop: int = HOP) -> Tensor:
     """Measure how much a sound clicks at its frames' borders, wherever in the frame they lie.
 
-    1 for silence and for sounds of fewer than 8 frames, which can't tell. By chance 1.2 in long sounds to 3 in short
+    1 for silence and for sounds of fewer than 8 frames, which can't tell. By chance 1.1 in long sounds to 2.4 in short
     ones.
 
     Args:
         hop: frame period in samples.
 
     Shape: [N, 1 or 2, L] -> [N].
+
+    Raises:
+        SoundError: a hop below 1.
     """
     check_sounds(sounds)
+    if hop < 1:
+        raise SoundError(f"frame clicks: the hop is 1 sample or more, got {hop}")
     bent = _second_difference(sounds)
     frames = bent.shape[-1] // hop
     if frames < FRAMES_LEAST:
         return torch.ones(len(sounds), device=sounds.device)
     cut = bent[..., : frames * hop].unflatten(-1, (frames, hop))
-    level = cut.median(-1, keepdim=True).values
-    heard = level > (FRAME_LEAST * bent.amax((1, 2))[:, None, None, None]).clamp_min(FRAME_LEAST_LEVEL)
-    excess = torch.where(heard, (cut / level.clamp_min(FRAME_LEAST_LEVEL)).clamp(*RATIOS).log(), 0.0)
-    count = heard.sum((1, 2))
-    fold = excess.sum((1, 2)) / count.clamp_min(1)
+    floor = (FLOOR_OF_LARGEST * bent.amax((1, 2))).clamp_min(FLOOR)[:, None, None, None]
+    level = torch.maximum(cut.median(-1, keepdim=True).values, floor)
+    fold = (cut / level).clamp(1.0, RATIO_MOST).log().mean((1, 2))
     pairs = (fold + fold.roll(-1, -1)) / 2
-    found = (pairs.amax(-1) - pairs.median(-1).values).exp()
-    return torch.where(count[:, 0] >= FRAMES_LEAST * sounds.shape[1], found, 1.0)
+    return (pairs.amax(-1) - pairs.median(-1).values).exp()
 
 
 def clicks_per_second(sounds: Tensor, sample_rate: int) -> Tensor:

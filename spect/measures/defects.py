@@ -41,7 +41,7 @@ UNITS = {
 
 CLIPPED_MOST = 0.001  # share of samples: 11 drums, 0 notes, 0 digits
 DC_MOST = 0.01  # of the peak: 11 drums, 11 notes (warm pad, a string), 500 digits (of one speaker's microphone)
-FRAME_CLICKS_MOST = 4.0  # 0 drums (largest 3.7), 0 notes (3.5), 0 digits (3.3); hop 1 024, digits 256
+FRAME_CLICKS_MOST = 2.6  # 0 drums (largest 2.55), 0 notes (1.2), 0 digits (2.4); hop 1 024, digits 256
 CLICKS_MOST = 5.0  # a second: 1 drum, 0 notes, 1 digit
 MONO_LEAST_DB = -10.0  # a tenth of the power is left: none (lowest -6.3); not finite and silent: none
 

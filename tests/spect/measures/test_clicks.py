@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from spect import audio
+from spect.errors import SoundError
 from spect.measures.clicks import clicks_per_second, frame_clicks
 from spect.measures.defects import CLICKS_MOST, FRAME_CLICKS_MOST
 
@@ -85,7 +86,21 @@ def test_stronger_frame_clicks_measure_more() -> None:
     found = [frame_clicks(0.05 * noise + share * jumps).item() for share in (0, 0.1, 0.3, 1.0)]
     assert found == sorted(found)
     assert found[0] < 1.5
-    assert found[-1] > 5
+    assert found[-1] > FRAME_CLICKS_MOST
+
+
+def test_jumps_in_the_silence_after_a_hit_are_heard_and_its_last_bits_are_not() -> None:
+    decay = torch.exp(-torch.arange(RATE) / 1500)
+    hit = torch.randn(1, 2, RATE, generator=torch.Generator().manual_seed(0)) * 0.2 * decay
+    coarse = (hit * 32768).round() / 32768
+    constants = torch.randn(1, 2, 44, generator=torch.Generator().manual_seed(1)).repeat_interleave(1024, -1)
+    assert frame_clicks(coarse).item() < 1.5
+    assert frame_clicks(coarse + 0.003 * constants[..., :RATE]).item() > FRAME_CLICKS_MOST
+
+
+def test_a_hop_of_nothing_is_refused() -> None:
+    with pytest.raises(SoundError, match="hop"):
+        frame_clicks(pad(), 0)
 
 
 def test_one_loud_moment_is_no_frame_click() -> None:
