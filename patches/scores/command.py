@@ -12,7 +12,7 @@ import torch
 from patches.console import choose_device, progress
 from patches.errors import UserError
 from patches.generate.choices import parse_numbers
-from patches.generate.network import find_networks, open_network
+from patches.generate.network import find_networks, open_network, read_conditions
 from patches.generate.synthesis import settled
 from patches.runs.directory import Run
 from patches.scores.choose import Wanted, evaluation, names_of
@@ -61,8 +61,11 @@ class Request:
         if chosen is not None and chosen.metric not in metrics:
             raise UserError(f"--select={chosen.told}: not one of --metrics={','.join(metrics)}; add it there")
         wanted = Wanted(metrics, names_of(arguments["encoder"]), arguments["inception"])
+        networks = tuple(find_networks(arguments["network"]))
+        for path in networks:
+            read_conditions(path)  # refuses what isn't a network, before the data are looked for
         return cls(
-            networks=tuple(find_networks(arguments["network"])),
+            networks=networks,
             data=arguments["data"],
             wanted=wanted,
             seeds=parse_numbers(arguments["seeds"]),
