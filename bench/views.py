@@ -11,7 +11,7 @@ again from there (AUDIO isn't needed for that), and what WORK has is added or ta
 
     round trip      ten files of each folder of AUDIO, 65 536 samples at 22 050 Hz, encoded and decoded, no scaling
     error           the held-out hits as a network sees them, plus Gaussian noise of 1 or 5 % of full scale
-    SNR             of the waveform, median over sounds; LSD: log-spectral distance (spect/measures.py), median
+    SNR             of the waveform, median over sounds; LSD: log-spectral distance (spect/measures), median
     speed           pictures of 64x64-like archives a second, one thread, a batch of 16, median of 5; decoding alike
 """
 

@@ -4,8 +4,8 @@
 1. The wav files: finite, distinct, not silent, not clipped, mean below 1 % of the peak.
 2. Model space: the mean |y| picture of 64 generated canvases against that of the dataset (Pearson's r over all
    values), for the trained network and for itself untrained (snapshot 000000).
-3. Kernel distance (stylegan3/metrics.py) to the dataset's sounds, on a phase-blind measure and on one of the waveform
-   (spect/measures.py), of the trained network, of itself untrained, and of noise: stationary, Gaussian, with the
+3. Kernel distance (stylegan3/metrics) to the dataset's sounds, on a phase-blind measure and on one of the waveform
+   (spect/measures), of the trained network, of itself untrained, and of noise: stationary, Gaussian, with the
    dataset's mean power spectrum in mid and in side. Beside them one half of the dataset against the other.
 
     python -m examples.check_demo [demo] [--count 128]

@@ -4,7 +4,7 @@
     python recipes/grid_table.py trained_networks/grid --data datasets/mixsets.zip --sounds 200
 
 Sounds of seeds 0, 1, ... of each snapshot against the archive's held-out sounds (its train sounds where nothing is held
-out), cut to the view's length: kernel distance x 100 (stylegan3/metrics.py) on three descriptions (spect/measures.py).
+out), cut to the view's length: kernel distance x 100 (stylegan3/metrics) on three descriptions (spect/measures).
 Distances compare within one table only. Scores are kept in grid_scores.json, by the hash of the snapshot and of
 the data: what was scored once isn't scored again.
 """
