@@ -78,6 +78,10 @@ def test_every_command_is_one_that_the_script_understands(command):
 
 def test_every_flag_named_in_the_text_exists():
     known = set().union(*(options(name) for name in SCRIPTS)) | OTHERS
+    for module in set(re.findall(r"`python -m ([\w.]+)", TEXT)):
+        told = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, text=True, capture_output=True)
+        assert told.returncode == 0, module
+        known |= set(re.findall(r"--[a-z][a-z-]*[a-z]", told.stdout))
     assert sorted(set(re.findall(r"--[a-z][a-z-]*[a-z]", TEXT)) - known) == []
 
 
