@@ -13,7 +13,7 @@ import argparse
 import dataclasses
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -61,41 +61,54 @@ def image(sound: Tensor) -> tuple[float, float]:
     return float(left @ right / power), float((left - right).square().sum() / (left + right).square().sum())
 
 
-def table(forms: tuple[Logmag | Stereo, ...], chosen: list[Tensor]) -> None:
-    """Print convergence and time of every way."""
-    heads = [f"{form.name} {'x'.join(map(str, form.shape))}" for form in forms]
-    print("| inverse | " + " | ".join(f"{head}: median dB | worst decile | ms" for head in heads) + " |")
-    print("|---|" + "---|" * (3 * len(forms)))
+def convergences(forms: tuple[Logmag | Stereo, ...], chosen: list[Tensor]) -> Iterator[tuple[str, list[list[float]]]]:
+    """Measure every way: its name, and for each form median and worst decile in dB, and milliseconds a sound."""
     for label, options in WAYS.items():
-        cells = []
+        found = []
         for form in forms:
             made = dataclasses.replace(form, **options)  # type: ignore[arg-type]
             values, spent = [], 0.0
             for sound in chosen:
                 canvas = made.encode(sound)
                 start = time.process_time()
-                found = made.decode(canvas)
+                heard = made.decode(canvas)
                 spent += time.process_time() - start
-                values.append(convergence_db(made, sound, found))
+                values.append(convergence_db(made, sound, heard))
             ranked = torch.tensor(values)
-            cells += [f"{ranked.median():.1f}", f"{ranked.quantile(0.9):.1f}", f"{1000 * spent / len(chosen):.0f}"]
-        print(f"| {label} | " + " | ".join(cells) + " |", flush=True)
+            found.append([float(ranked.median()), float(ranked.quantile(0.9)), 1000 * spent / len(chosen)])
+        yield label, found
 
 
-def stereo_table(form: Stereo, chosen: list[Tensor]) -> None:
-    """Print what happens to the stereo image."""
+def head(names: Sequence[str]) -> list[str]:
+    """Give the head of the table of convergence."""
+    columns = "".join(f" {name}: median dB | worst decile | ms |" for name in names)
+    return [f"| inverse |{columns}", "|---|" + "---|" * (3 * len(names))]
+
+
+def line(label: str, found: list[list[float]]) -> str:
+    """Lay a way's figures out."""
+    return f"| {label} | " + " | ".join(f"{m:.1f} | {worst:.1f} | {ms:.0f}" for m, worst, ms in found) + " |"
+
+
+def image_kept(form: Stereo, chosen: list[Tensor]) -> str:
+    """Tell what happens to the stereo image."""
     wide = [sound for sound in chosen if not torch.equal(sound[0], sound[1]) and bool(sound.any(1).all())]
     if not wide:
-        return
+        return "no stereo"
     before, after = (torch.tensor([image(x) for x in s]) for s in (wide, [form.decode(form.encode(x)) for x in wide]))
     error = (after - before).abs()
     mono = [form.decode(form.encode(x)) for x in chosen if torch.equal(x[0], x[1])]
     exact = sum(torch.equal(x[0], x[1]) for x in mono)
     (correlation, width), (worst_correlation, worst_width) = error.median(0).values.tolist(), error.amax(0).tolist()
-    print(
-        f"\n{len(wide)} stereo: correlation off by {correlation:.5f} (median), {worst_correlation:.5f} (most);", end=" "
+    return (
+        f"{len(wide)} stereo: correlation off by {correlation:.5f} (median), {worst_correlation:.5f} (most); "
+        f"width by {width:.5f}, {worst_width:.5f}. {len(mono)} mono, {exact} of them still exactly."
     )
-    print(f"width by {width:.5f}, {worst_width:.5f}. {len(mono)} mono, {exact} of them still exactly.")
+
+
+def suited(samples: int) -> tuple[Logmag, Stereo]:
+    """Give both forms for sounds of a length."""
+    return Logmag.suited(44100, samples, 0, 0), Stereo.suited(44100, samples, 0, 0)
 
 
 def main() -> int:
@@ -112,11 +125,13 @@ def main() -> int:
         if not chosen:
             print(f"{given.folder / part}: no sounds", file=sys.stderr)
             return 2
-        forms = tuple(cls.suited(44100, given.samples, 0, 0) for cls in (Logmag, Stereo))
+        forms = suited(given.samples)
         print(f"\n### {part}: {len(chosen)} sounds of {given.samples} samples\n")
         if not given.image_only:
-            table(forms, chosen)
-        stereo_table(forms[1], chosen)
+            print("\n".join(head([f"{form.name} {'x'.join(map(str, form.shape))}" for form in forms])))
+            for label, found in convergences(forms, chosen):
+                print(line(label, found), flush=True)
+        print(f"\n{image_kept(forms[1], chosen)}")
     return 0
 
 

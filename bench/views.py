@@ -7,7 +7,7 @@
 AUDIO is the folder of recorded sounds (drums, notes, loops, digits, misc), WORK that of bench/learning.py. All that
 the page is made of is kept beside it, in docs/views/measured: on another machine, whose WORK is empty, it is written
 again from there (AUDIO isn't needed for that), and what WORK has is added or takes the place of what was kept.
---again VIEW, or --again anchors, measures anew.
+--again VIEW, or --again inverses, edges or anchors, measures anew.
 
     round trip      ten files of each folder of AUDIO, 65 536 samples at 22 050 Hz, encoded and decoded, no scaling
     error           the held-out hits as a network sees them, plus Gaussian noise of 1 or 5 % of full scale
@@ -28,6 +28,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench import coefficients, phase
 from bench.curves import svg
 from bench.pages.hits import MEASURES, all_anchors, prepare
 from bench.pages.learned import Curves
@@ -42,7 +43,8 @@ from spect.measures import log_spectral_distance
 from spect.preview import save_png
 from spect.representation import of_length
 
-STORE, ANCHORS = "views.json", "anchors.json"
+STORE, MORE, ANCHORS = "views.json", "sections.json", "anchors.json"
+EVERY, PHASE_SAMPLES = 10, 8192  # drum hits whose phases are found, and those of the edges
 RATE, SAMPLES = 22050, 65536
 SHOWN = 2  # the held-out hit whose pictures are shown
 
@@ -131,6 +133,37 @@ def draw_curves(found: Curves, out: Path) -> None:
             write_text(out / curve_file(name), svg(drawn, f"KAD {name}", "CPU minutes", "KAD x100"))
 
 
+def figures_of_inverses(audio_folder: Path) -> Row:
+    """Measure how well phases are found for drum hits, and what stereo keeps of their image (bench/phase.py)."""
+    chosen = list(phase.sounds(audio_folder / "drums", EVERY, PHASE_SAMPLES))
+    forms = phase.suited(PHASE_SAMPLES)
+    shapes = [f"{form.name} {'x'.join(map(str, form.shape))}" for form in forms]
+    ways = dict(phase.convergences(forms, chosen))
+    return {"sounds": len(chosen), "forms": shapes, "ways": ways, "image": phase.image_kept(forms[1], chosen)}
+
+
+def figures_of_edges(audio_folder: Path) -> Row:
+    """Measure what errors on coefficients do to drum hits (bench/coefficients.py)."""
+    with torch.inference_mode():
+        samples = 2 * coefficients.ROWS * coefficients.FRAMES
+        chosen = coefficients.sounds_of(audio_folder / "drums", samples, EVERY)
+        return {"sounds": len(chosen), "rows": coefficients.ROWS, "views": dict(coefficients.errors(chosen))}
+
+
+SECTIONS = {"inverses": figures_of_inverses, "edges": figures_of_edges}
+
+
+def figures_of_sections(audio_folder: Path, work: Path, kept: Path, again: Sequence[str]) -> dict[str, Row]:
+    """Give what was measured of groups of views; measure what wasn't."""
+    found = {name: row for name, row in numbers(MORE, work, kept).items() if name not in again}
+    for name, measured in SECTIONS.items():
+        if name not in found:
+            print(f"measuring {name}", flush=True)
+            found[name] = measured(audio_folder)
+            write_numbers(work / MORE, found)
+    return {name: found[name] for name in SECTIONS}
+
+
 def figures_of_views(audio_folder: Path, work: Path, kept: Path, again: Sequence[str]) -> dict[str, Row]:
     """Give what was measured of each view; measure what wasn't."""
     found = {name: row for name, row in numbers(STORE, work, kept).items() if name not in again}
@@ -151,6 +184,7 @@ def write_page(audio_folder: Path, work: Path, out: Path, again: Sequence[str] =
     for name in KINDS:
         if name in again or not (out / "views" / f"{name}.png").exists():
             show(name, audio_folder, out / "views")
+    sections = figures_of_sections(audio_folder, work, kept, again)
     keep_curves(work, kept)
     learned = curves(work, kept)
 
@@ -161,9 +195,10 @@ def write_page(audio_folder: Path, work: Path, out: Path, again: Sequence[str] =
     anchors = {} if "anchors" in again else numbers(ANCHORS, work, kept)
     all_anchors(learned, anchors, prepared)
     write_numbers(kept / STORE, found)
+    write_numbers(kept / MORE, sections)
     write_numbers(kept / ANCHORS, anchors)
     draw_curves(learned, out / "views")
-    write_text(out / "views.md", page(found, learned, anchors))
+    write_text(out / "views.md", page(found, sections, learned, anchors))
 
 
 def main() -> None:
@@ -171,7 +206,7 @@ def main() -> None:
     parser.add_argument("audio", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--out", type=Path, default=DOCS)
-    parser.add_argument("--again", nargs="*", default=[], choices=[*KINDS, "anchors"], metavar="VIEW")
+    parser.add_argument("--again", nargs="*", default=[], choices=[*KINDS, *SECTIONS, "anchors"], metavar="VIEW")
     given = parser.parse_args()
     torch.set_num_threads(1)
     given.work.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,8 @@ StyleGAN3-T of {layers} layers), batch {batch}, {minutes:.0f} CPU minutes in all
 and of real pictures, and of its mean over time, each row's level (more is better).
 
 A difference is that of equal seeds, averaged. "Signs differ": the seeds don't agree on better or worse, so that nothing
-was found. Where they agree, it is a finding on minutes of training, no verdict on days of it."""
+was found. Where they agree, it is a finding on minutes of training, no verdict on days of it; and by chance alone two
+seeds agree every other time, three one time in four."""
 FIGURES = {**{name: f"KAD {name}" for name in MEASURES}, "r": "r, mean picture", "rows": "r, mean row"}
 
 

@@ -4,12 +4,13 @@
 from bench.pages.hits import MEASURES
 from bench.pages.learned import Curves, summary, table
 from bench.pages.measured import Row
+from bench.phase import head, line
 from patches.views.choice import BEST_FIRST
 
 ERRORS = (0.0, 0.01, 0.05)
 
 
-def page(found: dict[str, Row], learned: Curves, anchors: dict[str, Row]) -> str:
+def page(found: dict[str, Row], sections: dict[str, Row], learned: Curves, anchors: dict[str, Row]) -> str:
     """Lay the page out."""
     lines = [
         "# Views: measured",
@@ -35,11 +36,44 @@ def page(found: dict[str, Row], learned: Curves, anchors: dict[str, Row]) -> str
             f"| {one['snr']:.1f}, {one['lsd']:.2f} | {five['snr']:.1f}, {five['lsd']:.2f} "
             f"| {row['encode']:.0f}, {row['decode']:.0f} |"
         )
+    lines += [*edges(sections["edges"]), *inverses(sections["inverses"])]
     lines += ["", "## Augmentations that each carries", "", "| view | transforms |", "|---|---|"]
     lines += [f"| {name} | {', '.join(row['augmentations']) or 'none'} |" for name, row in found.items()]
     lines += ["", "## One sound in all views", ""]
     lines += [f"![{name}](views/{name}.png) {name}" for name in found]
     return "\n".join([*lines, *learning(learned, anchors)]) + "\n"
+
+
+def edges(found: Row) -> list[str]:
+    """Lay out what errors on coefficients do at the frames' edges."""
+    lines = [
+        "",
+        "## Coefficients: what an error does at the frame rate",
+        "",
+        f"{found['sounds']} drum hits, {found['rows']} rows, `bench/coefficients.py`. Edge: the error's mean second",
+        "difference folded at the frame rate, peak over median; 1 is none.",
+        "",
+        "| view | round trip dB | SNR at 1 % | at 5 % | edge of the error at 1 % | of 1 % of each value |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, (trip, one, five, edge, each, _) in found["views"].items():
+        lines.append(f"| {name} | {trip:.1f} | {one:.1f} | {five:.1f} | {edge:.2f} | {each:.2f} |")
+    return lines
+
+
+def inverses(found: Row) -> list[str]:
+    """Lay out how well phases are found."""
+    return [
+        "",
+        "## Phases found afterwards",
+        "",
+        f"{found['sounds']} drum hits, `bench/phase.py`. Spectral convergence: lower is better. One core.",
+        "",
+        *head(found["forms"]),
+        *(line(label, figures) for label, figures in found["ways"].items()),
+        "",
+        f"What `stereo` keeps of the image: {found['image']}",
+    ]
 
 
 def learning(found: Curves, anchors: dict[str, Row]) -> list[str]:

@@ -44,7 +44,8 @@ def read_vector(path: Path, text: str) -> tuple[float, ...]:
     try:
         values = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"--vector={text}: can't be read as .npy ({error})") from None
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"--vector={text}: can't be read as .npy ({reason})") from None
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu" or values.size not in values.shape:
         raise UserError(f"--vector={text}: holds no single row of numbers; save one with numpy.save")
     numbers = tuple(float(value) for value in values.astype(np.float32).reshape(-1))

@@ -162,5 +162,6 @@ def test_mistakes_are_named_in_one_line(tmp_path):
     assert "holds no single row" in said(ALL, "kick", vectors=(str(tmp_path / "m.npy"),))
     assert "holds infinity" in said(ALL, "kick", vectors=(str(tmp_path / "i.npy"),))
     assert "can't be read as .npy" in said(ALL, "kick", vectors=(str(tmp_path / "t.npy"),))
+    assert "(No such file or directory)" in said(ALL, "kick", vectors=(str(tmp_path / "gone.npy"),))
     assert "learned no mood but" in said(ALL, "kick", vectors=(f"mood={tmp_path / 'v.npy'}",))
     assert "all of one set at a time" in said(NOTES, "kind=all", "pitch=all")
