@@ -13,6 +13,7 @@ from patches.errors import UserError
 from patches.scores.figures import figure
 from patches.scores.rows import Score
 from patches.scores.tables import told
+from stylegan3.metrics.estimate import Estimate
 
 SIGNIFICANT = 1.96
 
@@ -96,7 +97,7 @@ def best(rows: Sequence[Score], chosen: Chosen) -> Best:
     found = chosen.of(rows)
     name, sign = found[0][1], 1 if figure(found[0][1]).better == "lower" else -1
     ordered = sorted((row for row, _ in found), key=lambda row: sign * row.values[name].value)
-    doubtful = tuple(row for row in ordered[1:] if not _differ(ordered[0], row, name))
+    doubtful = tuple(row for row in ordered[1:] if not differ(ordered[0].values[name], row.values[name]))
     return Best(ordered[0], name, doubtful, len(ordered) - 1)
 
 
@@ -107,7 +108,7 @@ def exhausted(rows: Sequence[Score], chosen: Chosen, patience_kimg: float) -> Be
     return found if last - (found.row.kimg or 0.0) >= patience_kimg else None
 
 
-def _differ(one: Score, other: Score, name: str) -> bool:
-    a, b = one.values[name], other.values[name]
+def differ(a: Estimate, b: Estimate) -> bool:
+    """Say whether two figures differ really; False where an interval is missing."""
     error = math.hypot(*((value.high - value.low) / (2 * SIGNIFICANT) for value in (a, b)))
-    return abs(a.value - b.value) > SIGNIFICANT * error  # False where an interval is missing (NaN)
+    return abs(a.value - b.value) > SIGNIFICANT * error
