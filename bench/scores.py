@@ -59,10 +59,10 @@ is what its numbers mean: look up what a network scores. Figures with 95 % inter
 These stand in every table of `calc_metrics.py`, made from its own data.
 """
 
-SEES = """"yes": really worse in the end than undamaged, and no step really goes back (95 %); "steps back": one does; "no":
-not seen. Two scores that disagree hear different things; KAD by waveform and by stereo hear where energy lies, so no
-low-pass; precision doesn't fall when kinds are missing, recall and bins tell. Pictures of phases found anew (Griffin-Lim)
-are for all of them as real as real: that is what the views with found phases rest on, and what ears must judge."""
+SEES = """"yes": really worse in the end than undamaged, no step really back (95 %); "steps back": one is; "no": not seen.
+Two scores that disagree hear different things: KAD by waveform and by stereo hear where energy lies, so no low-pass;
+precision doesn't fall when kinds are missing, recall and bins tell. Phases found anew (Griffin-Lim) are as good as real
+to all of them: that is what the views with found phases rest on, and what ears must judge."""
 
 
 def prepare(audio: Path, work: Path) -> Archive:
@@ -93,20 +93,20 @@ def damaged(made: Evaluation, damage: Damage) -> Iterator[tuple[float, Subject]]
 
 
 def lacking(made: Evaluation) -> Iterator[tuple[float, Subject]]:
-    """Give sets in which more and more classes are missing, others standing twice in their place."""
-    labels = made.data.archive.labels[made.data.train]
-    classes = np.unique(labels)
-    order = np.random.default_rng(0).permutation(classes)
+    """Give sets in which more and more kinds (folders) are missing, others standing twice in their place."""
+    data = made.data
+    kinds = np.asarray([str(Path(data.archive.item(int(item))["source"]).parent) for item in data.train])
+    order = np.random.default_rng(0).permutation(np.unique(kinds))
     for share in (0.25, 0.5, 0.75, 0.9):
-        kept = order[round(share * len(order)) :]
-        items = made.data.train[np.isin(labels, kept)]
-        yield share, made.data.real.subject(f"classes missing {share:g}", np.sort(np.resize(items, COUNT)))
+        left = data.train[np.isin(kinds, order[round(share * len(order)) :])]
+        items = np.random.default_rng(0).choice(left, COUNT, replace=len(left) < COUNT)
+        yield share, data.real.subject(f"kinds missing {share:g}", np.sort(items))
 
 
 def sets(made: Evaluation) -> dict[str, tuple[str, list[tuple[float, Subject]]]]:
     """Give all series: by name the unit and the sets from mild to strong."""
     found = {name: (damage.unit, list(damaged(made, damage))) for name, damage in DAMAGES.items()}
-    return {**found, "classes missing": ("share of classes", list(lacking(made)))}
+    return {**found, "kinds missing": ("share of 18 kinds", list(lacking(made)))}
 
 
 def value(rows: Sequence[Score], system: str, column: tuple[str, str, str]) -> Estimate | None:
