@@ -59,7 +59,7 @@ is what its numbers mean: look up what a network scores. Figures with 95 % inter
 These stand in every table of `calc_metrics.py`, made from its own data.
 """
 
-SEES = """"yes": really worse in the end than undamaged, no step really back (95 %); "steps back": one is; "no": not seen.
+SEES = """"yes": really worse in the end than undamaged, no step really back (95 %); "steps back": one is; "no": unseen.
 Two scores that disagree hear different things: KAD by waveform and by stereo hear where energy lies, so no low-pass;
 precision doesn't fall when kinds are missing, recall and bins tell. Phases found anew (Griffin-Lim) are as good as real
 to all of them: that is what the views with found phases rest on, and what ears must judge."""

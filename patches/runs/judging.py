@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run does with scores: metric-NAME.jsonl, stats and TensorBoard, a line each, and patience."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,8 +39,8 @@ class Judging:
     def __post_init__(self) -> None:
         self.rows = read_rows(self.folder)
 
-    def tick(self, seconds_between: float) -> str | None:
-        """Take what is ready; return why the run should end, or None.
+    def tick(self, seconds_between: float) -> tuple[dict[str, float], str | None]:
+        """Take what is ready; return the newest scores for stats.jsonl, and why the run should end, or None.
 
         Args:
             seconds_between: time from one snapshot to the next, as training goes now.
@@ -52,7 +53,20 @@ class Judging:
                 f"that is under {LEAST_SECONDS:g} s; afterwards: python calc_metrics.py --network={self.folder}"
             )
         self._take(*self.scoring.poll())
-        return self._out_of_patience()
+        return self.newest(), self._out_of_patience()
+
+    def newest(self) -> dict[str, float]:
+        """Give the figures of the snapshot that was scored last, and its kimg; nothing before there is one."""
+        rows = [row for row in self.rows if row.kind == "network" and row.kimg is not None]
+        last = max((row.kimg or 0.0 for row in rows), default=0.0)
+        values = {
+            f"{row.metric}.{name} {row.features}".strip(): value.value
+            for row in rows
+            if row.kimg == last
+            for name, value in row.values.items()
+            if math.isfinite(value.value)
+        }
+        return {"kimg": last, **values} if values else {}
 
     def finish(self, stop: Stop) -> None:
         """Wait for the last snapshot's scores, unless a signal comes, and name the best snapshot."""

@@ -71,16 +71,16 @@ class Ticker:
         pictures = fixed_pictures(self.trainer)
         health = self._watch.look(pictures)
         row = self.reporter.row(progress, health, self.trainer.ada.p, self.trainer.device)
+        per_snapshot = round(options.tick * 1000) * options.snap
+        if self._judging:
+            row["scores"], reason = self._judging.tick(row["s_per_kimg"] * per_snapshot / 1000)
+            if reason is not None:
+                self.stop.because(reason)
         self.reporter.write(row)
         self.log(tick_line(row, options.kimg, health.warnings()))
         before, self._images = self._images, progress.images
-        per_snapshot = round(options.tick * 1000) * options.snap
         if progress.done or progress.images // per_snapshot > before // per_snapshot:
             self._snapshot(pictures)
-        if self._judging:
-            reason = self._judging.tick(row["s_per_kimg"] * per_snapshot / 1000)
-            if reason is not None:
-                self.stop.because(reason)
         self.stop.worked()
 
     def finish(self) -> None:

@@ -48,12 +48,18 @@ def test_anchors_that_are_there_already_are_not_written_again(judging, tmp_path)
 
 def test_a_run_ends_when_its_patience_does(judging):
     judging._take([network(10, 3.0)], [])
-    assert judging.tick(1.0) is None
+    assert judging.tick(1.0)[1] is None
     judging._take([network(20, 4.0)], [])
-    assert judging.tick(1.0) is None
+    assert judging.tick(1.0)[1] is None
     judging._take([network(30, 4.0)], [])
-    assert judging.tick(1.0) == "--patience=20: no snapshot was better than network-snapshot-000010 for so many kimg"
+    assert judging.tick(1.0)[1] == "--patience=20: no snapshot was better than network-snapshot-000010 for so many kimg"
     assert "Best by kad log-mel 1: network-snapshot-000010" in judging.best_lines()[0]
+
+
+def test_the_newest_scores_are_handed_on_for_the_statistics(judging):
+    assert judging.tick(1.0)[0] == {}
+    judging._take([anchor(), network(10, 3.0), network(20, 4.0)], [])
+    assert judging.tick(1.0)[0] == {"kimg": 20, "kad.kad log-mel 1": 4.0}
 
 
 def test_snapshots_that_come_too_fast_are_told_of_once(judging, lines):
