@@ -60,9 +60,10 @@ These stand in every table of `calc_metrics.py`, made from its own data.
 """
 
 SEES = """"yes": really worse in the end than undamaged, no step really back (95 %); "steps back": one is; "no": unseen.
-Two scores that disagree hear different things: KAD by waveform and by stereo hear where energy lies, so no low-pass;
-precision doesn't fall when kinds are missing, recall and bins tell. Phases found anew (Griffin-Lim) are as good as real
-to all of them: that is what the views with found phases rest on, and what ears must judge."""
+Two scores that disagree hear different things. KAD by log-mel sees neither DC nor the width of stereo, by waveform and
+by stereo they see little but where energy lies; precision doesn't fall when kinds are missing, recall and bins tell.
+Phases found by three and more iterations of Griffin-Lim are as good as real to all of them, chance phases (0) are not:
+that is what the views with found phases rest on, and what ears must judge."""
 
 
 def prepare(audio: Path, work: Path) -> Archive:
