@@ -85,6 +85,8 @@ class Classifier:
         """Give what the last layer sees. Shape: [N, 1 or 2, L] -> [N, d]."""
         if sounds.ndim != 3 or sounds.shape[1] not in (1, 2) or 0 in sounds.shape:
             raise UserError(f"classifier: knows sounds [at least 1, 1 or 2, L], got {list(sounds.shape)}")
+        if not bool(torch.isfinite(sounds).all()):
+            raise UserError("classifier: a sound holds NaN or Inf; leave it out first (levels()['finite'])")
         size = max(1, AT_A_TIME // self.samples)
         with torch.no_grad():
             parts = [self.network.features(self._seen(part, rate)) for part in sounds.split(size)]

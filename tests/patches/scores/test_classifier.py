@@ -67,6 +67,14 @@ def test_silence_and_short_sounds_have_probabilities(learned: Classifier) -> Non
         assert torch.isfinite(learned.probabilities(torch.zeros(1, 2, length), 8000)).all()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"), [(torch.zeros(2, 100), "knows sounds"), (torch.full((1, 2, 100), torch.nan), "NaN or Inf")]
+)
+def test_what_is_no_sound_is_refused(learned: Classifier, wrong: torch.Tensor, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        learned.probabilities(wrong, 8000)
+
+
 def test_a_kept_classifier_gives_identical_probabilities(archive: Archive, learned: Classifier) -> None:
     path, _ = cache_path(archive, "class", learned.kind, 0)
     before = path.read_bytes()
