@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from patches.scores.metrics.distance import frechet_values
 from patches.scores.metrics.metric import Against, Judge, Part
 from patches.scores.probes import Measured, Probe
 from patches.scores.sounds import Heard, Real
-from stylegan3.errors import NetworkError
-from stylegan3.metrics import bootstrap_mean, frechet, frechet_infinity, moments
+from stylegan3.metrics import bootstrap_mean, moments
 from stylegan3.metrics.estimate import Estimate
 
 
@@ -72,11 +72,5 @@ class Pictures:
         if self.inception is None:
             return []
         real, made = (one.found["inception/features"] for one in (against.reference, measured))
-        notes: tuple[str, ...] = ()
-        values = {"fid": Estimate(float("nan"))}
-        try:
-            values["fid_infinity"] = frechet_infinity(moments(real), made, rng=torch.Generator().manual_seed(0))
-            values["fid"] = Estimate(frechet(moments(real), moments(made)))
-        except NetworkError as error:
-            notes = (str(error),)
+        values, notes = frechet_values(moments(real), made, "fid")
         return [Part(self.inception.version, values, against.reference.count, notes)]
