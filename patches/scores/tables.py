@@ -5,27 +5,11 @@ import math
 from collections.abc import Iterable, Sequence
 
 from patches.scores.figures import FIGURES, figure
+from patches.scores.groups import grouped
 from patches.scores.rows import Score
 from stylegan3.metrics.estimate import Estimate
 
 MOST_COLUMNS = 5  # figures; more stand below each other without intervals, the systems side by side
-Group = tuple[str, str]
-
-
-def grouped(rows: Iterable[Score]) -> dict[Group, list[Score]]:
-    """Bring rows of one metric and features together, anchors first, networks in their order."""
-    found: dict[Group, list[Score]] = {}
-    for row in rows:
-        found.setdefault((row.metric, row.features), []).append(row)
-    return {group: sorted(of, key=lambda row: row.kind != "anchor") for group, of in found.items()}
-
-
-def anchored(rows: Iterable[Score]) -> tuple[dict[Group, list[Score]], list[str]]:
-    """Group rows; a group without an anchor is left out, and told."""
-    groups = grouped(rows)
-    good = {group: of for group, of in groups.items() if of[0].kind == "anchor"}
-    bare = [f"{' '.join(filter(None, group))}: has no anchor and isn't shown" for group in groups.keys() - good.keys()]
-    return good, sorted(bare)
 
 
 def told(name: str, value: Estimate) -> str:
@@ -43,13 +27,14 @@ def _number(name: str, value: float) -> str:
 
 
 def tables(rows: Sequence[Score]) -> list[str]:
-    """Lay all rows out, as lines."""
-    groups, bare = anchored(rows)
+    """Lay all rows out, as lines: of each metric and features the anchors, then the networks."""
+    groups, bare = grouped(rows)
     lines: list[str] = []
-    for (metric, features), of in groups.items():
-        lines += ["", f"{metric}{f', by {features}' if features else ''}", *_table(of)]
+    for group in groups:
+        of = (*group.anchors, *group.networks)
+        lines += ["", f"{group.metric}{f', by {group.features}' if group.features else ''}", *_table(of)]
         lines += [f"  {note}" for note in dict.fromkeys(note for row in of for note in row.notes)]
-    return [*lines, *([""] if bare else []), *bare]
+    return [*lines, *([""] if bare else []), *(f"{name}: has no anchor and isn't shown" for name in bare)]
 
 
 def _table(rows: Sequence[Score]) -> list[str]:

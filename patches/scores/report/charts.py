@@ -5,9 +5,9 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
+from patches.scores.groups import Group
 from patches.scores.html import escape
 from patches.scores.report.content import Clip
-from patches.scores.report.groups import Group
 from patches.scores.report.numerals import in_unit, named, number
 from patches.scores.report.plot import colour, curve, histograms
 from patches.scores.report.sounds import playable

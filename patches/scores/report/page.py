@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
+from patches.scores.groups import grouped
 from patches.scores.html import document, escape
 from patches.scores.report.charts import courses, distances, waveforms
 from patches.scores.report.clips import Players, facts
 from patches.scores.report.content import Clip, Pair, Report, Row
-from patches.scores.report.groups import grouped
 from patches.scores.report.tables import score_table
 from spect.files import write_text
 

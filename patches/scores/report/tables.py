@@ -8,9 +8,9 @@ all systems' values of its figure, so that the eye sees where a network lies bet
 import math
 from collections.abc import Sequence
 
+from patches.scores.groups import Group
 from patches.scores.html import escape
 from patches.scores.report.axis import Axis, spanning
-from patches.scores.report.groups import Group
 from patches.scores.report.numerals import DASH, in_unit, named, number, written
 from patches.scores.rows import Score
 from stylegan3.metrics.estimate import Estimate

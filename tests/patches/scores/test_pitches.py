@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tones whose pitch is known, in an archive whose names tell it."""
 
-
 import numpy as np
 import pytest
 import soundfile

@@ -15,7 +15,7 @@ def test_a_table_shows_the_anchors_first_with_counts_seconds_and_seeds():
 def test_a_score_without_its_anchor_is_not_printed_and_that_is_said():
     lines = tables([network(1, 3.0), anchor(features="waveform 1")])
     assert "network-snapshot-000001" not in "\n".join(lines)
-    assert lines[-1] == "kad log-mel 1: has no anchor and isn't shown"
+    assert lines[-1] == "kad on log-mel 1: has no anchor and isn't shown"
 
 
 def test_columns_stand_below_each_other():

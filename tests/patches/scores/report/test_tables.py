@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from html import unescape
 
-from patches.scores.report.groups import grouped
+from patches.scores.groups import grouped
 from patches.scores.report.numerals import DASH
 from patches.scores.report.tables import score_table
 from stylegan3.metrics.estimate import Estimate
