@@ -17,8 +17,8 @@ from patches.scores.sounds import Heard, Subject
 from patches.views import View
 from spect.damage import griffin_lim, low_pass, white_noise
 
-SECONDS = 600.0  # of sound that an anchor lasts at most
-MOST, LEAST = 512, 32
+SECONDS = 300.0  # of sound that an anchor lasts at most
+MOST, LEAST = 256, 32
 NOISE_DB, CUTOFF_HZ, ITERATIONS = 30.0, 4000.0, 32
 
 
