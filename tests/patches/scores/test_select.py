@@ -48,6 +48,13 @@ def test_of_shares_of_what_is_wanted_the_highest_is_best():
     assert best(rows, Chosen("prdc", "recall")).row.kimg == 1
 
 
+def test_the_figure_left_out_is_the_first_of_which_one_way_is_better():
+    values = {"near_train": Estimate(0.1), "near_duplicates": Estimate(0.2, 0.1, 0.3)}
+    assert best([network(1, 0, metric="novelty", values=values)], Chosen("novelty")).figure == "near_duplicates"
+    with pytest.raises(UserError, match="neither more nor less of near_train is better"):
+        best([network(1, 0, metric="novelty", values=values)], Chosen("novelty", "near_train"))
+
+
 def test_features_are_chosen_by_name_and_the_first_are_the_default():
     rows = [network(1, 1.0), network(2, 2.0)]
     rows += [network(1, 8.0, features="waveform 1"), network(2, 7.0, features="waveform 1")]
