@@ -69,7 +69,8 @@ def table(curves: Curves, anchors: Mapping[str, Row], measures: Sequence[str]) -
         lines.append(f"| {name} | | | | {' | '.join(f'{row[measure]:.2f}' for measure in measures)} |")
     for name, rows in sorted(curves.items()):
         shape = "x".join(map(str, rows[-1]["shape"]))
-        cells = (name, shape, f"{rows[-1]['seconds'] / 60:.1f}", f"{rows[-1]['kimg']:.1f}")
+        mark = " *" if any(row.get("recovered") for row in rows) else ""
+        cells = (name + mark, shape, f"{rows[-1]['seconds'] / 60:.1f}", f"{rows[-1]['kimg']:.1f}")
         lines.append(f"| {' | '.join([*cells, *(late(rows, measure) for measure in measures)])} |")
     return lines
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The anchors of every table: real sounds as they are, through the view, and with damages that everybody knows.
 
-All are made of train items, so that the held-out ones stay what they are compared with; "held-out real" is one half of
-those against the other. What an anchor scores is what a figure is worth: a network that scores as real sounds with
-white noise at 30 dB is that far from real, whatever the number.
+All are made of train items that aren't in the reference, so that no set is compared with itself; "held-out real" is one
+half of those held out against the other. What an anchor scores is what a figure is worth: a network that scores as real
+sounds with white noise at 30 dB is that far from real, whatever the number.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ def anchor_sets(data: Data) -> Iterator[Subject]:
     """Give the sets that anchors are measured on, but for the held-out ones."""
     view = data.view
     seconds = view.samples / view.sample_rate
-    items = drawn(data.train, max(LEAST, min(MOST, int(SECONDS / seconds))))
+    items = drawn(data.others, max(LEAST, min(MOST, int(SECONDS / seconds))))
     for name, change in _changes(view).items():
         yield data.real.subject(name, items, change)
 

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What generated sounds are compared with: an archive's held-out sounds, and those that were trained on.
 
-Held-out sounds are the reference of every distance; the train split is what outputs may have been copied from. Of
-large sets a part is drawn with a fixed seed, so that memory doesn't grow with the archive; rows tell how many.
+Held-out sounds are the reference of every distance; the train split is what outputs may have been copied from, and what
+anchors are made of. Where nothing is held out, half of the train split is the reference and anchors are made of the
+other half: no set is scored against itself. Of large sets a part is drawn with a fixed seed, so that memory doesn't
+grow with the archive; rows tell how many.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,13 +35,15 @@ class Data:
     """An archive for scores.
 
     Args:
-        reference: items that distances are measured to; train: items that may have been copied. Shape: int64 [n].
+        reference: items that distances are measured to; train: items that may have been copied; others: train items
+            that aren't in the reference. Shape: int64 [n].
         held_out: whether the reference was held out of training.
     """
 
     real: Real
     reference: np.ndarray
     train: np.ndarray
+    others: np.ndarray
     held_out: bool
 
     @classmethod
@@ -48,11 +53,15 @@ class Data:
         Raises:
             UserError: too few sounds, or those of another rate.
         """
-        held_out = len(archive.holdout) >= LEAST_REFERENCE
-        reference = drawn(archive.holdout if held_out else archive.train, MOST_REFERENCE)
-        if len(reference) < LEAST_REFERENCE:
-            raise UserError(f"--data: {archive.path} has {len(archive)} sounds; scores need {LEAST_REFERENCE} or more")
-        return cls(Real(archive, view, device), reference, drawn(archive.train, MOST_TRAIN), held_out)
+        held_out, train = len(archive.holdout) >= LEAST_REFERENCE, drawn(archive.train, MOST_TRAIN)
+        first, second = halves(len(train))
+        reference, others = (archive.holdout, train) if held_out else (train[second], train[first])
+        if len(reference) < LEAST_REFERENCE or len(others) < LEAST_REFERENCE:
+            raise UserError(
+                f"--data: {archive.path} has {len(archive)} sounds, {len(archive.holdout)} of them held out; "
+                f"scores need {LEAST_REFERENCE} to learn from and {LEAST_REFERENCE} others"
+            )
+        return cls(Real(archive, view, device), drawn(reference, MOST_REFERENCE), train, others, held_out)
 
     @property
     def archive(self) -> Archive:
@@ -74,8 +83,8 @@ class Data:
         if self.held_out:
             return ()
         return (
-            f"{self.archive.path.name} holds out {len(self.archive.holdout)} sounds: scores are against sounds that "
-            "were trained on and flatter; build the archive with --holdout=0.1 and more files",
+            f"{self.archive.path.name} holds out {len(self.archive.holdout)} sounds: scores are against half of "
+            "the sounds that were trained on, and flatter; build the archive with --holdout=0.1 and more files",
         )
 
     def measured(self, name: str, items: np.ndarray, probes: Sequence[Probe]) -> Measured:
@@ -99,7 +108,8 @@ class Data:
         return _joined(subject, {probe: one for probe, one in kept.items() if one is not None})
 
     def _key(self, items: np.ndarray, probe: Probe) -> dict[str, Any]:
-        return {"items": [len(items), int(items.sum()), int(items[0])], "probe": [probe.name, probe.version]}
+        digest = hashlib.sha256(np.ascontiguousarray(items, np.int64).tobytes()).hexdigest()
+        return {"items": digest, "probe": [probe.name, probe.version]}
 
 
 def drawn(items: np.ndarray, most: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from patches.scores.probes import Advance, Measured, Probe, measure
 from patches.scores.rows import Score
 from patches.scores.sounds import Subject
 
-ANCHORS_VERSION = 1  # of what anchors are
+ANCHORS_VERSION = 2  # of what anchors are
 
 
 @dataclass(frozen=True)
@@ -55,29 +55,39 @@ class Evaluation:
         return found
 
     def anchors(self) -> list[Score]:
-        """Score the anchors, or read what they scored before with the same data, view, metrics and versions."""
+        """Score the anchors, or read what they scored before with the same data, view, metrics and versions.
+
+        Kept for this object too, since the folder of the data may be one that can't be written.
+        """
+        return list(self._anchors)
+
+    @cached_property
+    def _anchors(self) -> tuple[Score, ...]:
         cache, what = Cache(self.data.archive, self.data.view), self._anchors_key()
         kept = cache.read(what)
         if kept is not None:
-            return [Score.from_dict(one) for one in kept[1]["rows"]]
+            return tuple(Score.from_dict(one) for one in kept[1]["rows"])
         found = [score for measured in self._anchor_sets() for score in self.scores(*measured)]
         cache.write(what, {}, {"rows": [json.loads(json.dumps(one.to_dict())) for one in found]})
-        return found
+        return tuple(found)
 
     def _anchor_sets(self) -> Iterator[tuple[Measured, Sequence[Judge] | None]]:
-        first, second = halves(self.against.reference.count)
-        reference = self.against.reference
-        rest = Against(reference.part(second), self.against.train, self.data.archive, self.data.held_out)
-        name = "held-out real" if self.data.held_out else "half of train real"
-        named = Subject(name, "anchor", len(first), reference.subject.batches)
-        yield reference.part(first).named(named), [metric.judge(rest) for metric in self.metrics]
+        if self.data.held_out:
+            first, second = halves(self.against.reference.count)
+            reference = self.against.reference
+            rest = Against(reference.part(second), self.against.train, self.data.archive)
+            named = Subject("held-out real", "anchor", len(first), reference.subject.batches)
+            yield reference.part(first).named(named), [metric.judge(rest) for metric in self.metrics]
         for subject in anchor_sets(self.data):
             with progress(subject.name, subject.count, "sounds") as advance:
                 yield self.measured(subject, advance=advance), None
 
     def _anchors_key(self) -> dict[str, Any]:
-        probes = sorted([probe.name, probe.version] for probe in self.probes)
-        return {"anchors": ANCHORS_VERSION, "metrics": sorted(metric.name for metric in self.metrics), "probes": probes}
+        # in their order: the first encoder is the one of novelty
+        probes = [[probe.name, probe.version] for probe in self.probes]
+        metrics = [metric.name for metric in self.metrics]
+        sets = [len(items) for items in (self.data.reference, self.data.train, self.data.others)]
+        return {"anchors": ANCHORS_VERSION, "metrics": metrics, "probes": probes, "sets": sets}
 
 
 def _score(metric: str, measured: Measured, part: Any) -> Score:

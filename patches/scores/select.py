@@ -20,7 +20,10 @@ SIGNIFICANT = 1.96
 
 @dataclass(frozen=True)
 class Chosen:
-    """One figure: METRIC[.FIGURE][:FEATURES], as "kad", "kad:waveform" or "prdc.recall"; the first where left out."""
+    """One figure: METRIC[.FIGURE][:FEATURES], as "kad", "kad:waveform" or "prdc.recall".
+
+    Where left out, the first of which one way is better, of the first features.
+    """
 
     metric: str
     figure: str = ""
@@ -54,7 +57,8 @@ class Chosen:
         sets = list(dict.fromkeys(row.features for row in of_metric))
         features = next((one for one in sets if not self.features or one.split(" ")[0] == self.features), None)
         named = [row for row in of_metric if row.features == features]
-        name = self.figure or next((name for row in named for name in row.values), "")
+        judged = (name for row in named for name in row.values if figure(name).better is not None)
+        name = self.figure or next(judged, "")
         found = [(row, name) for row in named if name in row.values and math.isfinite(row.values[name].value)]
         if not found:
             there = ", ".join(sorted({f"{row.metric}.{name}" for row in rows for name in row.values})) or "none"
@@ -82,7 +86,7 @@ class Best:
         if not self.others:
             return [f"{first}; there is no other"]
         if not self.doubtful:
-            return [f"{first}; really better than the {self.others} others"]
+            return [f"{first}; really better than all others ({self.others})"]
         near = ", ".join(f"{row.system} {told(self.figure, row.values[self.figure])}" for row in self.doubtful[:4])
         more = f" and {len(self.doubtful) - 4} more" * (len(self.doubtful) > 4)
         return [first, f"  its lead over {near}{more} may be chance ({len(self.doubtful)} of {self.others})"]

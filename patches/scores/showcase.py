@@ -85,6 +85,8 @@ def _first_sounds(one: Judged) -> tuple[Clip, ...]:
 def _with_outputs(report: Report, one: Judged) -> Report:
     """Add the outputs worth hearing."""
     typical = typicality(one)
+    if typical is None:
+        return replace(report, zoom=_clip(one, int(one.measured.places[0])))
     order = typical.argsort()
 
     def shown(indices: Tensor) -> tuple[Pair, ...]:
@@ -109,12 +111,15 @@ def _with_copies(report: Report, one: Judged, novelty: Novelty) -> Report:
     return replace(report, copied=copied, distances={"outputs": own.tolist(), "held-out real": usual.tolist()})
 
 
-def typicality(one: Judged) -> Tensor:
+def typicality(one: Judged) -> Tensor | None:
     """Give each output's mean distance to its nearest held-out sounds, by the first encoder; less is more real.
 
-    Shape: -> [n].
+    None where no metric asked an encoder. Shape: -> [n].
     """
-    probe = one.evaluation.probes[0]
+    encoded = (probe for probe in one.evaluation.probes if f"{probe.name}/features" in one.measured.found)
+    probe = next(encoded, None)
+    if probe is None:
+        return None
     own, real = (features_of(each, probe).double() for each in (one.measured, one.evaluation.against.reference))
     return torch.cdist(own, real).topk(min(NEIGHBOURS, len(real)), largest=False).values.mean(1)
 

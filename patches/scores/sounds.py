@@ -49,6 +49,7 @@ class Subject:
 
     Args:
         seeds: of a network's sounds, in their order; empty for real ones.
+        label_sets: whose labels of its items the sounds should have; None: all, as real ones do.
     """
 
     name: str
@@ -57,6 +58,11 @@ class Subject:
     batches: Callable[[], Iterator[Heard]]
     seeds: tuple[int, ...] = ()
     kimg: float | None = None
+    label_sets: frozenset[str] | None = None
+
+    def asked_for(self, label_set: str) -> bool:
+        """Whether the sounds should have their items' labels of a set."""
+        return self.label_sets is None or label_set in self.label_sets
 
 
 @dataclass(frozen=True)
@@ -86,16 +92,22 @@ class Real:
         """Make a set of items, each changed if asked for.
 
         Args:
-            change: gives the sounds that take the place of a batch's. Shape: -> [n, 2, L].
+            change: gives the sounds that take the place of a batch's, and of which pictures are then made.
+                Shape: -> [n, 2, L].
         """
         size = at_a_time(self.view.samples)
 
         def told() -> Iterator[Heard]:
             for number, part in enumerate(batches(items, size)):
                 heard = replace(self.heard(np.asarray(part, np.int64)), first=number * size)
-                yield heard if change is None else replace(heard, sounds=change(heard))
+                yield heard if change is None else self._changed(heard, change(heard))
 
         return Subject(name, "anchor", len(items), told)
+
+    def _changed(self, heard: Heard, sounds: Tensor) -> Heard:
+        return replace(
+            heard, sounds=sounds, pictures=lambda: self.view.to_model(self.view.representation.encode(sounds))
+        )
 
 
 def generated(network: Network, seeds: Sequence[int], archive: Archive, name: str | None = None) -> Subject:
@@ -108,7 +120,10 @@ def generated(network: Network, seeds: Sequence[int], archive: Archive, name: st
             pictures = pictures_of(network, part, items, archive)
             yield Heard(network.view.sound(pictures, part).float(), partial(_same, pictures), items, number * size)
 
-    return Subject(name or network.path.stem, "network", len(seeds), told, tuple(seeds), network.kimg)
+    asked_for = frozenset(one.name for one in network.conditions.sets)
+    return Subject(
+        name or network.path.stem, "network", len(seeds), told, tuple(seeds), network.kimg, label_sets=asked_for
+    )
 
 
 def _same(pictures: Tensor) -> Tensor:

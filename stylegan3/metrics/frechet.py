@@ -82,6 +82,8 @@ def frechet_infinity(reference: Moments, features: torch.Tensor, *, rng: torch.G
     """
     x = checked(features, "frechet_infinity: features", least=FEWEST)
     _same_size(reference, x.shape[1])
+    if not reference.covariance.trace() > 0:
+        raise NetworkError("frechet_infinity: all references are equal; give more or other references")
     x = x[torch.randperm(x.shape[0], generator=rng, device=rng.device).to(x.device)]
     distances = _Distances(reference)
     curve, rest = _bias(distances, x.shape[0], rng)

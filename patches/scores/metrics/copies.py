@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether outputs are new: their nearest training sounds, beside those of held-out sounds, and near-duplicates."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,6 @@ from patches.scores.metrics.metric import Against, Judge, Part
 from patches.scores.metrics.of_encoders import features_of
 from patches.scores.probes import Measured, Probe
 from stylegan3.metrics import near_duplicates, nearest, nearest_within, novelty
-from stylegan3.metrics.estimate import Estimate
 
 ALIKE = 0.01
 
@@ -39,17 +37,19 @@ class Novelty:
 
     def judge(self, against: Against) -> Judge:
         """Measure how far held-out sounds are from training sounds."""
+        notes: tuple[str, ...]
         if not against.held_out:
             reason = "no sound is held out, whose distances to the training sounds would say what is usual"
-            return lambda measured: [Part(self.probe.version, {"nearest": Estimate(math.nan)}, notes=(reason,))]
-        usual, _ = self.distances(against.reference, against)
+            notes, usual = (reason,), None
+        else:
+            notes, usual = (), self.distances(against.reference, against)[0]
         train = features_of(against.train, self.probe)
 
         def judge(measured: Measured) -> list[Part]:
             features = features_of(measured, self.probe)
-            values = novelty(nearest(features, train)[0], usual).values()
+            values = {} if usual is None else novelty(nearest(features, train)[0], usual).values()
             values |= near_duplicates(features, alike(train, measured.count)).values()
-            return [Part(self.probe.version, values, against.train.count)]
+            return [Part(self.probe.version, values, against.train.count, notes)]
 
         return judge
 

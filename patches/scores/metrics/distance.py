@@ -2,15 +2,15 @@
 """Distances of sets of features: kernel distance and Fréchet distance."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from patches.scores.metrics.metric import Against, Judge, Part
-from patches.scores.metrics.of_encoders import features_of
-from patches.scores.probes import Measured, Probe
+from patches.scores.metrics.metric import Against, Judge
+from patches.scores.metrics.of_encoders import Compare, by_encoder
+from patches.scores.probes import Probe
 from stylegan3.errors import NetworkError
 from stylegan3.metrics import Moments, frechet, frechet_infinity, kad_estimate, kernel_reference, moments
 from stylegan3.metrics.estimate import Estimate
@@ -31,20 +31,16 @@ class KernelDistance:
 
     def judge(self, against: Against) -> Judge:
         """Prepare the reference's kernel sums."""
-        references = {
-            probe: kernel_reference(features_of(against.reference, probe), rng=torch.Generator().manual_seed(SEED))
-            for probe in self.probes
-        }
 
-        def judge(measured: Measured) -> list[Part]:
-            rng = torch.Generator().manual_seed(SEED)
-            found = [kad_estimate(ref, features_of(measured, probe), rng=rng) for probe, ref in references.items()]
-            return [
-                Part(probe.version, {"kad": one}, against.reference.count)
-                for probe, one in zip(references, found, strict=True)
-            ]
+        def prepare(features: Tensor) -> Compare:
+            reference = kernel_reference(features, rng=torch.Generator().manual_seed(SEED))
 
-        return judge
+            def compare(other: Tensor) -> tuple[Mapping[str, Estimate], tuple[str, ...]]:
+                return {"kad": kad_estimate(reference, other, rng=torch.Generator().manual_seed(SEED))}, ()
+
+            return compare
+
+        return by_encoder(self.probes, against, prepare, "kad")
 
 
 @dataclass(frozen=True)
@@ -60,13 +56,12 @@ class FrechetDistance:
 
     def judge(self, against: Against) -> Judge:
         """Prepare the reference's moments."""
-        references = {probe: moments(features_of(against.reference, probe)) for probe in self.probes}
 
-        def judge(measured: Measured) -> list[Part]:
-            found = [(one, frechet_values(ref, features_of(measured, one))) for one, ref in references.items()]
-            return [Part(probe.version, values, against.reference.count, notes) for probe, (values, notes) in found]
+        def prepare(features: Tensor) -> Compare:
+            reference = moments(features)
+            return lambda other: frechet_values(reference, other)
 
-        return judge
+        return by_encoder(self.probes, against, prepare, "frechet_infinity")
 
 
 def frechet_values(

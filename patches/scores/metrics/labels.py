@@ -61,7 +61,8 @@ def _part(one: Taught, measured: Measured, against: Against) -> Part:
     of_train = labels[against.train.items]
     prior = np.bincount(of_train[of_train >= 0], minlength=len(one.classifier.classes)).astype(np.float64)
     rng = torch.Generator().manual_seed(0)
-    asked = np.where(measured.items >= 0, labels[np.maximum(measured.items, 0)], -1)
+    known = (measured.items >= 0) & measured.subject.asked_for(one.classifier.label_set)
+    asked = np.where(known, labels[np.maximum(measured.items, 0)], -1)
     wanted = torch.from_numpy(asked) if (asked >= 0).any() else None
     values = class_scores(probabilities, prior=torch.from_numpy(prior), wanted=wanted, rng=rng)
     values["classifier_accuracy"] = one.classifier.accuracy.estimate

@@ -23,12 +23,14 @@ from stylegan3.metrics.estimate import Estimate
 
 
 def picture_probe(real: Real, items: np.ndarray) -> Probe:
-    """Make the probe that compares pictures with real ones of these items, drawn by place in the set."""
-    return Probe("pictures", "1", partial(_look, real, items))
+    """Make the probe that compares pictures with real ones of these items, drawn by place in the set, never its own."""
+    return Probe("pictures", "2", partial(_look, real, items))
 
 
 def _look(real: Real, items: np.ndarray, heard: Heard) -> Mapping[str, Tensor]:
-    drawn = np.random.default_rng(heard.first).choice(items, len(heard.items))
+    places = np.random.default_rng(heard.first).integers(len(items), size=len(heard.items))
+    places = np.where(items[places] == heard.items, (places + 1) % len(items), places)
+    drawn = items[places]
     return {"square": (heard.pictures() - real.heard(drawn).pictures()).square().flatten(1).mean(1)}
 
 

@@ -49,17 +49,19 @@ class Pitch:
 
     def judge(self, against: Against) -> Judge:
         """Find the label set that holds pitches."""
-        wanted = wanted_notes(against.archive)
+        found_set = wanted_notes(against.archive)
 
         def judge(measured: Measured) -> list[Part]:
             found = measured.of("pitch")
             voiced = (found["voiced"] >= VOICED) & torch.isfinite(found["hz"])
             values = {"pitched": wilson(int(voiced.sum()), len(voiced)), "spread_cents": mean(found["spread"][voiced])}
-            notes: tuple[str, ...] = ("no label set holds pitches: errors in cents are left out",)
-            if wanted is not None and (measured.items >= 0).all():
-                values |= errors(found["hz"], torch.from_numpy(wanted[measured.items]), voiced)
-                notes = ()
-            return [Part("", values, notes=notes)]
+            if found_set is None:
+                return [Part("", values, notes=("no label set holds pitches: errors in cents are left out",))]
+            name, wanted = found_set
+            if not measured.subject.asked_for(name):
+                note = f"{measured.subject.name} isn't told {name}: it has no errors in cents"
+                return [Part("", values, notes=(note,))]
+            return [Part("", values | errors(found["hz"], torch.from_numpy(wanted[measured.items]), voiced))]
 
         return judge
 
@@ -76,13 +78,16 @@ def errors(hz: Tensor, notes: Tensor, voiced: Tensor) -> dict[str, Estimate]:
     }
 
 
-def wanted_notes(archive: Any) -> np.ndarray | None:
-    """Give the MIDI note of every item, NaN for none; None where no label set holds pitches. Shape: [items]."""
+def wanted_notes(archive: Any) -> tuple[str, np.ndarray] | None:
+    """Give the label set that holds pitches, and the MIDI note of every item, NaN for none; None without such a set.
+
+    Shape: [items].
+    """
     for one in archive.label_sets:
         if one.name not in SET_NAMES:
             continue
         labels = archive.label_values(one.name)
         if labels.ndim == 2:
-            return np.asarray(labels[:, 0], np.float64) if labels.shape[1] == 1 else None
-        return np.append(class_numbers(one.classes), np.nan)[labels]
+            return (one.name, np.asarray(labels[:, 0], np.float64)) if labels.shape[1] == 1 else None
+        return one.name, np.append(class_numbers(one.classes), np.nan)[labels]
     return None

@@ -23,6 +23,14 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def all_learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """80 such notes, none held out."""
+    folder = tmp_path_factory.mktemp("learned")
+    write_notes(folder / "notes", 80, 0.25, 8000, 0)
+    return build(folder / "notes", folder / "learned.zip", resolution="32x32", holdout=0)
+
+
+@pytest.fixture(scope="session")
 def made(notes: Path) -> Evaluation:
     """The default metrics and precision, by two encoders."""
     archive = Archive.open(notes)

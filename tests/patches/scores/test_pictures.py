@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from patches.scores.choose import Wanted, evaluation
 from patches.scores.evaluation import Evaluation
+from patches.scores.metrics.pictures import picture_probe
+from patches.scores.probes import measure
+from patches.scores.sounds import Heard
 from patches.views import View
 from spect.archive.reader import Archive
 
@@ -35,6 +39,24 @@ def test_real_pictures_differ_from_others_of_them_by_root_two_deviations(made):
     expected = (2 * pictures.double().var(0, correction=0).mean()).sqrt()
     assert row.values["rmse"].value == pytest.approx(float(expected), rel=0.15)
     assert row.values["rmse"].low < row.values["rmse"].value < row.values["rmse"].high
+
+
+def test_the_pictures_of_a_damaged_sound_are_damaged(made):
+    def silenced(heard: Heard) -> Tensor:
+        return 0 * heard.sounds
+
+    items = made.data.train
+    real, silent = (
+        made.scores(made.measured(made.data.real.subject("set", items, change)))[1] for change in (None, silenced)
+    )
+    assert silent.values["fid"].value > 10 * real.values["fid"].value
+
+
+def test_no_picture_is_compared_with_itself(made):
+    two = made.data.reference[:2]
+    probe = picture_probe(made.data.real, two)
+    measured = measure(made.data.real.subject("two", np.tile(two, 20)), [probe])
+    assert bool((measured.found["pictures/square"] > 0).all())
 
 
 def test_fid_is_that_of_the_given_network_and_small_for_real_pictures(made):

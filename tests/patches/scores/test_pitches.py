@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tones whose pitch is known, in an archive whose names tell it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -57,6 +59,13 @@ def test_a_shift_is_seen_in_cents(made, cents):
     row = scored(made, cents)
     assert row.values["error_cents"].value == pytest.approx(cents, abs=5)
     assert (row.values["in_tune"].value == 1) == (cents < 50)
+
+
+def test_sounds_that_were_asked_for_no_pitch_have_no_error(made):
+    subject = made.data.real.subject("untold", np.arange(len(made.data.archive)))
+    (row,) = made.scores(made.measured(replace(subject, label_sets=frozenset({"instrument"}))))
+    assert set(row.values) == {"pitched", "spread_cents"}
+    assert row.notes == ("untold isn't told pitch: it has no errors in cents",)
 
 
 def test_an_octave_is_an_error_that_may_be_forgiven(made):

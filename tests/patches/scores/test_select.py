@@ -17,7 +17,7 @@ def test_a_choice_reads_back_as_it_was_given(text):
 def test_the_least_kad_is_best_and_a_clear_lead_is_said_to_be_one():
     found = best([anchor(), network(1, 9.0), network(2, 3.0), network(3, 5.0)], KAD)
     assert (found.row.kimg, found.doubtful, found.others) == (2, (), 2)
-    assert "really better than the 2 others" in found.lines()[0]
+    assert "really better than all others (2)" in found.lines()[0]
 
 
 def test_a_lead_within_the_intervals_may_be_chance():
@@ -46,6 +46,13 @@ def test_of_shares_of_what_is_wanted_the_highest_is_best():
     ]
     assert best(rows, Chosen("prdc")).row.kimg == 2
     assert best(rows, Chosen("prdc", "recall")).row.kimg == 1
+
+
+def test_the_figure_left_out_is_the_first_of_which_one_way_is_better():
+    values = {"near_train": Estimate(0.1), "near_duplicates": Estimate(0.2, 0.1, 0.3)}
+    assert best([network(1, 0, metric="novelty", values=values)], Chosen("novelty")).figure == "near_duplicates"
+    with pytest.raises(UserError, match="neither more nor less of near_train is better"):
+        best([network(1, 0, metric="novelty", values=values)], Chosen("novelty", "near_train"))
 
 
 def test_features_are_chosen_by_name_and_the_first_are_the_default():

@@ -83,3 +83,9 @@ def test_extrapolation_repeats_with_the_seed() -> None:
     reference = moments(gauss(torch.Generator().manual_seed(1), 80, 8))
     one, two = (frechet_infinity(reference, x, rng=torch.Generator().manual_seed(2)) for _ in range(2))
     assert one == two
+
+
+def test_references_without_a_difference_are_refused() -> None:
+    alike = moments(torch.ones(50, 3))
+    with pytest.raises(NetworkError, match="all references are equal"):
+        frechet_infinity(alike, torch.randn(50, 3), rng=torch.Generator().manual_seed(0))
