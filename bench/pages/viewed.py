@@ -93,7 +93,7 @@ def learning(found: Curves, anchors: dict[str, Row]) -> list[str]:
         "Run by run, in brackets the range of the three measurements and the untrained network. The first rows are",
         "anchors: real train hits against the held-out ones. Most of the train kits are mono, most of the held-out",
         "aren't, and the waveform measure, which hears the side, says so of real hits too; that of the mid doesn't.",
-        "Runs with a * were read back from the plots of this page's former version, to 0.2 %: their raw lines were lost.",
+        "Runs with a * were read back, to 0.2 %, from the plots of a former version of this page.",
         "",
         *table(found, anchors, measures),
         "",
