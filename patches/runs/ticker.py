@@ -14,6 +14,7 @@ from patches.runs.judging import PATIENCE, Judging
 from patches.runs.reporter import Log, Reporter, sheet_notes, tick_line
 from patches.runs.scoring import Scoring
 from patches.runs.states import Snapshots
+from patches.scores.choose import has_classes
 from patches.scores.job import Job
 from patches.scores.names import parse_metrics
 from patches.scores.select import Chosen
@@ -52,8 +53,9 @@ class Ticker:
 
     def _make_judging(self) -> Judging | None:
         options = self.assembly.resolved.options
-        metrics = parse_metrics(options.metrics)
-        if self.assembly.canvases is None or not metrics:
+        canvases = self.assembly.canvases
+        metrics = parse_metrics(options.metrics, canvases is not None and has_classes(canvases.archive))
+        if canvases is None or not metrics:
             return None
         job = Job(str(Path(options.data).resolve()), metrics, str(self.trainer.device))
         chosen = Chosen.parse(options.select or metrics[0])
