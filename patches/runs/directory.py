@@ -149,17 +149,17 @@ def description(options: TrainOptions) -> str:
     return re.sub(r"[^A-Za-z0-9_.+=#-]", "_", "-".join(parts))
 
 
-def check_writable(outdir: Path) -> None:
-    """See, before any work, that runs can be made in a folder, which needn't exist yet.
+def check_writable(outdir: Path, option: str = "--outdir") -> None:
+    """See, before any work, that something can be made in a folder, which needn't exist yet.
 
     Raises:
         UserError: it is a file, or may not be written.
     """
     ancestor = next(path for path in (outdir, *outdir.absolute().parents) if path.exists())
     if not ancestor.is_dir():
-        raise UserError(f"--outdir={outdir}: can't be written ({ancestor} is a file); give another folder")
+        raise UserError(f"{option}={outdir}: can't be written ({ancestor} is a file); give another folder")
     if not os.access(ancestor, os.W_OK | os.X_OK):
-        raise UserError(f"--outdir={outdir}: can't be written (no permission for {ancestor}); give another folder")
+        raise UserError(f"{option}={outdir}: can't be written (no permission for {ancestor}); give another folder")
 
 
 def runs(outdir: Path) -> list[Run]:

@@ -17,6 +17,7 @@ from patches.scores.tables import told
 
 BESIDE = ("held-out real", "train real")  # the anchors that a line tells
 LINE_FIGURES = 2  # of a row
+PATIENCE = "--patience"
 
 
 @dataclass
@@ -69,10 +70,10 @@ class Judging:
         return {"kimg": last, **values} if values else {}
 
     def finish(self, stop: Stop) -> None:
-        """Wait for the last snapshot's scores, unless a signal comes, and name the best snapshot."""
+        """Wait for the last snapshot's scores, unless a signal or the time limit comes, and name the best snapshot."""
         if self.scoring.pending:
             self.log(f"  scoring {self.scoring.pending.stem}; Ctrl-C ends without")
-        while self.scoring.pending and stop.reason is None:
+        while self.scoring.pending and stop() is None:
             self._take(*self.scoring.poll(wait=LOOK_SECONDS))
         self.scoring.close()
         for line in self.best_lines():
@@ -95,7 +96,7 @@ class Judging:
         found = exhausted(self.rows, self.chosen, self.patience)
         if found is None:
             return None
-        return f"--patience={self.patience:g}: no snapshot was better than {found.row.system} for so many kimg"
+        return f"{PATIENCE}={self.patience:g}: no snapshot was better than {found.row.system} for so many kimg"
 
     def _take(self, rows: Sequence[Score], lines: Iterable[str]) -> None:
         known = {(row.metric, row.features, row.system) for row in self.rows if row.kind == "anchor"}

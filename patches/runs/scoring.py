@@ -10,11 +10,10 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, Queue
-from typing import Any
 
 from patches.scores.job import Job
 from patches.scores.rows import Score
@@ -87,12 +86,12 @@ class Scoring:
 
     def _take(self, answer: str | None, rows: list[Score], told: list[str]) -> None:
         scored, self._busy = self._busy, None
-        values: Mapping[str, Any] = json.loads(answer) if answer else {"error": "the process that scores died"}
+        found, error = understood(answer)
         if answer is None:
             self.close()
-        rows += [Score.from_dict(row) for row in values.get("rows", ())]
-        if "error" in values and scored is not None:
-            told.append(f"  no scores of {scored.stem}: {values['error']}")
+        rows += found
+        if error and scored is not None:
+            told.append(f"  no scores of {scored.stem}: {error}")
         self._begin()
 
     def _begin(self) -> None:
@@ -112,7 +111,13 @@ class Scoring:
         command: Sequence[str] = (sys.executable, "-m", "patches.scores.worker")
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # a terminal's Ctrl-C is the training's, while the process's libraries load too
         )
         self._write(process, self._job.line())
         threading.Thread(target=self._listen, args=(process,), daemon=True).start()
@@ -124,3 +129,17 @@ class Scoring:
             for line in process.stdout:
                 self._answers.put((process, line))
         self._answers.put((process, None))
+
+
+def understood(answer: str | None) -> tuple[list[Score], str]:
+    """Read a line of the process that scores: rows, or why there are none. None: it died.
+
+    Whatever it says, also half a line or another version's, the training goes on.
+    """
+    if answer is None:
+        return [], "the process that scores died"
+    try:
+        values = json.loads(answer)
+        return [Score.from_dict(row) for row in values.get("rows", ())], str(values.get("error", ""))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return [], f"the process that scores gave no answer that can be read ({type(error).__name__})"

@@ -90,7 +90,7 @@ class Session:
         ] * bool(cut)
 
     def _train(self, trainer: Trainer, ticker: Ticker) -> None:
-        options = self.assembly.resolved.options
+        options, done = self.assembly.resolved.options, False
         self.stop.arm()
         try:
             if trainer.images == 0:
@@ -103,7 +103,8 @@ class Session:
                     ticker.tick(progress)
                 if progress.stopped is not None:
                     ticker.leave(progress.stopped)
-            if self.stop.reason is None:
+                done = progress.done
+            if done:
                 ticker.finish()
         except NonFiniteLossError as error:
             raise UserError(f"{error}; training stopped, the last good state is {ticker.snapshots.last}") from error

@@ -10,10 +10,11 @@ from patches.runs.assemble import Assembly
 from patches.runs.directory import FAKES, NETWORK, STATE, Run, stamp
 from patches.runs.health import Watch
 from patches.runs.interrupt import Stop
-from patches.runs.judging import Judging
+from patches.runs.judging import PATIENCE, Judging
 from patches.runs.reporter import Log, Reporter, sheet_notes, tick_line
 from patches.runs.scoring import Scoring
 from patches.runs.states import Snapshots
+from patches.scores.choose import has_classes
 from patches.scores.job import Job
 from patches.scores.names import parse_metrics
 from patches.scores.select import Chosen
@@ -52,8 +53,9 @@ class Ticker:
 
     def _make_judging(self) -> Judging | None:
         options = self.assembly.resolved.options
-        metrics = parse_metrics(options.metrics)
-        if self.assembly.canvases is None or not metrics:
+        canvases = self.assembly.canvases
+        metrics = parse_metrics(options.metrics, canvases is not None and has_classes(canvases.archive))
+        if canvases is None or not metrics:
             return None
         job = Job(str(Path(options.data).resolve()), metrics, str(self.trainer.device))
         chosen = Chosen.parse(options.select or metrics[0])
@@ -99,7 +101,8 @@ class Ticker:
         self.log(f"Stopped by {reason} at {self.trainer.images / 1000:g} kimg; the state is {path.name}")
         for line in self._judging.best_lines() if self._judging else ():
             self.log(line)
-        self.log(go_on(self.run))
+        patience = self.assembly.resolved.options.patience or 0.0
+        self.log(go_on(self.run, f" --patience={2 * patience:g}" * reason.startswith(PATIENCE)))
 
     def _snapshot(self, pictures: Tensor) -> None:
         """Write the sheet, the network and then the state: where that stands, the others do."""
@@ -116,9 +119,9 @@ class Ticker:
             self.log(f"  {name}: {note}")
 
 
-def go_on(run: Run) -> str:
-    """Say how a run that was stopped goes on."""
-    return f"  to go on: python train.py --resume={run.path}"
+def go_on(run: Run, more: str = "") -> str:
+    """Say how a run that was stopped goes on; `more`: options without which it would stop again."""
+    return f"  to go on: python train.py --resume={run.path}{more}"
 
 
 def sheet_size(trainer: Trainer) -> int:

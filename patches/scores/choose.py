@@ -128,6 +128,11 @@ METRICS: dict[str, Callable[[Parts], Metric]] = {
 }
 
 
+def has_classes(archive: Archive) -> bool:
+    """Whether an archive has classes to tell apart."""
+    return any(one.kind == CLASSES and len(one.classes) > 1 for one in archive.label_sets)
+
+
 def evaluation(archive: Archive, view: View, wanted: Wanted, device: torch.device) -> Evaluation:
     """Build an evaluation.
 

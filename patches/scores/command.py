@@ -3,7 +3,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ from patches.errors import UserError
 from patches.generate.choices import parse_numbers
 from patches.generate.network import find_networks, open_network, read_conditions
 from patches.generate.synthesis import settled
-from patches.runs.directory import Run
-from patches.scores.choose import Wanted, evaluation, names_of
+from patches.runs.directory import Run, check_writable
+from patches.scores.choose import Wanted, evaluation, has_classes, names_of
 from patches.scores.evaluation import Evaluation
 from patches.scores.files import write_rows
 from patches.scores.judged import Judged
 from patches.scores.names import parse_metrics
+from patches.scores.probes import check_finite
+from patches.scores.rows import Score
 from patches.scores.select import Chosen, best
 from patches.scores.showcase import write_showcase
 from patches.scores.sounds import generated
@@ -64,6 +66,7 @@ class Request:
         networks = tuple(find_networks(arguments["network"]))
         for path in networks:
             read_conditions(path)  # refuses what isn't a network, before the data are looked for
+        check_places(arguments["outdir"], arguments["report"])
         return cls(
             networks=networks,
             data=arguments["data"],
@@ -84,10 +87,11 @@ def calc_metrics(arguments: Mapping[str, Any], echo: Echo) -> None:
     """
     request = Request.of(arguments)
     archive = open_data(request)
+    possible = parse_metrics(arguments["metrics"], has_classes(archive))
+    request = replace(request, wanted=replace(request.wanted, metrics=possible))
     echo(f"Data: {archive.path}, {len(archive.train)} sounds to learn from, {len(archive.holdout)} held out")
     judged = list(judge_all(request, archive, echo))
-    anchors = {id(one.evaluation): one.evaluation.anchors() for one in judged}
-    rows = [*(row for of in anchors.values() for row in of), *(row for one in judged for row in one.scores)]
+    rows = [*anchors_of(judged), *(row for one in judged for row in one.scores)]
     for line in tables(rows):
         echo(line)
     for note in dict.fromkeys(note for one in judged for note in one.evaluation.data.notes()):
@@ -100,6 +104,7 @@ def calc_metrics(arguments: Mapping[str, Any], echo: Echo) -> None:
         request.outdir.mkdir(parents=True, exist_ok=True)
         echo(f"Written: {', '.join(str(path) for path in write_rows(request.outdir, rows))}")
     if request.report is not None:
+        request.report.parent.mkdir(parents=True, exist_ok=True)
         write_showcase(request.report, judged, rows, chosen)
         echo(f"Written: {request.report}")
 
@@ -135,11 +140,38 @@ def learned_from(network: Path) -> Path:
         ) from error
 
 
+def check_places(outdir: Path | None, report: Path | None) -> None:
+    """See that what is asked for can be written, before any work.
+
+    Raises:
+        UserError: it can't.
+    """
+    if outdir is not None:
+        check_writable(outdir)
+    if report is not None and report.is_dir():
+        raise UserError(f"--report={report}: is a folder; give a page's name, as in {report / 'report.html'}")
+    if report is not None:
+        check_writable(report.parent, "--report")
+
+
+def anchors_of(judged: Sequence[Judged]) -> list[Score]:
+    """Give the anchors of all evaluations; of several views, each with its view's name."""
+    evaluations = list({id(one.evaluation): one.evaluation for one in judged}.values())
+    if len(evaluations) == 1:
+        return evaluations[0].anchors()
+    rows = [(row, one.data.view.name) for one in evaluations for row in one.anchors()]
+    return [replace(row, system=f"{row.system}, as {view} has it") for row, view in rows]
+
+
 def judge_all(request: Request, archive: Archive, echo: Echo) -> Sequence[Judged]:
-    """Score every network; those of one view share an evaluation."""
+    """Score every network; those of one view share an evaluation. Of several, those that make no sounds are left out.
+
+    Raises:
+        UserError: none makes sounds that are finite.
+    """
     evaluations: dict[str, Evaluation] = {}
     several = len({path.parent for path in request.networks}) > 1
-    judged = []
+    judged: list[Judged] = []
     for path in request.networks:
         network = open_network(path, request.device)
         key = json.dumps(network.view.to_dict(), sort_keys=True)
@@ -151,8 +183,14 @@ def judge_all(request: Request, archive: Archive, echo: Echo) -> Sequence[Judged
         )
         with settled(), progress(path.stem, subject.count, "sounds") as advance:
             measured = own.measured(subject, advance=advance)
-        if measured.count < 2:
-            raise UserError(f"{path}: {measured.count} of {subject.count} sounds are finite; scores need 2 or more")
-        judged.append(Judged(network, own, measured, tuple(own.scores(measured))))
+        try:
+            check_finite(path, measured)
+        except UserError as error:
+            if path == request.networks[-1] and not judged:
+                raise
+            echo(f"  {error}: left out")
+            continue
+        kept = measured.named(subject.only_told())
+        judged.append(Judged(path, request.device, own, kept, tuple(own.scores(measured))))
         echo(f"  {subject.name}: {measured.count} sounds, {measured.seconds:.1f} s")
     return judged

@@ -8,15 +8,19 @@ counted, and each score says so.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from patches.errors import UserError
 from patches.scores.sounds import Heard, Subject
 
 LEAST = 32
-"""Sounds that a score says something of."""
+"""Sounds that a score of a training's snapshot says something of."""
+FEWEST = 2
+"""Sounds that can be scored at all."""
 _NONE = np.empty(0, np.int64)
 
 Advance = Callable[[int], None]
@@ -99,6 +103,13 @@ def measure(
     found = {name: torch.cat([part[name] for part in parts]) for name in names}
     seconds = time.monotonic() - began
     return Measured(subject, found, np.concatenate(items), np.concatenate(places), broken, seconds)
+
+
+def check_finite(path: Path, measured: Measured) -> None:
+    """See that there is something to score. Raises: UserError where a network makes no two finite sounds."""
+    if measured.count < FEWEST:
+        told = f"{measured.count} of {measured.count + measured.broken} sounds are finite"
+        raise UserError(f"{path}: {told}; scores need {FEWEST} or more")
 
 
 def finite(heard: Heard) -> np.ndarray:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from patches.errors import UserError
-from patches.scores.figures import figure
+from patches.scores.figures import FIGURES, figure
 from patches.scores.rows import Score
 from patches.scores.tables import told
 from stylegan3.metrics.estimate import Estimate
@@ -34,12 +34,15 @@ class Chosen:
         """Read --select.
 
         Raises:
-            UserError: empty, or with more parts than there are.
+            UserError: empty, or a figure that can't be chosen by.
         """
         name, _, features = text.strip().partition(":")
         metric, _, chosen = name.partition(".")
         if not metric:
             raise UserError(f"--select={text}: give METRIC, METRIC.FIGURE or METRIC.FIGURE:FEATURES, as in kad:log-mel")
+        judged = [name for name, one in FIGURES.items() if one.better is not None]
+        if chosen and chosen.lower() not in judged:
+            raise UserError(f"--select={text}: {chosen!r} is no figure to choose by; those are {', '.join(judged)}")
         return cls(metric.lower(), chosen.lower(), features)
 
     @property

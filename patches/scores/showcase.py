@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from patches.generate.network import Network
 from patches.scores.figures import figure
 from patches.scores.files import read_rows
 from patches.scores.judged import Judged
@@ -34,20 +35,21 @@ def write_showcase(path: Path, judged: Sequence[Judged], rows: Sequence[Score], 
     """
     name = best(rows, chosen).row.system
     one = next((each for each in judged if each.measured.subject.name == name), judged[-1])
+    network = one.network()
     kept = [row for row in rows if row.kind == "anchor" or row.system == name]
     report = Report(
-        title=f"{one.network.path.parent.name} {one.network.path.stem}",
-        intro=_intro(one),
+        title=f"{one.path.parent.name} {one.path.stem}",
+        intro=_intro(one, network),
         scores=tuple(kept),
         history=tuple(_history(one, rows)),
         grid=tuple((each.measured.subject.name, _first_sounds(each)) for each in _spread_out(judged)),
         notes=one.evaluation.data.notes(),
     )
-    write_report(path, _with_outputs(report, one))
+    write_report(path, _with_outputs(report, one, network))
 
 
-def _intro(one: Judged) -> dict[str, str]:
-    view, data, network = one.network.view, one.evaluation.data, one.network
+def _intro(one: Judged, network: Network) -> dict[str, str]:
+    data, view = one.evaluation.data, one.evaluation.data.view
     return {
         "network": f"{network.path.name}, {network.cfg}, {network.kimg:g} kimg",
         "data": f"{data.archive.path.name}: {len(data.archive.train)} sounds, {len(data.archive.holdout)} held out",
@@ -63,7 +65,7 @@ def _history(one: Judged, rows: Sequence[Score]) -> list[Score]:
     """
     mine = [row for row in rows if row.kind == "network" and row.kimg is not None]
     known = {(row.metric, row.features, row.kimg) for row in mine}
-    of_run = [row for row in read_rows(one.network.path.parent) if row.kind == "network"]
+    of_run = [row for row in read_rows(one.path.parent) if row.kind == "network"]
     both = mine + [row for row in of_run if (row.metric, row.features, row.kimg) not in known]
     return [replace(row, values=_judged(row)) for row in both]
 
@@ -79,33 +81,40 @@ def _spread_out(judged: Sequence[Judged]) -> list[Judged]:
 
 
 def _first_sounds(one: Judged) -> tuple[Clip, ...]:
-    return tuple(_clip(one, place) for place in range(min(SEEDS, one.measured.subject.count)))
+    network = one.network()
+    return tuple(_clip(one, network, place) for place in range(min(SEEDS, one.measured.subject.count)))
 
 
-def _with_outputs(report: Report, one: Judged) -> Report:
+def _with_outputs(report: Report, one: Judged, network: Network) -> Report:
     """Add the outputs worth hearing."""
     typical = typicality(one)
     if typical is None:
-        return replace(report, zoom=_clip(one, int(one.measured.places[0])))
+        return replace(report, zoom=_clip(one, network, int(one.measured.places[0])))
     order = typical.argsort()
 
     def shown(indices: Tensor) -> tuple[Pair, ...]:
-        return tuple(_pair(one, int(i), {"distance to real sounds": f"{typical[i]:.3f}"}) for i in indices[:SHOWN])
+        return tuple(
+            _pair(one, network, int(i), {"distance to real sounds": f"{typical[i]:.3f}"}) for i in indices[:SHOWN]
+        )
 
-    zoom = _clip(one, int(one.measured.places[int(order[0])]))
+    zoom = _clip(one, network, int(one.measured.places[int(order[0])]))
     report = replace(report, best=shown(order), worst=shown(order.flip(0)), zoom=zoom)
     novelty = _novelty(one)
-    return report if novelty is None or not one.evaluation.data.held_out else _with_copies(report, one, novelty)
+    return (
+        report if novelty is None or not one.evaluation.data.held_out else _with_copies(report, one, network, novelty)
+    )
 
 
-def _with_copies(report: Report, one: Judged, novelty: Novelty) -> Report:
+def _with_copies(report: Report, one: Judged, network: Network, novelty: Novelty) -> Report:
     """Add the outputs nearest to training sounds, and how near all are."""
     against = one.evaluation.against
     own, usual = (novelty.distances(each, against)[0] for each in (one.measured, against.reference))
 
     def pair(i: int) -> Pair:
         farther = f"{float((usual > own[i]).double().mean()):.0%}"
-        return _pair(one, i, {"distance to it": f"{own[i]:.3f}", "held-out sounds farther from theirs": farther})
+        return _pair(
+            one, network, i, {"distance to it": f"{own[i]:.3f}", "held-out sounds farther from theirs": farther}
+        )
 
     copied = tuple(pair(int(i)) for i in own.argsort()[:SHOWN])
     return replace(report, copied=copied, distances={"outputs": own.tolist(), "held-out real": usual.tolist()})
@@ -128,9 +137,9 @@ def _novelty(one: Judged) -> Novelty | None:
     return next((metric for metric in one.evaluation.metrics if isinstance(metric, Novelty)), None)
 
 
-def _pair(one: Judged, index: int, figures: dict[str, str]) -> Pair:
+def _pair(one: Judged, network: Network, index: int, figures: dict[str, str]) -> Pair:
     """Show a measured output beside its nearest training sound."""
-    output, novelty = _clip(one, int(one.measured.places[index])), _novelty(one)
+    output, novelty = _clip(one, network, int(one.measured.places[index])), _novelty(one)
     if novelty is None:
         return Pair(output, None, figures)
     alone = one.measured.part(np.asarray([index]))
@@ -146,9 +155,9 @@ def _nearest(one: Judged, novelty: Novelty, alone: Measured) -> Clip:
     return Clip(str(record["source"]), sound.cpu().numpy(), data.view.sample_rate)
 
 
-def _clip(one: Judged, place: int) -> Clip:
+def _clip(one: Judged, network: Network, place: int) -> Clip:
     """Make an output again."""
-    seed, network = one.measured.subject.seeds[place], one.network
+    seed = one.measured.subject.seeds[place]
     with torch.inference_mode():
         items = asked(network, [seed], one.evaluation.data.archive)
         picture = pictures_of(network, [seed], items, one.evaluation.data.archive)

@@ -64,6 +64,10 @@ class Subject:
         """Whether the sounds should have their items' labels of a set."""
         return self.label_sets is None or label_set in self.label_sets
 
+    def only_told(self) -> "Subject":
+        """Give the same without its sounds, so that the network that made them can be let go."""
+        return replace(self, batches=lambda: iter(()))
+
 
 @dataclass(frozen=True)
 class Real:

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from queue import Queue
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 
@@ -29,7 +29,7 @@ from patches.generate.synthesis import settled
 from patches.scores.choose import Wanted, evaluation
 from patches.scores.evaluation import Evaluation
 from patches.scores.job import Job
-from patches.scores.probes import LEAST
+from patches.scores.probes import LEAST, check_finite
 from patches.scores.rows import Score
 from patches.scores.sounds import generated
 from spect.archive.reader import Archive
@@ -43,23 +43,26 @@ class Bench:
     def __init__(self, job: Job) -> None:
         self._job, self._device = job, torch.device(job.device)
         self._evaluation: Evaluation | None = None
+        self._anchors: list[Score] = []
 
     def score(self, path: Path, seconds: float) -> list[Score]:
-        """Score a snapshot; the anchors' rows come with the first.
+        """Score a snapshot; the anchors' rows come with the first that has any.
 
         What is measured of the data, once, isn't counted in `seconds`.
         """
         network = open_network(path, self._device)
-        rows = []
         if self._evaluation is None:
-            self._evaluation = self._prepared(network)
-            rows = self._evaluation.anchors()
+            prepared = self._prepared(network)
+            self._anchors, self._evaluation = prepared.anchors(), prepared
         began = time.monotonic()
         subject = generated(network, range(self._job.most), self._evaluation.data.archive)
         measured = self._evaluation.measured(subject, until=began + seconds)
         if measured.count + measured.broken < LEAST:
             raise TooFewError(measured.count, seconds)
-        return [*rows, *self._evaluation.scores(measured)]
+        check_finite(path, measured)
+        scores = self._evaluation.scores(measured)
+        rows, self._anchors = [*self._anchors, *scores], []
+        return rows
 
     def _prepared(self, network: Network) -> Evaluation:
         wanted = Wanted(metrics=self._job.metrics)
@@ -103,16 +106,24 @@ def lines_until_the_end() -> Iterator[str]:
         yield waiting.get()
 
 
+def only_for_answers() -> TextIO:
+    """Keep stdout for answers: what libraries print goes to stderr from now on."""
+    kept = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return kept
+
+
 def main() -> None:
     """Answer until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = only_for_answers()
     with suppress(OSError):
         os.nice(NICE)
     torch.set_num_threads(1)
     lines = lines_until_the_end()
     bench = Bench(Job.read(next(lines)))
     for line in lines:
-        print(json.dumps(answer(bench, line)), flush=True)
+        print(json.dumps(answer(bench, line)), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 import math
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from click.testing import CliRunner
 
 import calc_metrics
 from examples.synth import write_notes
+from patches.generate.network import open_network
+from patches.scores import command
 from patches.scores.files import read_rows
 from patches.scores.names import NAMES
 from tests.browser import opened
@@ -80,11 +83,54 @@ def test_every_metric_runs_on_a_conditional_network(run, tmp_path):
 
 def test_a_report_opens_in_a_browser_and_plays(run, tmp_path):
     path = tmp_path / "new" / "report.html"
-    path.parent.mkdir()
     call("--network", run / "network-snapshot-*.safetensors", *FEW, "--report", path)
     with opened(path) as page:
         assert "network-snapshot-000000" in page.content()
         assert page.locator("button").count() > 24  # three snapshots, eight seeds
+
+
+@pytest.mark.parametrize("metric", ["defects", "novelty", "pitch"])
+def test_any_metric_alone_makes_a_report_and_names_a_best_snapshot(run, tmp_path, metric):
+    path = tmp_path / "report.html"
+    out = call("--network", run / "network-snapshot-*.safetensors", *FEW, f"--metrics={metric}", "--report", path)
+    assert f"Best by {metric}" in out
+    assert path.exists()
+
+
+def test_a_snapshot_that_diverged_is_left_out_and_told_and_alone_refused(run, sounds, tmp_path):
+    good = save_snapshot(tmp_path / "network-snapshot-000001.safetensors")
+    bad = save_snapshot(tmp_path / "network-snapshot-000002.safetensors", broken=True)
+    told = "network-snapshot-000002.safetensors: 0 of 40 sounds are finite; scores need 2 or more"
+    out = call("--network", good, bad, "--data", sounds, *FEW, "--metrics=kad")
+    assert f"{told}: left out" in out
+    assert "Best by" not in out
+    assert told in call("--network", bad, "--data", sounds, *FEW, "--metrics=kad", code=2)
+
+
+def test_networks_are_let_go_once_they_are_scored(run, sounds, monkeypatch):
+    opened_before: list[weakref.ref] = []
+    alive = []
+
+    def open_and_count(*arguments):
+        alive.append(sum(one() is not None for one in opened_before))
+        network = open_network(*arguments)
+        opened_before.append(weakref.ref(network.generator))
+        return network
+
+    monkeypatch.setattr(command, "open_network", open_and_count)
+    call("--network", run / "network-snapshot-*.safetensors", *FEW, "--metrics=defects")
+    assert len(alive) == 3
+    assert max(alive) <= 1  # the one before, until its name is taken
+
+
+def test_all_metrics_are_all_that_the_data_allow(tmp_path):
+    write_notes(tmp_path / "notes", 40, 0.06, 8000, 0)
+    bare = build(tmp_path / "notes", tmp_path / "bare.zip", labels="none", holdout=0.3)
+    lone = save_snapshot(tmp_path / "network-snapshot-000001.safetensors")
+    out = call("--network", lone, "--data", bare, *FEW, "--metrics=all", "--encoder=log-mel")
+    assert "ndb, by log-mel" in out
+    assert "classes" not in out
+    assert "has no classes" in call("--network", lone, "--data", bare, *FEW, "--metrics=classes", code=2)
 
 
 def test_networks_of_another_rate_or_without_a_run_need_their_data(run, sounds, tmp_path):
@@ -106,6 +152,10 @@ def test_networks_of_another_rate_or_without_a_run_need_their_data(run, sounds, 
         (["--network={run}", "--data={run}/log.txt"], "log.txt"),
         (["--network={run}", "--select=prdc"], "--select=prdc: not one of --metrics=kad,defects,novelty"),
         (["--network={run}", "--select=kad:musicnn", "--seeds=0-7"], "no snapshot has that score"),
+        (["--network={run}", "--select=novelty.near_train"], "'near_train' is no figure to choose by; those are kad"),
+        (["--network={run}", "--report={run}"], "is a folder; give a page's name"),
+        (["--network={run}", "--report={run}/log.txt/r.html"], "log.txt: can't be written"),
+        (["--network={run}", "--outdir={run}/log.txt"], "log.txt: can't be written"),
         (["--network={run}", "--device=tpu"], "--device=tpu"),
     ],
 )

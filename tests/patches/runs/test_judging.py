@@ -8,10 +8,10 @@ from patches.runs import scoring
 from patches.runs.judging import Judging
 from patches.runs.reporter import Log, Reporter
 from patches.runs.scoring import Scoring
-from patches.scores.files import read_rows
+from patches.scores.files import append_rows, read_rows
 from patches.scores.job import Job
 from patches.scores.select import Chosen
-from tests.patches.runs.support import call, only_run
+from tests.patches.runs.support import TINY, call, only_run
 from tests.patches.scores.rows import anchor, network
 
 
@@ -54,6 +54,15 @@ def test_a_run_ends_when_its_patience_does(judging):
     judging._take([network(30, 4.0)], [])
     assert judging.tick(1.0)[1] == "--patience=20: no snapshot was better than network-snapshot-000010 for so many kimg"
     assert "Best by kad log-mel 1: network-snapshot-000010" in judging.best_lines()[0]
+
+
+def test_a_run_out_of_patience_that_goes_on_stops_again_and_says_how_it_wouldn_t(archive, tmp_path):
+    call(data=archive, outdir=tmp_path, metrics="none", kimg=0.016, tick=0.008, snap=1)
+    run = only_run(tmp_path)
+    append_rows(run, [network(0.0, 1.0), network(0.016, 2.0)])
+    out = call(f"--resume={run}", "--metrics=kad", "--patience=0.01", "--kimg=1", **dict.fromkeys(TINY))
+    assert "Stopped by --patience=0.01: no snapshot was better than network-snapshot-000000 for so many kimg" in out
+    assert out.endswith(f"to go on: python train.py --resume={run} --patience=0.02\n")
 
 
 def test_the_newest_scores_are_handed_on_for_the_statistics(judging):

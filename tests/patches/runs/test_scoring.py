@@ -2,6 +2,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -86,6 +88,44 @@ def test_where_too_few_sounds_fit_into_the_time_that_is_said(archive, tmp_path, 
     told = worker.answer(bench, json.dumps({"network": str(path), "seconds": 1e-6}))
     assert told["error"].startswith(f"{MOST_AT_A_TIME} sounds fit into 0 s, a tenth of the time between two snapshots")
     assert "calc_metrics.py afterwards" in told["error"]
+
+
+def test_anchors_come_with_the_first_snapshot_that_has_scores(archive, tmp_path, monkeypatch):
+    path = save_snapshot(tmp_path / "network-snapshot-000001.safetensors")
+    bench = worker.Bench(Job(str(archive), ("defects",), "cpu", most=40))
+    with monkeypatch.context() as few:
+        few.setattr(worker, "LEAST", MOST_AT_A_TIME + 1)
+        with pytest.raises(worker.TooFewError):
+            bench.score(path, 1e-6)
+    assert {row.kind for row in bench.score(path, LONG)} == {"anchor", "network"}
+    assert {row.kind for row in bench.score(path, LONG)} == {"network"}
+
+
+def test_a_network_that_has_diverged_is_told_to_have(archive, tmp_path):
+    path = save_snapshot(tmp_path / "network-snapshot-000001.safetensors", broken=True)
+    bench = worker.Bench(Job(str(archive), ("kad",), "cpu", most=40))
+    told = worker.answer(bench, json.dumps({"network": str(path), "seconds": LONG}))
+    assert told["error"].endswith("0 of 40 sounds are finite; scores need 2 or more")
+
+
+@pytest.mark.parametrize("answer", ['{"rows": [{"metr', "a library's greeting", '{"rows": [{"metric": "kad"}]}', "[]"])
+def test_an_answer_that_can_not_be_read_is_told_and_ends_nothing(answer):
+    rows, error = scoring.understood(answer)
+    assert rows == []
+    assert "gave no answer that can be read" in error
+
+
+def test_what_a_library_prints_is_no_answer():
+    program = "from patches.scores import worker; out = worker.only_for_answers(); print('hello'); print(1, file=out)"
+    ran = subprocess.run([sys.executable, "-c", program], cwd=scoring.ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout == "1\n"
+    assert ran.stderr.endswith("hello\n")
+
+
+def test_ctrl_c_at_the_terminal_does_not_reach_the_process(beside, tmp_path):
+    beside.pace(LONG)
+    beside.add(save_snapshot(tmp_path / "network-snapshot-000001.safetensors"))
+    assert os.getpgid(beside._process.pid) != os.getpgid(os.getpid())
 
 
 def test_a_process_that_dies_is_told_and_the_next_snapshot_gets_another(beside, tmp_path):
