@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from patches.console import EXIT_MISTAKE, choose_device, one_line
+from patches.console import EXIT_INTERRUPTED, EXIT_MISTAKE, choose_device, one_line
 from patches.errors import UserError
 from patches.generate.network import find_networks
 from patches.scores.listening.make import KEY, PAGE, QUESTION, make_test, write_test
@@ -71,7 +71,7 @@ def told(out: Path, page: str, key: dict) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; a user's mistake is one line and 2."""
+    """Run the command line; a user's mistake is one line and 2, Ctrl-C one and 130."""
     try:
         print(make(parser().parse_args(arguments)))
     except (Exception, KeyboardInterrupt) as error:
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if line is None:
             raise
         print(f"listening: {line}", file=sys.stderr)
-        return EXIT_MISTAKE
+        return EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_MISTAKE
     return 0
 
 

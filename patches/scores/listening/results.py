@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from patches.console import EXIT_MISTAKE, one_line
+from patches.console import EXIT_INTERRUPTED, EXIT_MISTAKE, one_line
 from patches.errors import UserError
 from patches.scores.listening.answers import Answer, Key, read_answers, read_key
 from patches.scores.listening.correlation import Correlation, read_scores, with_opinions
@@ -146,7 +146,7 @@ def _complain(lines: Sequence[str]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; a user's mistake is one line and 2."""
+    """Run the command line; a user's mistake is one line and 2, Ctrl-C one and 130."""
     try:
         print(run(parser().parse_args(arguments)))
     except (Exception, KeyboardInterrupt) as error:
@@ -154,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if line is None:
             raise
         print(f"listening.results: {line}", file=sys.stderr)
-        return EXIT_MISTAKE
+        return EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_MISTAKE
     return 0
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from patches.scores.listening import results
 from patches.scores.listening.results import main
 from patches.scores.rows import Score
 from stylegan3.metrics.estimate import Estimate
@@ -46,3 +47,12 @@ def test_without_any_answers_it_says_so_and_writes_nothing(made: Path, tmp_path:
     assert main([str(made), write(tmp_path / "a.json", {}), "--out", str(out)]) == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith("listening.results: no file holds answers")
     assert not out.exists()
+
+
+def test_ctrl_c_is_one_line_and_130(tmp_path, monkeypatch, capsys):
+    def interrupted(given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(results, "run", interrupted)
+    assert main([str(tmp_path), "answers.json"]) == 130
+    assert capsys.readouterr().err == "listening.results: interrupted\n"
