@@ -10,7 +10,7 @@ from spect.representation import Representation, trainable
 
 BEST_FIRST = (
     ("mel", "of the views that keep stereo, small networks learned it best (docs/views.md)"),
-    ("stereo", "the best of those that fit (docs/views.md)"),
+    ("instfreq", "the best of those that fit and keep stereo (docs/views.md)"),
     ("cmyk", "the archive's own picture; no better one fits"),
 )
 """Views by how well a small network learned them, and why."""

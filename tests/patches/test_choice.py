@@ -33,7 +33,7 @@ def test_a_scaling_or_a_parameter_that_is_asked_for_decides():
 
 def test_where_nothing_fits_it_says_why_for_each():
     with pytest.raises(
-        UserError, match=r"--view=auto: no view fits these sounds \(view mel: .*; view stereo: .*; view cmyk: "
+        UserError, match=r"--view=auto: no view fits these sounds \(view mel: .*; view instfreq: .*; view cmyk: "
     ):
         choose(PAPER, None, {"colour": "red"})
     with pytest.raises(UserError, match="cmyk: has no scaling cube"):
