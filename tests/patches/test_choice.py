@@ -28,7 +28,7 @@ def test_whatever_is_taken_can_be_learned(stored):
 
 def test_a_scaling_or_a_parameter_that_is_asked_for_decides():
     assert choose(PAPER, "compand", {})[0] == "cmyk"
-    assert choose(PAPER, None, {"dc": "packed"})[0] == "cmyk"
+    assert choose(PAPER, None, {"dc": "packed"})[0] == "instfreq"
 
 
 def test_where_nothing_fits_it_says_why_for_each():
