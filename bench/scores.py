@@ -41,6 +41,7 @@ from stylegan3.metrics.estimate import Estimate
 
 ROOT = Path(__file__).resolve().parents[1]
 METRICS = ("kad", "frechet", "prdc", "ndb", "defects", "novelty")
+PLOTS = _, SHARES = ("distances x100", "shares in %")
 COUNT = 160  # sounds of a set
 COLUMNS = (  # metric, figure, encoder
     ("kad", "kad", "log-mel"), ("kad", "kad", "modulation"), ("kad", "kad", "waveform"), ("kad", "kad", "stereo"),
@@ -158,21 +159,26 @@ def page(made: Evaluation, rows: Sequence[Score], anchors: Sequence[Score]) -> s
             found = [(column[1], value(rows, system, column)) for column in COLUMNS]
             cells = [told(figure_name, one) if one else "-" for figure_name, one in found]
             lines.append(f"| {system} | {' | '.join(cells)} |")
-        lines += ["", f"![{name}](scores/{file_of(name)})", ""]
+        lines += ["", *(f"![{name}: {plot}](scores/{file_of(name, plot)})" for plot in PLOTS), ""]
     return "\n".join(lines)
 
 
-def file_of(series: str) -> str:
+def file_of(series: str, plot: str) -> str:
     """Name a series' plot."""
-    return f"{series.replace(' ', '-')}.svg"
+    return f"{series.replace(' ', '-')}{'-shares' if plot == SHARES else ''}.svg"
 
 
-def curves(rows: Sequence[Score], subjects: Sequence[tuple[float, Subject]]) -> Mapping[str, list[tuple[float, float]]]:
-    """Give each encoder's KAD by step, from the undamaged at 0."""
+def curves(
+    rows: Sequence[Score], subjects: Sequence[tuple[float, Subject]], plot: str
+) -> Mapping[str, list[tuple[float, float]]]:
+    """Give figures by step, from the undamaged at 0: distances (Fréchet x 100), or shares in percent."""
     found = {}
-    for column in COLUMNS[:4]:
-        values = [value(rows, system, column) for system in systems_of(subjects)]
-        found[column[2]] = [(float(step), one.value) for step, one in enumerate(values) if one]
+    for metric, name, encoder in COLUMNS:
+        if (figure(name).share, metric == "novelty") == (plot == SHARES, False):
+            values = [value(rows, system, (metric, name, encoder)) for system in systems_of(subjects)]
+            factor = 1.0 if metric == "kad" else 100.0
+            points = [(float(step), factor * one.value) for step, one in enumerate(values) if one]
+            found[f"{name} {encoder}".replace("frechet_infinity", "frechet")] = points
     return found
 
 
@@ -196,8 +202,10 @@ def main() -> None:
     rows = read_rows(given.work)
     (given.out / "scores").mkdir(parents=True, exist_ok=True)
     for series, (unit, subjects) in sets(made).items():
-        text = svg(curves(rows, subjects), f"KAD: {series}", f"step ({unit}: {told_levels(subjects)})", "KAD x100")
-        write_text(given.out / "scores" / file_of(series), text)
+        for plot in PLOTS:
+            steps = f"step ({unit}: {told_levels(subjects)})"
+            text = svg(curves(rows, subjects, plot), f"{series}: {plot}", steps, plot)
+            write_text(given.out / "scores" / file_of(series, plot), text)
     write_text(given.out / "scores.md", page(made, rows, made.anchors()))
 
 
