@@ -2,7 +2,7 @@
 """Sounds -> numbers and features, deterministic and batched: what scores are made of."""
 
 from spect.measures.clicks import clicks_per_second, frame_clicks
-from spect.measures.defects import UNITS, judge, measure, measure_in_batches, shares
+from spect.measures.defects import UNITS, judge, measure
 from spect.measures.envelope import times_ms
 from spect.measures.features import (
     FEATURE_VERSION,
@@ -17,8 +17,7 @@ from spect.measures.image import stereo_image
 from spect.measures.mel_spectrogram import mel_filters
 from spect.measures.modulation import modulation_spectrum
 from spect.measures.pitch import CentsOff, Pitch, cents_off, pitch_track
-from spect.measures.registry import FEATURES, FeatureSet, features_in_batches
-from spect.measures.rmse import rmse
+from spect.measures.registry import FEATURES, FeatureSet
 from spect.measures.timbre import timbre
 
 __all__ = [
@@ -31,19 +30,15 @@ __all__ = [
     "Pitch",
     "cents_off",
     "clicks_per_second",
-    "features_in_batches",
     "frame_clicks",
     "judge",
     "levels",
     "log_mel_statistics",
     "log_spectral_distance",
     "measure",
-    "measure_in_batches",
     "mel_filters",
     "modulation_spectrum",
     "pitch_track",
-    "rmse",
-    "shares",
     "stereo_and_level",
     "stereo_image",
     "timbre",

@@ -7,17 +7,15 @@ a sound font and 2 500 spoken digits, each at full length; how many of each it f
 sounds have defects too: the share of a network's outputs says something beside the share of real sounds only.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from spect.errors import SoundError
 from spect.measures.clicks import HOP, clicks_per_second, frame_clicks
 from spect.measures.envelope import times_ms
 from spect.measures.features import levels
 from spect.measures.image import stereo_image
-from spect.measures.registry import in_batches
 from spect.measures.timbre import timbre
 
 UNITS = {
@@ -73,21 +71,6 @@ def measure(sounds: Tensor, sample_rate: int, *, hop: int = HOP) -> dict[str, Te
     }
 
 
-def measure_in_batches(
-    sounds: Iterable[Tensor], sample_rate: int, *, hop: int = HOP, device: torch.device | str | None = None
-) -> dict[str, Tensor]:
-    """Measure any number of sounds [1 or 2, L] of one shape, a batch at a time; results lie on the CPU.
-
-    Raises:
-        SoundError: no sounds, or sounds of several shapes.
-    """
-    with torch.no_grad():
-        parts = [measure(batch.to(device), sample_rate, hop=hop) for batch in in_batches(sounds)]
-    if not parts:
-        raise SoundError("measures: no sounds were given; at least one is needed")
-    return {name: torch.cat([part[name].cpu() for part in parts]) for name in parts[0]}
-
-
 def judge(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Say which sounds have which defect, by the thresholds above; `defective` is any of them.
 
@@ -103,8 +86,3 @@ def judge(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
         "cancels": found["mono_compat_db"] < MONO_LEAST_DB,
     }
     return {**verdicts, "defective": torch.stack(list(verdicts.values())).any(0)}
-
-
-def shares(verdicts: Mapping[str, Tensor]) -> dict[str, float]:
-    """Summarise `judge`: the share of sounds with each defect, and with any. Shape: each [N] -> numbers, 0 to 1."""
-    return {name: float(verdict.double().mean()) for name, verdict in verdicts.items()}

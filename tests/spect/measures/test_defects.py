@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from spect import audio
-from spect.errors import SoundError
-from spect.measures.defects import UNITS, judge, measure, measure_in_batches, shares
+from spect.measures.defects import UNITS, judge, measure
 
 RATE = 44100
 AUDIO = Path(__file__).parents[4] / "shared" / "audio"
@@ -51,12 +50,6 @@ def test_each_defect_is_found_and_a_good_sound_has_none() -> None:
         assert verdicts["defective"][place]
 
 
-def test_shares_are_of_the_sounds() -> None:
-    found = shares(judge(measure(torch.stack([tone(), *defective().values()]), RATE)))
-    assert found["silent"] == found["cancels"] == 1 / 8
-    assert found["defective"] == 7 / 8
-
-
 def test_measures_are_the_definitions() -> None:
     square = torch.sign(torch.sin(2 * math.pi * 100.3 * torch.arange(RATE) / RATE)).repeat(2, 1)
     found = measure(torch.stack([square, 0.5 * square + 0.05, torch.zeros(2, RATE)]), RATE)
@@ -78,16 +71,6 @@ def test_any_length_silence_and_nan_are_measured(length: int) -> None:
         assert values.shape == (4,)
         assert values.dtype == (torch.bool if name in ("silent", "finite") else torch.float32)
         assert not values.isnan().any(), name
-
-
-def test_batches_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    sounds = torch.stack([tone(level) for level in (0.1, 0.2, 0.3)])
-    monkeypatch.setattr("spect.measures.registry.BATCH_SAMPLES", 2 * sounds[0].numel())
-    whole, parts = measure(sounds, RATE), measure_in_batches(iter(sounds), RATE)
-    for name, values in whole.items():
-        torch.testing.assert_close(parts[name], values, rtol=1e-4, atol=1e-4)
-    with pytest.raises(SoundError, match="no sounds"):
-        measure_in_batches([], RATE)
 
 
 def test_real_notes_have_no_defect_but_pads_and_strings_their_dc() -> None:
