@@ -47,7 +47,7 @@ def bias_act(
     alpha: float | None = None,
     gain: float | None = None,
     clamp: float | None = None,
-    impl: Impl = "fast",
+    impl: Impl = "auto",
 ) -> Tensor:
     """Add a bias along one axis, apply an activation, scale and clamp.
 
@@ -56,7 +56,7 @@ def bias_act(
         alpha: slope of lrelu's negative side; None is the activation's own.
         gain: factor after the activation; None is the activation's own.
         clamp: largest absolute value of the result; None leaves it.
-        impl: 'fast' scales before a leaky relu (the same number, one pass less); 'reference' follows the formula.
+        impl: 'auto' scales before a leaky relu (the same number, one pass less); 'reference' follows the formula.
 
     Raises:
         NetworkError: for an unknown activation.
@@ -66,7 +66,7 @@ def bias_act(
     function, own_alpha, own_gain = ACTIVATIONS[act]
     alpha, gain = own_alpha if alpha is None else alpha, own_gain if gain is None else gain
     shape = [-1 if i == dim % x.ndim else 1 for i in range(x.ndim)]
-    if impl == "fast" and act in ("linear", "relu", "lrelu") and gain > 0:
+    if impl != "reference" and act in ("linear", "relu", "lrelu") and gain > 0:
         # positively homogeneous: gain * act(x + b) = act(gain*x + gain*b)
         scaled = x if b is None and gain == 1 else x * gain if b is None else _affine(x, b.reshape(shape), gain)
         y = function(scaled, alpha)

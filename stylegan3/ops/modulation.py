@@ -32,14 +32,14 @@ def modulated_conv2d(
     padding: int = 0,
     demodulate: bool = True,
     gain: Tensor | float = 1.0,
-    impl: Impl = "fast",
+    impl: Impl = "auto",
 ) -> Tensor:
     """Convolve pictures with their own modulated kernels.
 
     Args:
         padding: zeros on each side.
         gain: a factor on the result, a number or one value.
-        impl: 'fast' scales activations; 'reference' builds each picture's kernel (grouped convolution).
+        impl: 'auto' scales activations; 'reference' builds each picture's kernel (grouped convolution).
 
     Shape: x [N, I, H, W], weight [O, I, k, k], styles [N, I] -> [N, O, H', W'].
     """

@@ -21,7 +21,7 @@ from stylegan3.errors import NetworkError
 from stylegan3.ops.bands import Band, along_columns, along_rows, band, span
 
 Taps = tuple[float, ...]
-Impl = Literal["fast", "reference"]
+Impl = Literal["auto", "fused", "banded", "reference"]
 Filter = Tensor | Taps | tuple[Taps, ...] | None
 SAMPLES = 1 << 20  # worked on at once on a CPU: 4 MB of float32 stay in its cache
 
@@ -74,7 +74,7 @@ def upfirdn2d(
     padding: int | Sequence[int] = 0,
     flip_filter: bool = False,
     gain: float = 1.0,
-    impl: Impl = "fast",
+    impl: Impl = "auto",
 ) -> Tensor:
     """Upsample, filter and downsample pictures; differentiable in x to any order.
 
@@ -82,7 +82,7 @@ def upfirdn2d(
         f: taps along both axes (1-D), or a 2-D filter; None is the identity.
         padding: samples at the raised rate, x0, x1, y0, y1; negative crops.
         gain: factor on the result.
-        impl: 'fast' (banded matrix products) or 'reference' (zeros inserted, then a plain convolution).
+        impl: 'auto' (banded matrix products) or 'reference' (zeros inserted, then a plain convolution).
 
     Shape: x [N, C, H, W] -> [N, C, (H*up + y0 + y1 - taps) // down + 1, the same of W].
     """
