@@ -35,4 +35,7 @@ class Engine(Protocol):
 
 def engine_for(x: Tensor, plan: Plan, impl: Impl) -> Engine:
     """Return the engine for a tensor and a plan."""
+    if impl == "fused":
+        from stylegan3.ops.native.cpu import Cpu
+        return Cpu()
     return TILES

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+// The filtered leaky relu on a CPU: each plane flows through row by row, so that only as many raised rows exist as one
+// row of the result reads. Built with -fopenmp, but linked without its library: torch's own threads serve.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "lrelu.h"
+
+namespace {
+
+inline float widened(uint16_t bits) {  // bfloat16
+    uint32_t wide = uint32_t(bits) << 16;
+    float value;
+    std::memcpy(&value, &wide, 4);
+    return value;
+}
+
+inline uint16_t narrowed(float value) {  // to the nearest bfloat16, ties to even
+    uint32_t bits;
+    std::memcpy(&bits, &value, 4);
+    uint32_t rounded = bits + 0x7fff + ((bits >> 16) & 1);
+    return uint16_t((value == value ? rounded : (bits | 0x400000)) >> 16);
+}
+
+struct BFloat16 {
+    uint16_t bits;
+    operator float() const { return widened(bits); }
+    BFloat16& operator=(float value) { bits = narrowed(value); return *this; }
+};
+
+// dst[m] = sum_k weights[k] src[k][m]; K = 0 reads the count at run time
+template <int K, class T>
+void sum_rows(T* __restrict dst, const T* const* src, const T* weights, int count, int n) {
+    const int terms = K ? K : count;
+    const T* rows[K ? K : 1];
+    T w[K ? K : 1];
+    if constexpr (K > 0) {
+        for (int k = 0; k < K; ++k) rows[k] = src[k], w[k] = weights[k];
+        for (int m = 0; m < n; ++m) {
+            T sum = w[0] * rows[0][m];
+#pragma GCC unroll 32
+            for (int k = 1; k < K; ++k) sum += w[k] * rows[k][m];
+            dst[m] = sum;
+        }
+    } else {
+        for (int m = 0; m < n; ++m) dst[m] = weights[0] * src[0][m];
+        for (int k = 1; k < terms; ++k)
+            for (int m = 0; m < n; ++m) dst[m] += weights[k] * src[k][m];
+    }
+}
+
+template <class T>
+void sum(T* dst, const T* const* src, const T* weights, int count, int n) {
+    switch (count) {
+        case 1: return sum_rows<1>(dst, src, weights, count, n);
+        case 6: return sum_rows<6>(dst, src, weights, count, n);
+        case 12: return sum_rows<12>(dst, src, weights, count, n);
+        case 24: return sum_rows<24>(dst, src, weights, count, n);
+        default: return sum_rows<0>(dst, src, weights, count, n);
+    }
+}
+
+template <class T>
+std::vector<T> converted(const double* values, size_t n) { return std::vector<T>(values, values + n); }
+
+inline int floor_div(int a, int b) { return a / b - (a % b < 0); }
+
+// One thread's working memory and the work on one plane. T: the arithmetic; X: memory outside.
+template <class T, class X>
+class Stream {
+  public:
+    Stream(const Pass& pass, Mode mode)
+        : rows_(pass.rows), columns_(pass.columns), mode_(mode), slope_(T(pass.slope)), clamp_(T(pass.clamp)),
+          across_(columns_.p * columns_.width_raised),
+          up_(converted<T>(columns_.weights_up, columns_.p * columns_.taps_up)),
+          down_(converted<T>(columns_.weights_down, columns_.q * columns_.taps_down)),
+          rows_up_(converted<T>(rows_.weights_up, rows_.up * rows_.taps_up)),
+          rows_down_(converted<T>(rows_.weights_down, rows_.taps_down)),
+          line_(columns_.s * columns_.width_in), wide_(size_t(rows_.taps_up) * across_),
+          raised_(size_t(rows_.taps_down) * across_), low_(across_),
+          result_(columns_.q * columns_.width_out), codes_(across_), terms_(std::max({columns_.taps_up,
+          columns_.taps_down, rows_.taps_up, rows_.taps_down})) {}
+
+    // Results [from, to) of one plane; the raised rows whose codes are written are of
+    // [from down, to down), the last part's to the end.
+    void run(const X* x, T bias, uint8_t* codes, X* y, int from, int to) {
+        x_ = x, bias_ = bias, packed_ = codes;
+        own_from_ = from * rows_.down, own_to_ = to == rows_.n_out ? rows_.n_raised : to * rows_.down;
+        int next = from * rows_.down + rows_.base;  // the first raised row not made yet
+        next_wide_ = input_of(next) - (rows_.taps_up - 1);
+        byte_row_ = -1;
+        for (int o = from; o < to; ++o) {
+            const int begin = o * rows_.down + rows_.base;
+            for (; next < begin + rows_.taps_down; ++next) make_raised(next);
+            for (int k = 0; k < rows_.taps_down; ++k) terms_[k] = ring(raised_, begin + k, rows_.taps_down);
+            sum(low_.data(), terms_.data(), rows_down_.data(), rows_.taps_down, across_);
+            store(y + size_t(o) * columns_.n_out);
+        }
+        if (mode_ == ACTIVATE_AND_KEEP && to == rows_.n_out)
+            for (; next < rows_.n_raised; ++next) make_raised(next);  // rows that nothing reads still have codes
+        flush();
+    }
+
+  private:
+    int input_of(int raised) const { return floor_div(raised + rows_.offset, rows_.up); }
+
+    T* ring(std::vector<T>& rows, int index, int count) {
+        const int slot = index % count;
+        return rows.data() + size_t(slot < 0 ? slot + count : slot) * across_;
+    }
+
+    // Bring row i of x to the raised rate along columns.
+    void make_wide(int i) {
+        const Columns& c = columns_;
+        T* wide = ring(wide_, i, rows_.taps_up);
+        if (i < 0 || i >= rows_.n_in) return void(std::fill(wide, wide + across_, T(0)));
+        const X* from = x_ + size_t(i) * c.n_in;
+        for (int s = 0; s < c.s; ++s) {
+            T* line = line_.data() + size_t(s) * c.width_in;
+            const int begin = c.first + s;  // index of m = 0
+            const int low = std::clamp(floor_div(-begin + c.s - 1, c.s), 0, c.width_in);
+            const int high = std::clamp(floor_div(c.n_in - 1 - begin, c.s) + 1, low, c.width_in);
+            std::fill(line, line + low, T(0));
+            if (c.s == 1) for (int m = low; m < high; ++m) line[m] = T(from[begin + m]) + bias_;
+            else for (int m = low; m < high; ++m) line[m] = T(from[begin + c.s * m]) + bias_;
+            std::fill(line + high, line + c.width_in, T(0));
+        }
+        for (int p = 0; p < c.p; ++p) {
+            T* part = wide + size_t(p) * c.width_raised;
+            for (int k = 0; k < c.taps_up; ++k) terms_[k] = line_.data() + c.offsets_up[p * c.taps_up + k];
+            sum(part, terms_.data(), up_.data() + p * c.taps_up, c.taps_up, c.width_raised);
+            const int low = std::clamp(floor_div(-c.base - p + c.p - 1, c.p), 0, c.width_raised);
+            const int high = std::clamp(floor_div(c.n_raised - 1 - c.base - p, c.p) + 1, low, c.width_raised);
+            std::fill(part, part + low, T(0));
+            std::fill(part + high, part + c.width_raised, T(0));
+        }
+    }
+
+    // Make one raised row: along rows, then phi or a multiplication by s.
+    void make_raised(int r) {
+        T* row = ring(raised_, r, rows_.taps_down);
+        if (r < 0 || r >= rows_.n_raised) return void(std::fill(row, row + across_, T(0)));
+        const int last = input_of(r);
+        next_wide_ = std::max(next_wide_, last - (rows_.taps_up - 1));
+        for (; next_wide_ <= last; ++next_wide_) make_wide(next_wide_);
+        for (int k = 0; k < rows_.taps_up; ++k) terms_[k] = ring(wide_, last - k, rows_.taps_up);
+        const int e = (r + rows_.offset) - last_multiple(r);
+        sum(row, terms_.data(), rows_up_.data() + size_t(e) * rows_.taps_up, rows_.taps_up, across_);
+        if (mode_ == MULTIPLY) return multiply(row, r);
+        if (mode_ == ACTIVATE_AND_KEEP && r >= own_from_ && r < own_to_) keep(row, r);
+        activate(row);
+    }
+
+    int last_multiple(int r) const { return input_of(r) * rows_.up; }
+
+    void activate(T* __restrict row) const {
+        const T slope = slope_, clamp = clamp_;
+        for (int m = 0; m < across_; ++m) {
+            const T v = row[m] > 0 ? row[m] : slope * row[m];
+            row[m] = std::min(std::max(v, -clamp), clamp);
+        }
+    }
+
+    void keep(const T* __restrict row, int r) {
+        if (r / 4 != byte_row_) {
+            flush();
+            byte_row_ = r / 4;
+            std::fill(codes_.begin(), codes_.end(), 0);
+        }
+        const T low = slope_ > 0 ? -clamp_ / slope_ : -INFINITY, high = clamp_;
+        const int shift = 2 * (r & 3);
+        uint8_t* __restrict codes = codes_.data();
+        for (int m = 0; m < across_; ++m) {
+            const int32_t outside = (row[m] <= low) | (row[m] >= high), negative = !(row[m] > 0);
+            codes[m] |= uint8_t((outside ? 2 : negative) << shift);
+        }
+    }
+
+    // Columns outside the raised canvas are left out on the way out, and read as code 0 of a sample that is zero.
+    template <class Move>
+    void each_code(Move move) {
+        const Columns& c = columns_;
+        for (int p = 0; p < c.p; ++p) {
+            const int begin = c.base + p;
+            const int low = std::clamp(floor_div(-begin + c.p - 1, c.p), 0, c.width_raised);
+            const int high = std::clamp(floor_div(c.n_raised - 1 - begin, c.p) + 1, low, c.width_raised);
+            uint8_t* part = codes_.data() + size_t(p) * c.width_raised;
+            for (int m = low; m < high; ++m) move(part[m], begin + c.p * m);
+        }
+    }
+
+    void flush() {
+        if (mode_ != ACTIVATE_AND_KEEP || byte_row_ < 0) return;
+        uint8_t* to = packed_ + size_t(byte_row_) * columns_.n_raised;
+        each_code([to](uint8_t code, int column) { to[column] = code; });
+        byte_row_ = -1;
+    }
+
+    void multiply(T* __restrict row, int r) {
+        if (r / 4 != byte_row_) {
+            byte_row_ = r / 4;
+            const uint8_t* from = packed_ + size_t(byte_row_) * columns_.n_raised;
+            each_code([from](uint8_t& code, int column) { code = from[column]; });
+        }
+        const T slope = slope_;
+        const int shift = 2 * (r & 3);
+        const uint8_t* __restrict codes = codes_.data();
+        for (int m = 0; m < across_; ++m) {
+            const int code = (codes[m] >> shift) & 3;
+            row[m] *= code == 0 ? T(1) : code == 1 ? slope : T(0);
+        }
+    }
+
+    // Bring a row back along columns and put its phases together.
+    void store(X* y) {
+        const Columns& c = columns_;
+        for (int q = 0; q < c.q; ++q) {
+            for (int k = 0; k < c.taps_down; ++k) terms_[k] = low_.data() + c.offsets_down[q * c.taps_down + k];
+            T* part = result_.data() + size_t(q) * c.width_out;
+            sum(part, terms_.data(), down_.data() + q * c.taps_down, c.taps_down, c.width_out);
+            const int count = (c.n_out - q + c.q - 1) / c.q;
+            if (c.q == 1) for (int m = 0; m < count; ++m) y[m] = part[m];
+            else for (int m = 0; m < count; ++m) y[c.q * m + q] = part[m];
+        }
+    }
+
+    const Rows rows_;
+    const Columns columns_;
+    const Mode mode_;
+    const T slope_, clamp_;
+    const int across_;
+    const std::vector<T> up_, down_, rows_up_, rows_down_;
+    std::vector<T> line_, wide_, raised_, low_, result_;
+    std::vector<uint8_t> codes_;
+    std::vector<const T*> terms_;
+    const X* x_ = nullptr;
+    T bias_ = 0;
+    uint8_t* packed_ = nullptr;
+    int own_from_ = 0, own_to_ = 0, next_wide_ = 0, byte_row_ = -1;
+};
+
+template <class T, class X, class B>
+void run(const Pass& pass, Mode mode, const X* x, const B* bias, uint8_t* codes, X* y, int64_t planes,
+         int64_t channels, int threads) {
+    const Rows& rows = pass.rows;
+    const Columns& columns = pass.columns;
+    // few planes are cut into parts; where codes are written a part must start at a whole byte
+    const bool cuttable = mode != ACTIVATE_AND_KEEP || rows.base == 0;
+    const int64_t wanted = planes >= 4 * threads || !cuttable ? 1 : (4 * threads + planes - 1) / std::max<int64_t>(planes, 1);
+    const int step = int(std::max<int64_t>(32, ((rows.n_out + wanted - 1) / wanted + 3) / 4 * 4));
+    const int64_t parts = cuttable ? (rows.n_out + step - 1) / step : 1;
+    const size_t code_plane = size_t((rows.n_raised + 3) / 4) * columns.n_raised;
+#pragma omp parallel num_threads(threads) if (planes * parts > 1)
+    {
+        Stream<T, X> stream(pass, mode);
+#pragma omp for schedule(dynamic)
+        for (int64_t task = 0; task < planes * parts; ++task) {
+            const int64_t plane = task / parts;
+            const int part = int(task % parts);
+            const int from = part * step, to = parts == 1 ? rows.n_out : std::min(rows.n_out, from + step);
+            stream.run(x + plane * rows.n_in * columns.n_in, bias ? T(bias[plane % channels]) : T(0),
+                       codes ? codes + plane * code_plane : nullptr, y + plane * rows.n_out * columns.n_out, from, to);
+        }
+    }
+}
+
+}  // namespace
+
+extern "C" void filtered_lrelu(const Pass* pass, int32_t mode, int32_t kind, const void* x, const void* bias,
+                               void* codes, void* y, int64_t planes, int64_t channels, int32_t threads) {
+    auto go = [&](auto arithmetic, auto outside) {
+        using T = decltype(arithmetic);
+        using X = decltype(outside);
+        run<T, X>(*pass, Mode(mode), static_cast<const X*>(x), static_cast<const T*>(bias), static_cast<uint8_t*>(codes),
+                  static_cast<X*>(y), planes, channels, threads);
+    };
+    if (kind == FLOAT64) go(double(), double());
+    else if (kind == BFLOAT16) go(float(), BFloat16());
+    else go(float(), float());
+}

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The C++ operations of the CPU (cpu.cpp), called with addresses of torch's memory."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from stylegan3.ops.native.build import BuildError, built, digest, loaded, output_of
+from stylegan3.ops.native.tables import Pass, tables_for, why_not
+from stylegan3.ops.plans import Plan
+
+SOURCES = ("cpu.cpp", "lrelu.h")
+FLAGS = (
+    "-std=c++17", "-O3", "-march=native", "-mprefer-vector-width=512", "-fno-math-errno", "-fno-trapping-math",
+    "-fno-signed-zeros", "-fassociative-math", "-fPIC", "-fopenmp",
+)  # fmt: skip
+KINDS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2}
+ACTIVATE, ACTIVATE_AND_KEEP, MULTIPLY = range(3)
+
+
+def _processor() -> str:
+    """Return what -march=native depends on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    return "\n".join(sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))}))
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """Return the library, built where it must be.
+
+    Raises:
+        BuildError: without a compiler, or where it fails.
+    """
+    compiler = shutil.which("g++")
+    if compiler is None:
+        raise BuildError("no g++ here (Debian: apt install g++)")
+    key = digest(SOURCES, *FLAGS, output_of([compiler, "--version"], Path.cwd()), _processor())
+    compile_ = [compiler, *FLAGS, "-c", "{source}/cpu.cpp", "-o", "cpu.o"]
+    # linked without OpenMP's library: torch has brought its own, and a second pool of threads would fight with it
+    lib = loaded(built("cpu", key, [compile_, [compiler, "-shared", "cpu.o", "-o", "library.so"]]))
+    lib.filtered_lrelu.restype = None
+    lib.filtered_lrelu.argtypes = [
+        ctypes.POINTER(Pass), ctypes.c_int32, ctypes.c_int32, *[ctypes.c_void_p] * 4, *[ctypes.c_int64] * 2,
+        ctypes.c_int32,
+    ]  # fmt: skip
+    return lib
+
+
+class Cpu:
+    """The engine in C++; keeps codes, 2 bits a raised sample."""
+
+    name = "C++"
+
+    def why_not(self, x: Tensor, plan: Plan) -> str | None:
+        """Return why a tensor and a plan can't be served; None where they can."""
+        return why_not(plan) if x.dtype in KINDS else f"it takes no {x.dtype}"
+
+    def forward(self, x: Tensor, b: Tensor | None, plan: Plan, keep: bool) -> tuple[Tensor, tuple[Tensor | None, ...]]:
+        """Return y and the codes."""
+        n, c = x.shape[:2]
+        rows, columns = plan.raised
+        codes = x.new_empty(n * c, -(-rows // 4), columns, dtype=torch.uint8) if keep else None
+        return _call(x, b, codes, plan, ACTIVATE_AND_KEEP if keep else ACTIVATE), (codes,)
+
+    def linear(self, g: Tensor, kept: tuple[Tensor | None, ...], plan: Plan, backward: bool) -> Tensor:
+        """Return D (s . U g), or U^T (s . D^T g) where ``backward``."""
+        return _call(g, None, kept[0], plan.transposed if backward else plan, MULTIPLY)
+
+
+def _call(x: Tensor, b: Tensor | None, codes: Tensor | None, plan: Plan, mode: int) -> Tensor:
+    n, c = x.shape[:2]
+    x = x.contiguous()
+    y = x.new_empty(n, c, *plan.size)
+    bias = None if b is None else b.detach().to(torch.promote_types(x.dtype, torch.float32)).contiguous()
+    library().filtered_lrelu(
+        ctypes.byref(tables_for(plan)), mode, KINDS[x.dtype], x.data_ptr(), None if bias is None else bias.data_ptr(),
+        None if codes is None else codes.data_ptr(), y.data_ptr(), n * c, c, torch.get_num_threads(),
+    )  # fmt: skip
+    return y
