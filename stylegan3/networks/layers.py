@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan3.ops.bias_act import SQRT2
+from stylegan3.ops.convolution import conv2d
 
 SLOPE = 0.2  # of every leaky relu
 FIR = (0.125, 0.375, 0.375, 0.125)  # [1, 3, 3, 1] / 8, StyleGAN2's resampling filter
@@ -87,5 +88,9 @@ class Conv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         bias = None if self.bias is None else self.bias * self.gain
-        y = F.conv2d(x, self.weight * self.scale, bias, stride=self.stride, padding=self.padding)
+        weight = self.weight * self.scale
+        if self.stride == 1:
+            y = conv2d(x, weight, bias, padding=self.padding)
+        else:
+            y = F.conv2d(x, weight, bias, stride=self.stride)
         return F.leaky_relu(y, SLOPE) if self.act else y

@@ -21,6 +21,7 @@ from stylegan3.networks.moments import Moments
 from stylegan3.networks.rows import RowGains
 from stylegan3.networks.specs import GeneratorSpec, start_grid
 from stylegan3.ops.bias_act import SQRT2
+from stylegan3.ops.convolution import conv2d
 from stylegan3.ops.modulation import demodulation
 from stylegan3.ops.upfirdn import upfirdn2d
 
@@ -58,7 +59,7 @@ class StyledConv(nn.Module):
             y = F.conv_transpose2d(y, self.weight.transpose(0, 1), stride=2)
             y = upfirdn2d(y, FIR, padding=1, gain=4.0)
         else:
-            y = F.conv2d(y, self.weight, padding=1)
+            y = conv2d(y, self.weight, padding=1)
         level = (self.bias * SQRT2)[None, :, None, None]
         if noise is not None:
             level = level + noise * (self.strength * SQRT2)

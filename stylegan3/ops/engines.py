@@ -35,7 +35,10 @@ class Engine(Protocol):
 
 def engine_for(x: Tensor, plan: Plan, impl: Impl) -> Engine:
     """Return the engine for a tensor and a plan."""
-    if impl == "fused":
-        from stylegan3.ops.native.cpu import Cpu
-        return Cpu()
+    if impl == "banded":
+        return TILES
+    from stylegan3.ops.native import cpu
+
+    if x.device.type == "cpu" and cpu.serves() and cpu.Cpu().why_not(x, plan) is None:
+        return cpu.Cpu()
     return TILES

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylegan3.ops.convolution import conv2d
 from stylegan3.ops.upfirdn import Impl
 
 EPSILON = 1e-8
@@ -45,7 +46,7 @@ def modulated_conv2d(
     """
     if impl == "reference":
         return _one_kernel_each(x, weight, styles, padding, demodulate, gain)
-    y = F.conv2d(x * styles[:, :, None, None], weight, padding=padding)
+    y = conv2d(x * styles[:, :, None, None], weight, padding=padding)
     if demodulate:
         return y * (demodulation(weight, styles) * gain)[:, :, None, None]
     return y * gain

@@ -3,8 +3,9 @@
 
     y = D phi(U (x + b)),    phi(v) = clamp(leaky_relu(v))       U, D: sums of (row band, column band), see bands.py
 
-A gain > 0 stands in U. Kernels keep phi' for the gradient as *codes*, 2 bits a raised sample: 0 where phi' is 1, 1 where
-it is the slope, 2 where the result is clamped and phi' is 0. Four rows share a byte, so that columns stay neighbours:
+A gain > 0 stands in U. Kernels keep phi' for the gradient as *codes*, 2 bits a raised sample: 0 where phi' is 1, 1
+where it is the slope, 2 where the result is clamped and phi' is 0. Four rows share a byte, so that columns stay
+neighbours:
 
     codes[p, r // 4, c] = sum over r of  code[p, r, c] << 2 (r % 4)           uint8 [N C, ceil(R / 4), R']
 """

@@ -2,8 +2,8 @@
 """Build a shared library with the compiler that is here, once for each source, compiler and processor.
 
 The libraries have a plain C interface (no headers of torch or Python), so that a build takes seconds and serves every
-torch. They lie in the user's cache: $XDG_CACHE_HOME/sg3-spect (else ~/.cache/sg3-spect). A build happens under a lock that
-the system drops when its holder dies, beside its target, which then appears whole.
+torch. They lie in the user's cache: $XDG_CACHE_HOME/sg3-spect (else ~/.cache/sg3-spect). A build happens under a lock
+that the system drops when its holder dies, beside its target, which then appears whole.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stylegan3.errors import NetworkError
@@ -30,10 +30,8 @@ class BuildError(NetworkError):
 def cache_folder() -> Path:
     """Return the folder of built libraries, made; a new temporary one where the user's can't be written."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sg3-spect"
-    try:
+    with suppress(OSError):
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
-        pass
     if os.access(root, os.W_OK) and root.stat().st_uid == os.getuid():
         return root
     return Path(tempfile.mkdtemp(prefix="sg3-spect-"))
@@ -46,7 +44,9 @@ def output_of(command: Sequence[str], folder: Path) -> str:
         BuildError: where it can't be started or fails, with its own last lines.
     """
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+        )
     except OSError as error:
         raise BuildError(f"{command[0]} could not be started: {error}") from None
     if done.returncode:

@@ -15,7 +15,7 @@ from stylegan3.ops.native.build import BuildError, built, digest, loaded, output
 from stylegan3.ops.native.tables import Pass, tables_for, why_not
 from stylegan3.ops.plans import Plan
 
-SOURCES = ("cpu.cpp", "lrelu.h")
+SOURCES = ("lrelu.cpp", "winograd.cpp", "lrelu.h", "numbers.h")
 FLAGS = (
     "-std=c++17", "-O3", "-march=native", "-mprefer-vector-width=512", "-fno-math-errno", "-fno-trapping-math",
     "-fno-signed-zeros", "-fassociative-math", "-fPIC", "-fopenmp",
@@ -44,15 +44,31 @@ def library() -> ctypes.CDLL:
     if compiler is None:
         raise BuildError("no g++ here (Debian: apt install g++)")
     key = digest(SOURCES, *FLAGS, output_of([compiler, "--version"], Path.cwd()), _processor())
-    compile_ = [compiler, *FLAGS, "-c", "{source}/cpu.cpp", "-o", "cpu.o"]
+    units = [name for name in SOURCES if name.endswith(".cpp")]
+    objects = [name.replace(".cpp", ".o") for name in units]
+    commands = [[compiler, *FLAGS, "-c", f"{{source}}/{u}", "-o", o] for u, o in zip(units, objects, strict=True)]
     # linked without OpenMP's library: torch has brought its own, and a second pool of threads would fight with it
-    lib = loaded(built("cpu", key, [compile_, [compiler, "-shared", "cpu.o", "-o", "library.so"]]))
+    lib = loaded(built("cpu", key, [*commands, [compiler, "-shared", *objects, "-o", "library.so"]]))
     lib.filtered_lrelu.restype = None
     lib.filtered_lrelu.argtypes = [
         ctypes.POINTER(Pass), ctypes.c_int32, ctypes.c_int32, *[ctypes.c_void_p] * 4, *[ctypes.c_int64] * 2,
         ctypes.c_int32,
     ]  # fmt: skip
+    for name in ("spread", "raise", "gather"):
+        function = getattr(lib, f"winograd_{name}")
+        function.restype = None
+        function.argtypes = [
+            ctypes.POINTER(ctypes.c_int64), ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32,
+        ]  # fmt: skip
     return lib
+
+
+def serves() -> bool:
+    """Return whether the library is there."""
+    try:
+        return library() is not None
+    except BuildError:
+        return False
 
 
 class Cpu:

@@ -34,5 +34,4 @@ struct Pass {
     double slope, clamp;  // clamp: infinity for none
 };
 
-enum Kind : int32_t { FLOAT32 = 0, FLOAT64 = 1, BFLOAT16 = 2, FLOAT16 = 3 };
 enum Mode : int32_t { ACTIVATE = 0, ACTIVATE_AND_KEEP = 1, MULTIPLY = 2 };

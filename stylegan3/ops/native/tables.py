@@ -23,7 +23,6 @@ from stylegan3.ops.bands import Band
 from stylegan3.ops.plans import Plan
 
 FACTORS = (1, 2, 4)
-_Ints, _Doubles = ctypes.POINTER(ctypes.c_int32), ctypes.POINTER(ctypes.c_double)
 
 
 def _fields(kind: type[ctypes._SimpleCData], names: str) -> list[tuple[str, type]]:
@@ -36,8 +35,8 @@ class Columns(ctypes.Structure):
     _fields_ = [
         *_fields(ctypes.c_int32, "n_in n_raised n_out first base s p q width_in width_raised width_out"),
         *_fields(ctypes.c_int32, "taps_up taps_down"),
-        ("offsets_up", _Ints), ("offsets_down", _Ints), ("weights_up", _Doubles), ("weights_down", _Doubles),
-    ]  # fmt: skip
+        *_fields(ctypes.c_void_p, "offsets_up offsets_down weights_up weights_down"),
+    ]
 
 
 class Rows(ctypes.Structure):
@@ -45,8 +44,8 @@ class Rows(ctypes.Structure):
 
     _fields_ = [
         *_fields(ctypes.c_int32, "n_in n_raised n_out up down offset base taps_up taps_down"),
-        ("weights_up", _Doubles), ("weights_down", _Doubles),
-    ]  # fmt: skip
+        *_fields(ctypes.c_void_p, "weights_up weights_down"),
+    ]
 
 
 class Pass(ctypes.Structure):
@@ -63,34 +62,27 @@ def polyphase(band: Band) -> np.ndarray:
     return np.ascontiguousarray(padded.reshape(-1, band.up).T)
 
 
-class _Tables:
-    """Collects arrays and hands out pointers to them."""
+class _Arrays:
+    """Keeps arrays and hands out their addresses."""
 
     def __init__(self) -> None:
-        self.arrays: list[np.ndarray] = []
+        self.kept: list[np.ndarray] = []
 
-    def point(self, values: np.ndarray, kind: type, pointer: type) -> ctypes._Pointer:
-        array = np.ascontiguousarray(values, dtype=kind)
-        self.arrays.append(array)
-        return ctypes.cast(array.ctypes.data, pointer)  # type: ignore[return-value,arg-type,type-var]
-
-    def ints(self, values: np.ndarray) -> ctypes._Pointer:
-        return self.point(values, np.int32, _Ints)
-
-    def doubles(self, values: np.ndarray) -> ctypes._Pointer:
-        return self.point(values, np.float64, _Doubles)
+    def address(self, values: np.ndarray, kind: type) -> int:
+        self.kept.append(np.ascontiguousarray(values, dtype=kind))
+        return self.kept[-1].ctypes.data
 
 
-def _rows(u: Band, d: Band, tables: _Tables) -> Rows:
+def _rows(u: Band, d: Band, arrays: _Arrays) -> Rows:
     weights = polyphase(u)
     base = d.offset - (len(d.taps) - 1)
     return Rows(
         u.n_in, u.n_out, d.n_out, u.up, d.down, u.offset, base, weights.shape[1], len(d.taps),
-        tables.doubles(weights), tables.doubles(np.asarray(d.taps[::-1])),
+        arrays.address(weights), tables.doubles(np.asarray(d.taps[::-1]), np.float64),
     )  # fmt: skip
 
 
-def _columns(u: Band, d: Band, tables: _Tables) -> Columns:
+def _columns(u: Band, d: Band, arrays: _Arrays) -> Columns:
     p = max(u.up, d.down)
     s, q = p // u.up, p // d.down
     weights, n = polyphase(u), len(d.taps)
@@ -104,10 +96,10 @@ def _columns(u: Band, d: Band, tables: _Tables) -> Columns:
     width_in = width_raised + int(index.max()) // s
     return Columns(
         u.n_in, u.n_out, d.n_out, first, base, s, p, q, width_in, width_raised, width_out, taps_up, n,
-        tables.ints(index % s * width_in + index // s),
-        tables.ints(read % p * width_raised + read // p),
-        tables.doubles(weights[(base + u.offset + phases) % u.up]),
-        tables.doubles(np.tile(np.asarray(d.taps[::-1]), (q, 1))),
+        arrays.address(index % s * width_in + index // s, np.int32),
+        arrays.address(read % p * width_raised + read // p, np.int32),
+        arrays.address(weights[(base + u.offset + phases) % u.up], np.float64),
+        arrays.address(np.tile(np.asarray(d.taps[::-1]), (q, 1)), np.float64),
     )  # fmt: skip
 
 
@@ -115,14 +107,14 @@ def _columns(u: Band, d: Band, tables: _Tables) -> Columns:
 def tables_for(plan: Plan) -> Pass:
     """Return a plan's tables; made once."""
     (rows_up, columns_up), (rows_down, columns_down) = plan.up[0], plan.down[0]
-    tables = _Tables()
+    arrays = _Arrays()
     made = Pass(
-        _rows(rows_up, rows_down, tables),
-        _columns(columns_up, columns_down, tables),
+        _rows(rows_up, rows_down, arrays),
+        _columns(columns_up, columns_down, arrays),
         plan.slope,
         inf if plan.clamp is None else plan.clamp,
     )
-    made.arrays = tables.arrays
+    made.arrays = arrays.kept
     return made
 
 

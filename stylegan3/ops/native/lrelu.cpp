@@ -3,32 +3,12 @@
 // row of the result reads. Built with -fopenmp, but linked without its library: torch's own threads serve.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 #include "lrelu.h"
+#include "numbers.h"
 
 namespace {
-
-inline float widened(uint16_t bits) {  // bfloat16
-    uint32_t wide = uint32_t(bits) << 16;
-    float value;
-    std::memcpy(&value, &wide, 4);
-    return value;
-}
-
-inline uint16_t narrowed(float value) {  // to the nearest bfloat16, ties to even
-    uint32_t bits;
-    std::memcpy(&bits, &value, 4);
-    uint32_t rounded = bits + 0x7fff + ((bits >> 16) & 1);
-    return uint16_t((value == value ? rounded : (bits | 0x400000)) >> 16);
-}
-
-struct BFloat16 {
-    uint16_t bits;
-    operator float() const { return widened(bits); }
-    BFloat16& operator=(float value) { bits = narrowed(value); return *this; }
-};
 
 // dst[m] = sum_k weights[k] src[k][m]; K = 0 reads the count at run time
 template <int K, class T>
