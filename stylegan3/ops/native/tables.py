@@ -78,7 +78,7 @@ def _rows(u: Band, d: Band, arrays: _Arrays) -> Rows:
     base = d.offset - (len(d.taps) - 1)
     return Rows(
         u.n_in, u.n_out, d.n_out, u.up, d.down, u.offset, base, weights.shape[1], len(d.taps),
-        arrays.address(weights), tables.doubles(np.asarray(d.taps[::-1]), np.float64),
+        arrays.address(weights, np.float64), arrays.address(np.asarray(d.taps[::-1]), np.float64),
     )  # fmt: skip
 
 
