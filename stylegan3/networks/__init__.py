@@ -5,6 +5,7 @@ from stylegan3.networks.discriminator import Discriminator
 from stylegan3.networks.generator import Generator, build_discriminator, build_generator
 from stylegan3.networks.moments import Moments
 from stylegan3.networks.specs import DiscriminatorSpec, GeneratorSpec
+from stylegan3.networks.ways import compute_with
 
 __all__ = [
     "Discriminator",
@@ -14,4 +15,5 @@ __all__ = [
     "Moments",
     "build_discriminator",
     "build_generator",
+    "compute_with",
 ]

@@ -2,8 +2,8 @@
 """StyleGAN3's synthesis network, configurations T and R (Karras et al. 2021, sections 3 and appendix C, D).
 
 A signal is treated as continuous: a layer's canvas samples it at the layer's rate with a margin of 10 samples a side,
-and the leaky relu acts at a raised rate between two low-pass filters. Float32 throughout; reduced precision would be
-chosen for each Layer, never for the input or the output layer.
+and the leaky relu acts at a raised rate between two low-pass filters. The input and the output layer are float32; the
+activations between them may have less precision (ways.py).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from stylegan3.networks.moments import Moments
 from stylegan3.networks.plan import LayerNumbers, layer_numbers
 from stylegan3.networks.rows import RowGains, RowProfiles, slow_waves
 from stylegan3.networks.specs import INPUT_LOCKS, GeneratorSpec
+from stylegan3.networks.ways import Operated, inside
 from stylegan3.ops.bias_act import SQRT2, bias_act
 from stylegan3.ops.filtered_lrelu import filtered_lrelu
 from stylegan3.ops.modulation import modulated_conv2d
@@ -98,7 +99,7 @@ class FourierInput(nn.Module):
         return (torch.arange(n, dtype=like.dtype, device=like.device) + 0.5 - n / 2) / self.rate
 
 
-class Layer(nn.Module):
+class Layer(Operated):
     """Modulated convolution, then a filtered leaky relu from the layer's own rate to the next one's."""
 
     magnitude: Tensor
@@ -111,7 +112,8 @@ class Layer(nn.Module):
         self.weight = parameter(numbers.channels_out, numbers.channels_in, k, k)
         self.bias = parameter(numbers.channels_out)
         self.register_buffer("magnitude", torch.ones(()))  # mean square of the input
-        self.fu, self.fd, self.padding = numbers.up_filter(), numbers.down_filter(), numbers.padding
+        self.fu, self.fd, self.padding = numbers.up_filter(), numbers.down_filter(), numbers.cropped_padding
+        self.fan_in = numbers.channels_in * k * k
 
     def reset(self, rng: torch.Generator) -> None:
         """Draw the weights; the bias is 0."""
@@ -125,16 +127,18 @@ class Layer(nn.Module):
         styles, gain = self.affine(w), self.magnitude.rsqrt()
         if k.output:
             styles = styles * (gain / (k.channels_in * n * n) ** 0.5)
-            y = modulated_conv2d(x, self.weight, styles, padding=n - 1, demodulate=False)
-            return bias_act(y, self.bias, clamp=self.clamp)
+            x = x.to(self.weight.dtype)
+            y = modulated_conv2d(x, self.weight, styles, padding=n - 1, demodulate=False, impl=self.impl)
+            return bias_act(y, self.bias, clamp=self.clamp, impl=self.impl)
         # demodulation takes either scale out again: unit rms keeps every number in range. Per picture, so that a
         # picture doesn't depend on its batch
-        weight = self.weight * self.weight.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt()
+        weight = self.weight * (self.weight.square().mean(dim=(1, 2, 3), keepdim=True) * self.fan_in).rsqrt()
         styles = styles * styles.square().mean(dim=1, keepdim=True).rsqrt()
-        y = modulated_conv2d(x, weight, styles, padding=n - 1, gain=gain)
+        x = inside(x, self.inner)
+        y = modulated_conv2d(x, weight, styles, padding=n - 1 - k.crop, gain=gain, impl=self.impl)
         return filtered_lrelu(
             y, self.fu, self.fd, self.bias, up=k.up, down=k.down, padding=self.padding, gain=SQRT2, slope=SLOPE,
-            clamp=self.clamp,
+            clamp=self.clamp, impl=self.impl,
         )  # fmt: skip
 
 

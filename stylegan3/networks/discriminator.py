@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The discriminator of every configuration: StyleGAN2's residual network (Karras et al. 2020, section 3).
 
-Label conditioning by projection (Miyato and Koyama 2018). Differentiable twice, for R1. Float32 throughout; reduced
-precision would be chosen for each Halve, never for the input or the head.
+Label conditioning by projection (Miyato and Koyama 2018). Differentiable twice, for R1. The first layer and the head
+are float32; the activations between them may have less precision (ways.py).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from stylegan3.errors import NetworkError
 from stylegan3.networks.layers import FIR, Conv, Dense, laid_out
 from stylegan3.networks.mapping import LabelledLayers
 from stylegan3.networks.specs import DiscriminatorSpec, start_grid
+from stylegan3.networks.ways import Operated, inside
 from stylegan3.ops.upfirdn import upfirdn2d
 
 HALF = 0.5**0.5  # both branches of a residual block, so that their sum keeps its variance
@@ -40,7 +41,7 @@ def group_deviation(x: Tensor, group: int) -> Tensor:
     return torch.cat([x, deviation.repeat(group)[:, None, None, None].expand(-1, -1, h, w)], dim=1)
 
 
-class Halve(nn.Module):
+class Halve(Operated):
     """A residual block to half the resolution. Shape: [N, i, H, W] -> [N, o, H/2, W/2]."""
 
     def __init__(self, i: int, o: int) -> None:
@@ -50,11 +51,11 @@ class Halve(nn.Module):
         self.skip = Conv(i, o, 1, act=False, gain=HALF)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.second(upfirdn2d(self.first(x), FIR, padding=2))
-        return y + self.skip(upfirdn2d(x, FIR, down=2, padding=1))
+        y = self.second(upfirdn2d(self.first(x), FIR, padding=2, impl=self.impl))
+        return y + self.skip(upfirdn2d(x, FIR, down=2, padding=1, impl=self.impl))
 
 
-class Discriminator(nn.Module):
+class Discriminator(Operated):
     """Pictures [N, C, F, T] (and labels [N, K]) -> logits [N, 1]."""
 
     def __init__(self, spec: DiscriminatorSpec) -> None:
@@ -86,9 +87,10 @@ class Discriminator(nn.Module):
         """
         if x.ndim != 4 or tuple(x.shape[1:]) != self.spec.shape:
             raise NetworkError(f"pictures {tuple(x.shape)}: [N, {', '.join(map(str, self.spec.shape))}] is needed")
-        y = self.entry(laid_out(x.to(self.entry.weight.dtype)))
+        y = inside(self.entry(laid_out(x.to(self.entry.weight.dtype))), self.inner)
         for block in self.blocks:
             y = block(y)
+        y = y.to(self.entry.weight.dtype)
         y = self.dense(self.conv(group_deviation(y, self.spec.mbstd_group)).flatten(1))
         y = self.out(y)
         if self.labels is None:

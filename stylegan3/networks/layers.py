@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylegan3.networks.ways import CLAMP, REDUCED, Operated
 from stylegan3.ops.bias_act import SQRT2
 from stylegan3.ops.convolution import conv2d
 
@@ -66,7 +67,7 @@ class Dense(nn.Module):
         return F.leaky_relu(y, SLOPE) if self.act else y
 
 
-class Conv(nn.Module):
+class Conv(Operated):
     """Convolution, with bias and leaky relu where ``act``; ``gain`` scales the result.
 
     Shape: [N, i, H, W] -> [N, o, H, W], or (H - kernel) // 2 + 1 high with stride 2, which has no padding.
@@ -87,10 +88,13 @@ class Conv(nn.Module):
             nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        bias = None if self.bias is None else self.bias * self.gain
-        weight = self.weight * self.scale
+        weight = (self.weight * self.scale).to(x.dtype)
+        bias = None if self.bias is None else (self.bias * self.gain).to(x.dtype)
         if self.stride == 1:
-            y = conv2d(x, weight, bias, padding=self.padding)
+            y = conv2d(x, weight, bias, padding=self.padding, impl=self.impl)
         else:
             y = F.conv2d(x, weight, bias, stride=self.stride)
-        return F.leaky_relu(y, SLOPE) if self.act else y
+        if not self.act:
+            return y
+        y = F.leaky_relu(y, SLOPE)
+        return y.clamp(-CLAMP, CLAMP) if y.dtype in REDUCED else y

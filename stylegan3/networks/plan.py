@@ -106,6 +106,23 @@ class LayerNumbers:
         (y0, y1), (x0, x1) = (self._pad(a, b) for a, b in zip(self.before.size, self.after.size, strict=True))
         return x0, x1, y0, y1
 
+    @property
+    def crop(self) -> int:
+        """Samples at each edge of the full convolution that the filter up doesn't read: they needn't be computed.
+
+        With taps[r + n - 1 - p0 - i up] (upfirdn.py), the first raised sample reads from i = -floor(p0 / up) on, the
+        last one up to floor((p1 - 1) / up) samples past the end.
+        """
+        x0, x1, y0, y1 = self.padding
+        unread = min(-(x0 // self.up), -(y0 // self.up), -((x1 - 1) // self.up) - 1, -((y1 - 1) // self.up) - 1)
+        return min(max(unread, 0), self.kernel - 1)
+
+    @property
+    def cropped_padding(self) -> tuple[int, int, int, int]:
+        """The padding, counted from the cropped convolution."""
+        x0, x1, y0, y1 = (p + self.crop * self.up for p in self.padding)
+        return x0, x1, y0, y1
+
     def _pad(self, n_in: int, n_out: int) -> tuple[int, int]:
         convolved = n_in + self.kernel - 1  # the convolution's padding is full
         needed = (n_out - 1) * self.down + 1  # raised samples that the last filter is centred on

@@ -2,8 +2,7 @@
 """StyleGAN2's synthesis network: a learned constant, modulated convolutions, one picture a resolution, summed.
 
 Karras et al. 2020, sections 2 and 3 ("skip" architecture). Each resolution adds its picture to the filtered, twice as
-large picture of the one before. Float32 throughout; reduced precision would be chosen for each Block, never for the
-sum of pictures.
+large picture of the one before. Pictures are float32; the activations may have less precision (ways.py).
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from stylegan3.networks.layers import FIR, SLOPE, Dense, channels_last, fill_nor
 from stylegan3.networks.moments import Moments
 from stylegan3.networks.rows import RowGains
 from stylegan3.networks.specs import GeneratorSpec, start_grid
+from stylegan3.networks.ways import CLAMP, Operated, inside
 from stylegan3.ops.bias_act import SQRT2
 from stylegan3.ops.convolution import conv2d
 from stylegan3.ops.modulation import demodulation
@@ -28,7 +28,7 @@ from stylegan3.ops.upfirdn import upfirdn2d
 Noise = str | Tensor
 
 
-class StyledConv(nn.Module):
+class StyledConv(Operated):
     """Modulated 3x3 convolution, noise, bias and leaky relu; ``up`` doubles both sides first.
 
     Shape: [N, i, H, W] -> [N, o, H', W'] with (H', W') = size.
@@ -53,19 +53,25 @@ class StyledConv(nn.Module):
         nn.init.zeros_(self.strength)
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
-        styles = self.affine(w)
-        y = laid_out(x * styles[:, :, None, None])
-        if self.up:
-            y = F.conv_transpose2d(y, self.weight.transpose(0, 1), stride=2)
-            y = upfirdn2d(y, FIR, padding=1, gain=4.0)
-        else:
-            y = conv2d(y, self.weight, padding=1)
+        styles, weight = self.affine(w), self.weight
+        if self.reduced:  # numbers near 1 keep float16 in range; demodulation takes either scale out again
+            styles = styles / styles.abs().amax(dim=1, keepdim=True)
+            weight = weight / weight[0].numel() ** 0.5
+        y = self._convolved(inside(x * styles[:, :, None, None], self.inner), inside(weight, self.inner))
         level = (self.bias * SQRT2)[None, :, None, None]
         if noise is not None:
             level = level + noise * (self.strength * SQRT2)
             level = level.contiguous(memory_format=torch.channels_last) if channels_last(y) else level
-        factor = demodulation(self.weight, styles) * SQRT2  # the activation's gain, folded in
-        return F.leaky_relu(torch.addcmul(level, y, factor[:, :, None, None]), SLOPE)
+        factor = demodulation(weight, styles) * SQRT2  # the activation's gain, folded in
+        y = torch.addcmul(level.to(y.dtype), y, factor[:, :, None, None].to(y.dtype))
+        y = F.leaky_relu(y, SLOPE)
+        return y.clamp(-CLAMP, CLAMP) if self.reduced else y
+
+    def _convolved(self, x: Tensor, weight: Tensor) -> Tensor:
+        if not self.up:
+            return conv2d(x, weight, padding=1, impl=self.impl)
+        y = F.conv_transpose2d(laid_out(x), weight.transpose(0, 1), stride=2)
+        return upfirdn2d(y, FIR, padding=1, gain=4.0, impl=self.impl)
 
 
 class ToPicture(nn.Module):
@@ -86,11 +92,11 @@ class ToPicture(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         n, _, h, width = x.shape
         kernels = self.weight[None, :, :, 0, 0] * (self.affine(w) * self.scale)[:, None, :]
-        y = torch.baddbmm(self.bias[None, :, None], kernels, x.flatten(2))
+        y = torch.baddbmm(self.bias[None, :, None], kernels, x.to(kernels.dtype).flatten(2))
         return y.reshape(n, -1, h, width)
 
 
-class Block(nn.Module):
+class Block(Operated):
     """One resolution: (up and) convolve, convolve, add this resolution's picture."""
 
     def __init__(self, i: int, o: int, spec: GeneratorSpec, size: tuple[int, int]) -> None:
@@ -111,7 +117,7 @@ class Block(nn.Module):
             x = conv(x, ws[:, k], noises[k])
         picture = self.picture(x, ws[:, len(self.convs)])
         if total is not None:
-            picture = picture + upfirdn2d(total, FIR, up=2, padding=(2, 1, 2, 1), gain=4.0)
+            picture = picture + upfirdn2d(total, FIR, up=2, padding=(2, 1, 2, 1), gain=4.0, impl=self.impl)
         return x, picture
 
 

@@ -1,30 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which way a filtered leaky relu is computed, chosen by device, precision and filter.
+"""Which way the operations are computed.
 
-auto        the kernel that serves here, else plain PyTorch
-fused       the kernel; an error where none serves
-banded      plain PyTorch: banded matrix products
-reference   the definition step by step, zeros inserted
+    auto        the kernels that serve here, else plain PyTorch
+    fused       the kernels; an error where none serves
+    plain       PyTorch alone, without needless arithmetic (banded matrix products)
+    reference   the definitions step by step, zeros inserted
+
+A kernel serves a device only after it has passed its self-test there. One that can't be had, or fails, is told once,
+with its error and what its absence costs. Filters that no kernel takes (radial ones) go through plain PyTorch in any
+case.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
+from stylegan3.errors import NetworkError
+from stylegan3.ops import selftest
+from stylegan3.ops.native import cpu
+from stylegan3.ops.native.build import BuildError
 from stylegan3.ops.plans import Plan
 from stylegan3.ops.tiles import Tiles
 from stylegan3.ops.upfirdn import Impl
 
 Kept = tuple[Tensor | None, ...]
 TILES = Tiles()
+COST = {
+    "cpu": "StyleGAN3 and StyleGAN2 take two to three times as long",
+    "cuda": "StyleGAN3 takes several times as long",
+}
+
+log = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
     """One way to run the pass of filtered_lrelu.py."""
 
     name: str
+
+    def why_not(self, x: Tensor, plan: Plan) -> str | None:
+        """Return why it can't serve a tensor and a plan; None where it can."""
 
     def forward(self, x: Tensor, b: Tensor | None, plan: Plan, keep: bool) -> tuple[Tensor, Kept]:
         """Return y = D phi(U (x + b)) and, where ``keep``, what ``linear`` needs."""
@@ -33,12 +55,75 @@ class Engine(Protocol):
         """Return D (s . U g), or U^T (s . D^T g) where ``backward``."""
 
 
-def engine_for(x: Tensor, plan: Plan, impl: Impl) -> Engine:
-    """Return the engine for a tensor and a plan."""
-    if impl == "banded":
-        return TILES
-    from stylegan3.ops.native import cpu
+@dataclass(frozen=True)
+class Choice:
+    """The kernels of a device, or None, and why."""
 
-    if x.device.type == "cpu" and cpu.serves() and cpu.Cpu().why_not(x, plan) is None:
-        return cpu.Cpu()
-    return TILES
+    engine: Engine | None
+    reason: str
+
+
+def _cpu() -> Engine:
+    cpu.library()
+    wrong = selftest.convolution_failure()
+    if wrong is not None:
+        raise BuildError(f"the convolution failed its self-test: {wrong}")
+    return cpu.Cpu()
+
+
+MAKERS: dict[str, list[tuple[str, Callable[[], Engine]]]] = {"cpu": [("C++", _cpu)], "cuda": []}
+
+
+def tested(make: Callable[[], Engine], device: torch.device) -> Engine:
+    """Make an engine and test it.
+
+    Raises:
+        BuildError: where it can't be had or computes wrongly.
+    """
+    engine = make()
+    wrong = selftest.failure(engine, torch.float32, device)
+    if wrong is not None:
+        raise BuildError(f"failed its self-test: {wrong}")
+    return engine
+
+
+@cache
+def choice(device: torch.device) -> Choice:
+    """Return the kernels of a device; chosen once, and a failure told once."""
+    errors = []
+    for name, make in MAKERS.get(device.type, []):
+        try:
+            return Choice(tested(make, device), f"{name} kernels on {device}, self-test passed")
+        except (BuildError, RuntimeError) as error:
+            errors.append(f"{name}: {error}")
+    reason = "; ".join(errors) or f"there are none for {device.type}"
+    if errors:
+        cost = COST.get(device.type, "")
+        log.warning("No fused kernels on %s, plain PyTorch serves: %s. The reason: %s", device, cost, reason)
+    return Choice(None, reason)
+
+
+def engine_for(x: Tensor, plan: Plan, impl: Impl) -> Engine:
+    """Return the engine for a tensor and a plan.
+
+    Raises:
+        NetworkError: where 'fused' is asked and the device has no kernels.
+    """
+    if impl == "plain":
+        return TILES
+    kernels = kernels_for(x, impl)
+    return kernels if kernels is not None and kernels.why_not(x, plan) is None else TILES
+
+
+def kernels_for(x: Tensor, impl: Impl) -> Engine | None:
+    """Return the kernels that a tensor's device has under this choice, or None.
+
+    Raises:
+        NetworkError: where 'fused' is asked and the device has none.
+    """
+    if impl in ("plain", "reference"):
+        return None
+    found = choice(x.device)
+    if found.engine is None and impl == "fused":
+        raise NetworkError(f"--ops=fused: no kernels on {x.device} ({found.reason}); --ops=auto runs without")
+    return found.engine

@@ -21,7 +21,7 @@ from stylegan3.errors import NetworkError
 from stylegan3.ops.bands import Band, along_columns, along_rows, band, span
 
 Taps = tuple[float, ...]
-Impl = Literal["auto", "fused", "banded", "reference"]
+Impl = Literal["auto", "fused", "plain", "reference"]
 Filter = Tensor | Taps | tuple[Taps, ...] | None
 SAMPLES = 1 << 20  # worked on at once on a CPU: 4 MB of float32 stay in its cache
 

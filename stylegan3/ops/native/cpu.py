@@ -63,14 +63,6 @@ def library() -> ctypes.CDLL:
     return lib
 
 
-def serves() -> bool:
-    """Return whether the library is there."""
-    try:
-        return library() is not None
-    except BuildError:
-        return False
-
-
 class Cpu:
     """The engine in C++; keeps codes, 2 bits a raised sample."""
 
