@@ -19,7 +19,7 @@ from stylegan3.errors import NetworkError
 from stylegan3.networks import Discriminator, DiscriminatorSpec, Generator, GeneratorSpec
 from stylegan3.networks.layers import FIR
 from stylegan3.networks.plan import layer_numbers
-from stylegan3.ops.upfirdn import Filter
+from stylegan3.ops.resampling import Filter
 
 Table = dict[str, str]  # reference name -> our name
 Filters = dict[str, Filter]  # reference name -> the filter that we expect there

@@ -18,7 +18,7 @@ from math import ceil, log2
 
 from stylegan3.networks.specs import GeneratorSpec
 from stylegan3.ops.filters import lowpass, radial_lowpass
-from stylegan3.ops.upfirdn import Taps
+from stylegan3.ops.resampling import Taps
 
 
 @dataclass(frozen=True)

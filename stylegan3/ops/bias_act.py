@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan3.errors import NetworkError
-from stylegan3.ops.upfirdn import Impl
+from stylegan3.ops.engines import Impl
 
 SQRT2 = 2.0**0.5
 

@@ -17,7 +17,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -27,9 +27,10 @@ from stylegan3.ops import selftest
 from stylegan3.ops.native import cpu
 from stylegan3.ops.native.build import BuildError
 from stylegan3.ops.plans import Plan
+from stylegan3.ops.resampling import Terms
 from stylegan3.ops.tiles import Tiles
-from stylegan3.ops.upfirdn import Impl
 
+Impl = Literal["auto", "fused", "plain", "reference"]
 Kept = tuple[Tensor | None, ...]
 TILES = Tiles()
 COST = {
@@ -53,6 +54,12 @@ class Engine(Protocol):
 
     def linear(self, g: Tensor, kept: Kept, plan: Plan, backward: bool) -> Tensor:
         """Return D (s . U g), or U^T (s . D^T g) where ``backward``."""
+
+    def resamples(self, x: Tensor, terms: Terms) -> bool:
+        """Return whether it can resample a tensor."""
+
+    def resample(self, x: Tensor, terms: Terms) -> Tensor:
+        """Apply a sum of (row band, column band) products to pictures [N, C, H, W]."""
 
 
 @dataclass(frozen=True)

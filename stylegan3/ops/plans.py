@@ -18,15 +18,8 @@ from functools import cached_property, lru_cache
 import torch
 from torch import Tensor
 
-from stylegan3.ops.bands import Band
-from stylegan3.ops.upfirdn import Taps, axis_band, separated
-
-Terms = tuple[tuple[Band, Band], ...]
-
-
-def transposed(terms: Terms) -> Terms:
-    """Return the terms of the transposed map."""
-    return tuple((r.transposed, c.transposed) for r, c in terms)
+from stylegan3.ops.bands import band
+from stylegan3.ops.resampling import Taps, Terms, axis_band, separated, transposed
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +77,15 @@ def plan_for(
         for r, c in separated(fd)
     )
     return Plan(ups, downs, slope, clamp)
+
+
+@lru_cache(maxsize=512)
+def resampling_plan(terms: Terms) -> Plan:
+    """Return the plan of a resampling alone, which stands before or after the place of phi; see Plan."""
+    falls = terms[0][0].down > 1 or terms[0][1].down > 1
+    rows, columns = (b.n_in if falls else b.n_out for b in terms[0])
+    still = ((band((1.0,), 1, 1, 0, rows, rows), band((1.0,), 1, 1, 0, columns, columns)),)
+    return Plan(still, terms, 1.0, None) if falls else Plan(terms, still, 1.0, None)
 
 
 def pack(codes: Tensor) -> Tensor:

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from stylegan3.ops.filters import lowpass
 from stylegan3.ops.plans import Plan, plan_for
+from stylegan3.ops.resampling import Taps
 from stylegan3.ops.tiles import Tiles
-from stylegan3.ops.upfirdn import Taps
 from stylegan3.ops.winograd import winograd
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from stylegan3.ops.native.build import BuildError, built, digest, loaded, output_of
 from stylegan3.ops.native.tables import Pass, tables_for, why_not
-from stylegan3.ops.plans import Plan
+from stylegan3.ops.plans import Plan, resampling_plan
+from stylegan3.ops.resampling import Terms
 
 SOURCES = ("lrelu.cpp", "winograd.cpp", "lrelu.h", "numbers.h")
 FLAGS = (
@@ -21,7 +22,7 @@ FLAGS = (
     "-fno-signed-zeros", "-fassociative-math", "-fPIC", "-fopenmp",
 )  # fmt: skip
 KINDS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2}
-ACTIVATE, ACTIVATE_AND_KEEP, MULTIPLY = range(3)
+ACTIVATE, ACTIVATE_AND_KEEP, MULTIPLY, LINEAR = range(4)
 
 
 def _processor() -> str:
@@ -82,6 +83,15 @@ class Cpu:
     def linear(self, g: Tensor, kept: tuple[Tensor | None, ...], plan: Plan, backward: bool) -> Tensor:
         """Return D (s . U g), or U^T (s . D^T g) where ``backward``."""
         return _call(g, None, kept[0], plan.transposed if backward else plan, MULTIPLY)
+
+    def resamples(self, x: Tensor, terms: Terms) -> bool:
+        """Return whether it can resample a tensor."""
+        single = all(b.up == 1 or b.down == 1 for pair in terms for b in pair)
+        return single and self.why_not(x, resampling_plan(terms)) is None
+
+    def resample(self, x: Tensor, terms: Terms) -> Tensor:
+        """Apply a (row band, column band) product to pictures [N, C, H, W]."""
+        return _call(x, None, None, resampling_plan(terms), LINEAR)
 
 
 def _call(x: Tensor, b: Tensor | None, codes: Tensor | None, plan: Plan, mode: int) -> Tensor:

@@ -35,6 +35,8 @@ template <class T>
 void sum(T* dst, const T* const* src, const T* weights, int count, int n) {
     switch (count) {
         case 1: return sum_rows<1>(dst, src, weights, count, n);
+        case 2: return sum_rows<2>(dst, src, weights, count, n);
+        case 4: return sum_rows<4>(dst, src, weights, count, n);
         case 6: return sum_rows<6>(dst, src, weights, count, n);
         case 12: return sum_rows<12>(dst, src, weights, count, n);
         case 24: return sum_rows<24>(dst, src, weights, count, n);
@@ -128,6 +130,7 @@ class Stream {
         for (int k = 0; k < rows_.taps_up; ++k) terms_[k] = ring(wide_, last - k, rows_.taps_up);
         const int e = (r + rows_.offset) - last_multiple(r);
         sum(row, terms_.data(), rows_up_.data() + size_t(e) * rows_.taps_up, rows_.taps_up, across_);
+        if (mode_ == LINEAR) return;
         if (mode_ == MULTIPLY) return multiply(row, r);
         if (mode_ == ACTIVATE_AND_KEEP && r >= own_from_ && r < own_to_) keep(row, r);
         activate(row);
@@ -152,16 +155,17 @@ class Stream {
         const T low = slope_ > 0 ? -clamp_ / slope_ : -INFINITY, high = clamp_;
         const int shift = 2 * (r & 3);
         uint8_t* __restrict codes = codes_.data();
-        for (int m = 0; m < across_; ++m) {
-            const int32_t outside = (row[m] <= low) | (row[m] >= high), negative = !(row[m] > 0);
-            codes[m] |= uint8_t((outside ? 2 : negative) << shift);
+        for (int m = 0, n = across_; m < n; ++m) {
+            const int32_t outside = int32_t(row[m] <= low) | int32_t(row[m] >= high);
+            const int32_t negative = int32_t(!(row[m] > 0)) & ~outside;
+            codes[m] |= uint8_t((outside << 1 | negative) << shift);
         }
     }
 
     // Columns outside the raised canvas are left out on the way out, and read as code 0 of a sample that is zero.
     template <class Move>
     void each_code(Move move) {
-        const Columns& c = columns_;
+        const Columns c = columns_;
         for (int p = 0; p < c.p; ++p) {
             const int begin = c.base + p;
             const int low = std::clamp(floor_div(-begin + c.p - 1, c.p), 0, c.width_raised);

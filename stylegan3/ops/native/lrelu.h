@@ -34,4 +34,4 @@ struct Pass {
     double slope, clamp;  // clamp: infinity for none
 };
 
-enum Mode : int32_t { ACTIVATE = 0, ACTIVATE_AND_KEEP = 1, MULTIPLY = 2 };
+enum Mode : int32_t { ACTIVATE = 0, ACTIVATE_AND_KEEP = 1, MULTIPLY = 2, LINEAR = 3 };
