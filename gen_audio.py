@@ -58,6 +58,7 @@ HELP = {
     "May be given several times.",
     "batch": "Sounds computed at once.  [default: 1 on the CPU, 8 on a GPU]",
     "device": "auto, cpu, cuda or cuda:N.",
+    "ops": "How the network is computed; fused: kernels, or an error.",
 }
 
 
@@ -85,6 +86,7 @@ HELP = {
 @click.option("--recipe", multiple=True, type=FILE, metavar="FILE", help=HELP["recipe"])
 @click.option("--batch", type=click.IntRange(min=1), help=HELP["batch"])
 @click.option("--device", default="auto", show_default=True, help=HELP["device"])
+@click.option("--ops", type=click.Choice(generate.OPS), default="auto", show_default=True, help=HELP["ops"])
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @verb
 def main(device: str, outdir: Path, network: tuple[str, ...], more: tuple[str, ...], **options: Any) -> None:

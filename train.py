@@ -13,6 +13,7 @@ try:
     from patches.runs.command import train
     from patches.scores.names import DEFAULT, NAMES
     from patches.views import KINDS
+    from stylegan3.ops.engines import OPS
 except KeyboardInterrupt:  # Ctrl-C while the libraries load
     sys.exit(130)
 
@@ -64,6 +65,7 @@ except KeyboardInterrupt:  # Ctrl-C while the libraries load
 @click.option("--nobench", help="Don't let cuDNN time its algorithms.", type=bool, metavar="BOOL")
 @click.option("--workers", help="Batches read ahead.  [default: 3]", type=int)
 @click.option("--device", help="auto, cpu, cuda, cuda:1.  [default: auto]")
+@click.option("--ops", help=f"How networks are computed: {', '.join(OPS)} (kernels or an error).  [default: auto]")
 @click.option("--view", help=f"The picture to learn: auto, {', '.join(sorted(KINDS))}.  [default: auto]")
 @click.option("--view-args", help="Parameters of the view, such as window=1024,hop=256.", metavar="K=V,...")
 @click.option("--scaling", help="compand, linear (the paper's), standard, standard-one, unit.  [default: the view's]")

@@ -4,5 +4,6 @@
 from patches.generate.choices import NOISE_MODES, SUBTYPES
 from patches.generate.plan import plan
 from patches.generate.report import summary
+from stylegan3.ops.engines import OPS
 
-__all__ = ["NOISE_MODES", "SUBTYPES", "plan", "summary"]
+__all__ = ["NOISE_MODES", "OPS", "SUBTYPES", "plan", "summary"]

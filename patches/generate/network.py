@@ -19,7 +19,8 @@ from patches.runs.directory import NETWORK, STATE
 from patches.runs.states import VERSION
 from patches.views import View
 from spect.archive.sets import CLASSES, PRIMARY
-from stylegan3.networks import Generator, GeneratorSpec, build_generator
+from stylegan3.networks import Generator, GeneratorSpec, build_generator, compute_with
+from stylegan3.ops.engines import Impl
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Network:
     images: int
     device: torch.device
     tempo: Tempo | None = None
+    ops: Impl = "auto"
 
     @property
     def kimg(self) -> float:
@@ -119,7 +121,7 @@ def _is_a_state(path: Path) -> UserError:
     return UserError(f"--network={path}: a training state, not a network; {hint}")
 
 
-def open_network(path: Path, device: torch.device) -> Network:
+def open_network(path: Path, device: torch.device, ops: Impl = "auto") -> Network:
     """Open a network snapshot of ours on a device.
 
     Raises:
@@ -139,6 +141,7 @@ def open_network(path: Path, device: torch.device) -> Network:
         raise UserError(f"{path}: damaged: its network makes {spec.shape} and its view takes {view.shape}")
     tensors, _ = tensorfile.load(path, "G_ema.")
     _fill(path, generator, tensors)
+    compute_with(generator, ops)
     return Network(
         path=path,
         digest=tensorfile.digest(path),
@@ -149,6 +152,7 @@ def open_network(path: Path, device: torch.device) -> Network:
         images=int(header.get("images", 0)),
         device=device,
         tempo=tempo,
+        ops=ops,
     )
 
 

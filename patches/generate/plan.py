@@ -17,6 +17,7 @@ from patches.generate.replay import Replay
 from patches.generate.series import Seeds, Series
 from patches.generate.sweep import Sweep
 from patches.generate.video import find_ffmpeg
+from stylegan3.ops.engines import Impl
 
 GPU_BATCH = 8
 
@@ -26,6 +27,7 @@ def plan(
     network: Sequence[str],
     outdir: Path,
     device: torch.device,
+    ops: Impl = "auto",
     recipe: Sequence[Path] = (),
     seeds: str | None = None,
     style_rows: str | None = None,
@@ -60,14 +62,14 @@ def plan(
             "--video": video or None,
         }  # fmt: skip
         _refuse_beside_recipe(chosen)
-        return Replay(find_networks(network), [read_recipe(p) for p in recipe], subtype, trim, npy, outdir, device)
+        return Replay(find_networks(network), [read_recipe(p) for p in recipe], subtype, trim, npy, outdir, device, ops)
     series = _series(seeds, morph, (style_rows, style_cols, style_layers))
     shift = parse_shift(translate) if translate else (0.0, 0.0)
     settings = Settings(1.0 if psi is None else psi, noise_mode or "random", None, shift, rotate or 0.0)
     output = Output(check_subtype(subtype or "PCM_24"), bool(trim), npy)
     size = batch or (GPU_BATCH if device.type == "cuda" else 1)
     ffmpeg = find_ffmpeg() if video else None
-    return Sweep(find_networks(network), series, settings, asked, output, outdir, size, device, ffmpeg)
+    return Sweep(find_networks(network), series, settings, asked, output, outdir, size, device, ops, ffmpeg)
 
 
 def _series(seeds: str | None, morph: str | None, style: tuple[str | None, str | None, str | None]) -> Series:

@@ -26,6 +26,7 @@ from patches.generate.points import Point, point_from
 from patches.loudness import TRIM_FLOOR_DB
 from spect.errors import SoundError
 from spect.wavfile import read_info
+from stylegan3.ops.engines import served_by
 
 FORMAT = f"{version.NAME} sound"
 VERSION = 3
@@ -83,7 +84,7 @@ def write_recipe(
         "gain_db": gain_db,
         "subtype": output.subtype,
         "sample_rate": network.view.sample_rate,
-        "computed": computed_on(network.device),
+        "computed": computed_on(network),
         "versions": {version.NAME: version.VERSION},
     }
 
@@ -116,11 +117,13 @@ def _edits(network: Network, output: Output, gain_db: float, samples: int) -> li
     return edits
 
 
-def computed_on(device: torch.device) -> dict[str, Any]:
-    """Name what the last bits depend on: the kind of device, torch's version, the CPU's number of threads."""
+def computed_on(network: Network) -> dict[str, Any]:
+    """Name what the last bits depend on: device, torch's version, the way of the operations, the CPU's threads."""
+    device = network.device
+    common = {"torch": torch.__version__, "ops": served_by(device, network.ops)}
     if device.type == "cuda":
-        return {"device": torch.cuda.get_device_name(device), "torch": torch.__version__}
-    return {"device": device.type, "threads": torch.get_num_threads(), "torch": torch.__version__}
+        return {"device": torch.cuda.get_device_name(device), **common}
+    return {"device": device.type, "threads": torch.get_num_threads(), **common}
 
 
 def dump(recipe: Mapping[str, Any], indent: int | None = None) -> str:

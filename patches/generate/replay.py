@@ -16,6 +16,8 @@ from patches.generate.recipe import Recipe, computed_on
 from patches.generate.sweep import Outcome, Step, open_snapshot
 from patches.generate.synthesis import settled, synthesize
 from patches.runs import tensorfile
+from stylegan3.ops import engines
+from stylegan3.ops.engines import TILES, Impl
 
 MOST_THREADS = 1024  # a recipe may come from anyone
 
@@ -31,6 +33,7 @@ class Replay:
     npy: bool
     outdir: Path
     device: torch.device
+    ops: Impl = "auto"
 
     @property
     def sounds(self) -> int:
@@ -40,6 +43,7 @@ class Replay:
     def announcement(self) -> Iterator[str]:
         """Say what will be done."""
         yield f"{len(self.recipes)} recipe{'s' * (len(self.recipes) != 1)}, on {self.device}"
+        yield f"Operations: {engines.told(self.device, self.ops)}"
 
     def run(self, step: Step) -> Outcome:
         """Write the sound of each recipe; same device, same torch: the same bytes.
@@ -50,7 +54,7 @@ class Replay:
         files = {tensorfile.digest(path): path for path in self.paths}
         for recipe in self.recipes:
             check_hash(files, recipe)
-        networks = {digest: open_snapshot(files[digest], self.device) for digest in self._wanted()}
+        networks = {digest: open_snapshot(files[digest], self.device, self.ops) for digest in self._wanted()}
         self._check_names(networks)
         outcome = Outcome(subtype=self._output(self.recipes[0]).subtype)
         with OutputFolder(self.outdir):
@@ -75,7 +79,7 @@ class Replay:
 
     def _one(self, network: Network, recipe: Recipe, outcome: Outcome) -> None:
         with settled(_threads(recipe, self.device)):
-            if (now := computed_on(self.device)) != recipe.computed:
+            if (now := computed_on(network)) != {"ops": TILES.name, **recipe.computed}:  # once there was no other way
                 outcome.notes.append(
                     f"{recipe.point.told}: made with {_told(recipe.computed)}, again with {_told(now)}: "
                     "the same sound to about 1e-5 of its peak, perhaps not to the bit"
@@ -91,7 +95,8 @@ class Replay:
 
 
 def _told(computed: Mapping[str, Any]) -> str:
-    return f"torch {computed.get('torch')} on {computed.get('device')}"
+    ops = computed.get("ops", TILES.name)
+    return f"torch {computed.get('torch')} on {computed.get('device')}, by {ops}"
 
 
 def _threads(recipe: Recipe, device: torch.device) -> int | None:

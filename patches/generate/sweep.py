@@ -20,6 +20,8 @@ from patches.generate.pages import Page
 from patches.generate.series import Series
 from patches.generate.synthesis import Batch, batches, check_layers, settled, synthesize
 from patches.generate.video import Clip, write_video
+from stylegan3.ops import engines
+from stylegan3.ops.engines import Impl
 
 Step = Callable[[int], None]
 
@@ -59,6 +61,7 @@ class Sweep:
     outdir: Path
     batch: int
     device: torch.device
+    ops: Impl = "auto"
     ffmpeg: str | None = None
 
     @property
@@ -71,6 +74,7 @@ class Sweep:
         """Say what will be done, with the choices that were made for the user."""
         what = self.paths[0] if len(self.paths) == 1 else f"{len(self.paths)} snapshots"
         yield f"{what}: {self.series.told}, batch {self.batch}, on {self.device}"
+        yield f"Operations: {engines.told(self.device, self.ops)}"
 
     def run(self, step: Step) -> Outcome:
         """Write all sounds, calling `step(sounds)` after each batch.
@@ -95,7 +99,7 @@ class Sweep:
         return outcome
 
     def _snapshot(self, path: Path, folder: Path, page: Page | None, outcome: Outcome, step: Step) -> None:
-        network = open_snapshot(path, self.device)
+        network = open_snapshot(path, self.device, self.ops)
         choices = choose(network, self.asked)
         check_layers(network, self.series.layers)
         outcome.sample_rate = network.view.sample_rate
@@ -166,10 +170,10 @@ def conditions_of(path: Path, asked: Asked) -> int:
         return 1
 
 
-def open_snapshot(path: Path, device: torch.device) -> Network:
+def open_snapshot(path: Path, device: torch.device, ops: Impl) -> Network:
     """Open a snapshot; an unreadable file is a bad snapshot, not the end."""
     try:
-        return open_network(path, device)
+        return open_network(path, device, ops)
     except OSError as error:
         raise UserError(f"{path}: can't be read ({error.strerror})") from error
 

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -20,6 +20,7 @@ from spect.beats.options import tempo_of
 from spect.preview import save_png
 from stylegan3.configs import CONFIGURATIONS, discriminator_spec, generator_spec
 from stylegan3.networks import DiscriminatorSpec, GeneratorSpec
+from stylegan3.ops.engines import Impl
 from stylegan3.recipe import Recipe, picture_recipe
 from stylegan3.training.setup import Dataset, Hyperparameters, Setup
 
@@ -114,6 +115,7 @@ def assemble(resolved: Resolved, device: torch.device) -> Assembly:
         hyper=hyperparameters(resolved.options),
         sheet=recipe.make_sheet(data),
         augment=augment,
+        ops=cast(Impl, options.ops),
     )
     if options.batch_gpu is None:
         chosen, reason = choose_batch_gpu(options.batch, options.mbstd_group, estimate(setup), free_memory(device))

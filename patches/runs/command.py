@@ -23,6 +23,7 @@ from patches.runs.session import Session
 from patches.runs.suitable import check_archive
 from patches.views import seconds_cut
 from spect.archive.sets import PRIMARY
+from stylegan3.ops import engines
 
 PICKLE = ".pkl"
 
@@ -196,6 +197,7 @@ def say(assembly: Assembly, source: Resume | None, device: torch.device, echo: C
     setup = assembly.setup
     shape = "x".join(str(size) for size in setup.dataset.shape)
     echo(f"Data: {len(setup.dataset)} pictures of {shape}, {_told_labels(assembly)}; device: {device}")
+    echo(f"Operations: {engines.told(device, setup.ops)}")
     if assembly.canvases:
         view = assembly.canvases.view
         for condition, bare in zip(assembly.canvases.conditions.sets, assembly.canvases.unlabelled, strict=True):

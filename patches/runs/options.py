@@ -18,6 +18,7 @@ from patches.scores.names import parse_metrics
 from patches.scores.select import Chosen
 from stylegan3.configs import CONFIGURATIONS, suggested_gamma
 from stylegan3.networks.specs import INPUT_LOCKS
+from stylegan3.ops.engines import OPS
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class TrainOptions:
         input_lock: what w must not move in StyleGAN3's Fourier input: none, rotation, frequency or both.
         row_features, row_gains: learned profiles along the frequencies, at StyleGAN3's input and at the output.
         augs: comma-separated sound augmentations; empty: all that the view bears.
+        ops: which way the operations are computed (stylegan3/ops/engines.py).
         view, scaling: auto: chosen by the archive (patches/views/choice.py).
         view_args: parameters of the view's representation, "hop=64,window=256".
         metrics: names of patches/scores/names.py, or none; auto: the default ones where sounds are learned.
@@ -82,6 +84,7 @@ class TrainOptions:
     nobench: bool = False
     workers: int = 3
     device: str = "auto"
+    ops: str = "auto"
     view: str = "auto"
     view_args: str = ""
     scaling: str = "auto"
@@ -94,6 +97,7 @@ class TrainOptions:
         checks = (
             ("cfg", self.cfg in CONFIGURATIONS, f"must be one of {', '.join(CONFIGURATIONS)}"),
             ("gpus", self.gpus == 1, "only 1 is supported so far (one GPU, or the CPU)"),
+            ("ops", self.ops in OPS, f"must be one of {', '.join(OPS)}"),
             ("batch", self.batch >= 1, "must be at least 1"),
             ("batch-gpu", self.batch_gpu is None or self.batch_gpu >= 1, "must be at least 1"),
             ("gamma", self.gamma >= 0, "must not be negative"),

@@ -31,6 +31,7 @@ from stylegan3.ops.resampling import Terms
 from stylegan3.ops.tiles import Tiles
 
 Impl = Literal["auto", "fused", "plain", "reference"]
+OPS = ("auto", "reference", "fused")  # what a user chooses from
 Kept = tuple[Tensor | None, ...]
 TILES = Tiles()
 COST = {
@@ -100,7 +101,7 @@ def choice(device: torch.device) -> Choice:
     errors = []
     for name, make in MAKERS.get(device.type, []):
         try:
-            return Choice(tested(make, device), f"{name} kernels on {device}, self-test passed")
+            return Choice(tested(make, device), "it passed its self-test here")
         except (BuildError, RuntimeError) as error:
             errors.append(f"{name}: {error}")
     reason = "; ".join(errors) or f"there are none for {device.type}"
@@ -108,6 +109,30 @@ def choice(device: torch.device) -> Choice:
         cost = COST.get(device.type, "")
         log.warning("No fused kernels on %s, plain PyTorch serves: %s. The reason: %s", device, cost, reason)
     return Choice(None, reason)
+
+
+def served_by(device: torch.device, impl: Impl) -> str:
+    """Name what computes on a device under this choice: on it the last bits of results depend.
+
+    Raises:
+        NetworkError: where 'fused' is asked and the device has no kernels.
+    """
+    if impl == "reference":
+        return "reference"
+    kernels = kernels_for(torch.empty(0, device=device), impl)
+    return TILES.name if kernels is None else kernels.name
+
+
+def told(device: torch.device, impl: Impl) -> str:
+    """Tell the choice and its reason in one line.
+
+    Raises:
+        NetworkError: where 'fused' is asked and the device has no kernels.
+    """
+    name = served_by(device, impl)
+    if impl in ("plain", "reference"):
+        return f"{name}, as asked"
+    return f"{name} ({choice(torch.empty(0, device=device).device).reason})"
 
 
 def engine_for(x: Tensor, plan: Plan, impl: Impl) -> Engine:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from stylegan3.errors import NetworkError
 from stylegan3.networks import DiscriminatorSpec, GeneratorSpec
+from stylegan3.ops.engines import Impl
 
 
 class Dataset(Protocol):
@@ -130,6 +131,7 @@ class Setup:
     hyper: Hyperparameters
     sheet: SheetWriter
     augment: Augment | None = None
+    ops: Impl = "auto"
 
     def __post_init__(self) -> None:
         for name, spec in (("generator", self.generator), ("discriminator", self.discriminator)):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from stylegan3.errors import NetworkError
-from stylegan3.networks import Discriminator, Moments, build_discriminator, build_generator
+from stylegan3.networks import Discriminator, Moments, build_discriminator, build_generator, compute_with
 from stylegan3.training.ada import AdaController
 from stylegan3.training.draws import Draws, members, rounds
 from stylegan3.training.ema import ema_beta, update_ema
@@ -39,6 +39,8 @@ class Trainer:
         self.setup, self.device = setup, torch.device(device)
         self.generator = build_generator(setup.generator, generator(hyper.seed, "init G")).to(self.device)
         self.discriminator = build_discriminator(setup.discriminator, generator(hyper.seed, "init D")).to(self.device)
+        for network in (self.generator, self.discriminator):
+            compute_with(network, setup.ops)
         self.mean_generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.phases = phases_of(setup)
         self.optimizers = {"G": self._optimizer("G", hyper.g_lr), "D": self._optimizer("D", hyper.d_lr)}
