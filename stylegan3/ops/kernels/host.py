@@ -12,6 +12,7 @@ from torch import Tensor
 
 INTERPRETED = bool(triton.knobs.runtime.interpret)  # fixed when kernels are made: numpy runs them, on the CPU
 KINDS: dict[torch.dtype, Any] = {torch.float32: tl.float32, torch.float16: tl.float16, torch.bfloat16: tl.bfloat16}
+FUSION = {"enable_fp_fusion": True}  # a multiply and an add in one step; said aloud, as triton's default is moving
 LIMIT = 2**31  # offsets within one picture are 32 bits
 
 

@@ -15,18 +15,24 @@ from torch import Tensor
 
 from stylegan3.ops.kernels.filtered import filtered
 from stylegan3.ops.kernels.geometry import Sizes, side, sizes_of, starts, taps_of, unfit
-from stylegan3.ops.kernels.host import INTERPRETED, arithmetic, empty_as, on_device, too_long, unserved
+from stylegan3.ops.kernels.host import FUSION, INTERPRETED, arithmetic, empty_as, on_device, too_long, unserved
 from stylegan3.ops.plans import Plan
 
 Kept = tuple[Tensor | None, ...]
 Caps = tuple[tuple[int, int], tuple[int, int], int, int]
 
-# Tilings that a card picks from: caps (inputs, raised) of rows and of columns, planes a program, warps.
-TILINGS: tuple[Caps, ...] = (
+# Tilings that a card picks from: caps (inputs, raised) of rows and of columns, planes a program, warps. Float32 holds
+# half as much in registers: larger tiles than these spill (aot.py prints it).
+HALF: tuple[Caps, ...] = (
+    ((64, 64), (64, 64), 8, 8),
     ((64, 64), (64, 64), 8, 4),
     ((32, 64), (32, 64), 8, 4),
-    ((64, 64), (64, 64), 8, 8),
-    ((32, 64), (64, 128), 8, 8),
+    ((64, 64), (64, 128), 8, 8),
+)
+SINGLE: tuple[Caps, ...] = (
+    ((32, 32), (32, 32), 8, 4),
+    ((32, 32), (32, 64), 8, 8),
+    ((32, 64), (32, 64), 8, 8),
 )
 INTERPRETER: Caps = ((32, 32), (32, 64), 2, 1)  # small, so that small canvases have several tiles
 
@@ -44,16 +50,17 @@ def arguments(sizes: Sizes, caps: Caps) -> dict[str, int] | None:
 
 
 @lru_cache(maxsize=64)
-def configs(sizes: Sizes) -> list[triton.Config]:
-    """Return the tilings that hold a plan of these sizes."""
-    found = ((arguments(sizes, caps), caps[3]) for caps in TILINGS)
-    return [triton.Config(a, num_warps=warps, num_stages=2) for a, warps in found if a is not None]
+def configs(sizes: Sizes, dtype: torch.dtype) -> list[triton.Config]:
+    """Return the tilings that hold a plan of these sizes, each once."""
+    found = ((arguments(sizes, caps), caps[3]) for caps in (HALF if dtype.itemsize == 2 else SINGLE))
+    tilings = {(tuple(a.items()), warps) for a, warps in found if a is not None}
+    return [triton.Config(dict(a), num_warps=warps, num_stages=2) for a, warps in sorted(tilings)]
 
 
 @lru_cache(maxsize=64)
-def tuned(sizes: Sizes) -> Any:
+def tuned(sizes: Sizes, dtype: torch.dtype) -> Any:
     """Return the kernel that measures its tilings once for each canvas and mode, then runs the fastest."""
-    return triton.autotune(configs=configs(sizes), key=["out_h", "out_w", "READ", "WRITE"])(filtered)
+    return triton.autotune(configs=configs(sizes, dtype), key=["out_h", "out_w", "READ", "WRITE"])(filtered)
 
 
 def constants(plan: Plan, dtype: torch.dtype, bias: bool, read: bool, write: bool) -> dict[str, Any]:
@@ -82,14 +89,14 @@ def run(plan: Plan, x: Tensor, b: Tensor | None, codes: Tensor | None, read: boo
     if INTERPRETED:
         kernel, chosen = filtered, {**chosen, **(arguments(sizes, INTERPRETER) or {})}
     else:
-        kernel = tuned(sizes)
+        kernel = tuned(sizes, x.dtype)
 
     def grid(tile: dict[str, Any]) -> tuple[int]:
         places = triton.cdiv(plan.size[0], tile["OUT_R"]) * triton.cdiv(plan.size[1], tile["OUT_C"])
         return (places * triton.cdiv(planes, tile["PLANES"]),)
 
     with on_device(x):
-        kernel[grid](*pointers, *numbers, *place, **chosen)
+        kernel[grid](*pointers, *numbers, *place, **chosen, **FUSION)
     return y
 
 
@@ -100,10 +107,9 @@ class TritonLrelu:
 
     def why_not(self, x: Tensor, plan: Plan) -> str | None:
         """Return why this engine cannot serve a forward plan, or None where it can."""
-        sizes, turned = (sizes_of(p) if p.separable else None for p in (plan, plan.transposed))
         reason = unserved(x) or too_long(x) or unfit(plan)
-        if reason is None and not (sizes and turned and configs(sizes) and configs(turned)):
-            reason = "filters longer than a tile"
+        if reason is None and not all(configs(sizes_of(p), x.dtype) for p in (plan, plan.transposed)):
+            return f"filters of {len(plan.up[0][0].taps)} and {len(plan.down[0][0].taps)} taps: too long for a tile"
         return reason
 
     def forward(self, x: Tensor, b: Tensor | None, plan: Plan, keep: bool) -> tuple[Tensor, Kept]:
