@@ -23,62 +23,87 @@ import triton.language as tl
 
 PLACE = ("raised_r", "raised_c", "first_r", "first_c", "shift_r", "shift_c")  # of a Start each; any integers
 
+
 @triton.jit
-def _toeplitz(taps, high: tl.constexpr, wide: tl.constexpr, down: tl.constexpr, up: tl.constexpr, shift, length):
+def _toeplitz(
+    taps: tl.tensor, high: tl.constexpr, wide: tl.constexpr, down: tl.constexpr, up: tl.constexpr, shift: tl.tensor,
+    length: tl.constexpr,
+) -> tl.tensor:  # fmt: skip
     """M[a, b] = taps[a*down + shift - b*up]."""
     k = tl.arange(0, high)[:, None] * down + shift - tl.arange(0, wide)[None, :] * up
     return tl.load(taps + k, mask=(k >= 0) & (k < length), other=0.0)
 
 
 @triton.jit
-def _product(a, b, ROUND: tl.constexpr, FACTOR: tl.constexpr, PRECISION: tl.constexpr, SUM: tl.constexpr):
+def _product(
+    a: tl.tensor, b: tl.tensor, ROUND: tl.constexpr, FACTOR: tl.constexpr, PRECISION: tl.constexpr, SUM: tl.constexpr
+) -> tl.tensor:
     """a b with factors rounded to ROUND and held as FACTOR (the same type, but in the interpreter)."""
     return tl.dot(a.to(ROUND).to(FACTOR), b.to(ROUND).to(FACTOR), input_precision=PRECISION, out_dtype=SUM)
 
 
 @triton.jit
-def _activate(v, SLOPE: tl.constexpr, CLAMP: tl.constexpr):
+def _activate(v: tl.tensor, SLOPE: tl.constexpr, CLAMP: tl.constexpr) -> tuple[tl.tensor, tl.tensor]:
     """Return phi(v) and its codes: 1 where v < 0, 2 where the result is clamped."""
-    code = tl.where(v < 0, 1, 0)
+    code = tl.where(v < 0, 1.0, 0.0)
     a = tl.where(v < 0, v * SLOPE, v)
     if CLAMP is not None:
-        code = tl.where(tl.abs(a) > CLAMP, 2, code)
+        code = tl.where(tl.abs(a) > CLAMP, 2.0, code)
         a = tl.minimum(tl.maximum(a, -CLAMP), CLAMP)
     return a, code
 
 
 @triton.jit
-def _write_codes(codes, code, r0, r, c, raised_h, raised_w, rows, columns, HIGH: tl.constexpr, WIDE: tl.constexpr):
-    """Store the bytes of four rows each, of this tile's own ``rows`` x ``columns`` raised samples."""
-    code = tl.where((r < raised_h)[:, None], code, 0).to(tl.uint8)
-    shifts = (2 * tl.arange(0, 4)).to(tl.uint8)
-    byte = tl.sum(tl.reshape(code, (HIGH // 4, 4, WIDE)) << shifts[None, :, None], axis=1).to(tl.uint8)
-    quad = tl.arange(0, HIGH // 4)
-    line = r0 // 4 + quad
-    own = ((quad * 4 < rows) & (line * 4 < raised_h))[:, None] & ((tl.arange(0, WIDE) < columns) & (c < raised_w))[None]
-    tl.store(codes + line[:, None] * raised_w + c[None, :], byte, mask=own)
+def _spread(quads: tl.constexpr, high: tl.constexpr, r0: tl.tensor, weighted: tl.constexpr) -> tl.tensor:
+    """P[q, r] = 1, or 4^(r % 4) where ``weighted``, if row r0 + r lies in the q-th byte from that of r0 on."""
+    r = r0 + tl.arange(0, high)[None, :]
+    inside = (r >> 2) - (r0 >> 2) == tl.arange(0, quads)[:, None]
+    return tl.where(inside, 1 << (2 * (r & 3)) if weighted else 1, 0).to(tl.float16)
 
 
 @triton.jit
-def _times_codes(v, codes, r, c, raised_h, raised_w, SLOPE: tl.constexpr):
-    """Return s . v; s is 0 outside the raised canvas."""
-    inside = ((r >= 0) & (r < raised_h))[:, None] & ((c >= 0) & (c < raised_w))[None, :]
-    byte = tl.load(codes + (r >> 2)[:, None] * raised_w + c[None, :], mask=inside, other=0xAA)
-    code = (byte.to(tl.int32) >> ((r & 3) * 2)[:, None]) & 3
+def _write_codes(
+    codes: tl.tensor, code: tl.tensor, packing: tl.tensor, r0: tl.tensor, c: tl.tensor, own: tl.tensor,
+    raised_h: tl.tensor, raised_w: tl.tensor, QUADS: tl.constexpr,
+) -> None:  # fmt: skip
+    """Store the bytes ``own`` of a tile: four rows each, summed by a product, 0 in rows beyond the canvas."""
+    byte = tl.dot(packing, code.to(tl.float16)).to(tl.int32)
+    line = (r0 >> 2) + tl.arange(0, QUADS)
+    rows = tl.minimum(tl.maximum(raised_h - 4 * line, 0), 4)
+    byte = byte & ((1 << (2 * rows)) - 1)[:, None]
+    tl.store(codes + line[:, None] * raised_w + c[None, :], byte.to(tl.uint8), mask=own & (rows > 0)[:, None])
+
+
+@triton.jit
+def _times_codes(
+    v: tl.tensor, codes: tl.tensor, copying: tl.tensor, r0: tl.tensor, r: tl.tensor, c: tl.tensor,
+    raised_h: tl.tensor, raised_w: tl.tensor, SLOPE: tl.constexpr, QUADS: tl.constexpr,
+) -> tl.tensor:  # fmt: skip
+    """Return s . v, with s = 0 outside the canvas; a product copies each byte to its four rows."""
+    line = (r0 >> 2) + tl.arange(0, QUADS)
+    inside = ((line >= 0) & (line * 4 < raised_h))[:, None] & ((c >= 0) & (c < raised_w))[None, :]
+    byte = tl.load(codes + line[:, None] * raised_w + c[None, :], mask=inside, other=0xAA).to(tl.int32)
+    rows = tl.minimum(tl.maximum(raised_h - 4 * line, 0), 4)
+    byte = byte | ((0xAA << (2 * rows)) & 0xFF)[:, None]  # code 2 beyond the last row
+    copied = tl.dot(copying, byte.to(tl.float16))
+    bits = (copied + 8388608.0).to(tl.int32, bitcast=True)  # 2^23 + byte: the mantissa's low bits are the byte
+    code = (bits >> (2 * (r & 3))[:, None]) & 3
     return tl.where(code == 0, v, tl.where(code == 1, v * SLOPE, 0.0))
 
 
 @triton.jit(do_not_specialize=["planes", "channels", *PLACE])
 def filtered(
-    x, y, codes, bias, taps, planes, channels,
-    x_n, x_c, x_h, x_w, y_n, y_c, y_h, y_w, in_h, in_w, raised_h, raised_w, out_h, out_w,
-    raised_r, raised_c, first_r, first_c, shift_r, shift_c,
+    x: tl.tensor, y: tl.tensor, codes: tl.tensor, bias: tl.tensor, taps: tl.tensor,
+    planes: tl.tensor, channels: tl.tensor, x_n: tl.tensor, x_c: tl.tensor, x_h: tl.tensor, x_w: tl.tensor,
+    y_n: tl.tensor, y_c: tl.tensor, y_h: tl.tensor, y_w: tl.tensor, in_h: tl.tensor, in_w: tl.tensor,
+    raised_h: tl.tensor, raised_w: tl.tensor, out_h: tl.tensor, out_w: tl.tensor, raised_r: tl.tensor,
+    raised_c: tl.tensor, first_r: tl.tensor, first_c: tl.tensor, shift_r: tl.tensor, shift_c: tl.tensor,
     UP: tl.constexpr, DOWN: tl.constexpr, UP_TAPS: tl.constexpr, DOWN_TAPS: tl.constexpr,
     SLOPE: tl.constexpr, CLAMP: tl.constexpr, BIAS: tl.constexpr, READ: tl.constexpr, WRITE: tl.constexpr,
     ROUND: tl.constexpr, FACTOR: tl.constexpr, PRECISION: tl.constexpr, SUM: tl.constexpr,
     OUT_R: tl.constexpr, IN_R: tl.constexpr, RAISED_R: tl.constexpr, TARGET_R: tl.constexpr,
     OUT_C: tl.constexpr, IN_C: tl.constexpr, RAISED_C: tl.constexpr, TARGET_C: tl.constexpr, PLANES: tl.constexpr,
-):  # fmt: skip
+) -> None:  # fmt: skip
     """One tile of up to PLANES planes; x_n .. y_w are strides, *_r belongs to rows and *_c to columns."""
     tiles_c = tl.cdiv(out_w, OUT_C)
     tiles = tl.cdiv(out_h, OUT_R) * tiles_c
@@ -96,25 +121,32 @@ def filtered(
     wanted = wanted & ((tl.arange(0, TARGET_C) < OUT_C) & (p < out_w))[None, :]
     own_r = tl.where((tile_r + 1) * OUT_R >= out_h, RAISED_R, OUT_R * DOWN)  # the last tile has all that is left
     own_c = tl.where((tile_c + 1) * OUT_C >= out_w, RAISED_C, OUT_C * DOWN)
+    packed: tl.constexpr = RAISED_R // 4 if RAISED_R >= 64 else 16  # rows of bytes: at least a product's 16
+    copied: tl.constexpr = RAISED_R // 2  # one more than a quarter is touched where r0 is no multiple of 4
+    own = (tl.arange(0, packed) * 4 < own_r)[:, None] & ((tl.arange(0, RAISED_C) < own_c) & (c < raised_w))[None, :]
+    packing = _spread(packed, RAISED_R, r0, True)
+    copying = tl.trans(_spread(copied, RAISED_R, r0, False))
     up_r = _toeplitz(taps, RAISED_R, IN_R, 1, UP, shift_r, UP_TAPS)
     up_c = tl.trans(_toeplitz(taps + UP_TAPS, RAISED_C, IN_C, 1, UP, shift_c, UP_TAPS))
     down_r = _toeplitz(taps + 2 * UP_TAPS, TARGET_R, RAISED_R, DOWN, 1, DOWN_TAPS - 1, DOWN_TAPS)
     down_c = tl.trans(_toeplitz(taps + 2 * UP_TAPS + DOWN_TAPS, TARGET_C, RAISED_C, DOWN, 1, DOWN_TAPS - 1, DOWN_TAPS))
+    ones_r = tl.sum(tl.where(((i >= 0) & (i < in_h))[None, :], up_r, 0.0), axis=1)  # U of a canvas of ones: the bias's
+    ones_c = tl.sum(tl.where(((j >= 0) & (j < in_w))[:, None], up_c, 0.0), axis=0)
     for k in range(tl.minimum(PLANES, planes - group * PLANES)):
         plane = group * PLANES + k
         n, channel = (plane // channels).to(tl.int64), (plane % channels).to(tl.int64)
-        v = tl.load(x + n * x_n + channel * x_c + i[:, None] * x_h + j[None, :] * x_w, mask=inside, other=0.0).to(SUM)
-        if BIAS:
-            v = tl.where(inside, v + tl.load(bias + channel).to(SUM), 0.0)
+        v = tl.load(x + n * x_n + channel * x_c + i[:, None] * x_h + j[None, :] * x_w, mask=inside, other=0.0)
         v = _product(up_r, v, ROUND, FACTOR, PRECISION, SUM)
         v = _product(v, up_c, ROUND, FACTOR, PRECISION, SUM)
+        if BIAS:
+            v += (tl.load(bias + channel).to(SUM) * ones_r)[:, None] * ones_c[None, :]
         mine = codes + plane.to(tl.int64) * ((raised_h + 3) // 4 * raised_w)
         if READ:
-            v = _times_codes(v, mine, r, c, raised_h, raised_w, SLOPE)
+            v = _times_codes(v, mine, copying, r0, r, c, raised_h, raised_w, SLOPE, copied)
         else:
             v, code = _activate(v, SLOPE, CLAMP)
             if WRITE:
-                _write_codes(mine, code, r0, r, c, raised_h, raised_w, own_r, own_c, RAISED_R, RAISED_C)
+                _write_codes(mine, code, packing, r0, c, own, raised_h, raised_w, packed)
         v = _product(v, down_c, ROUND, FACTOR, PRECISION, SUM)
         v = _product(down_r, v, ROUND, FACTOR, PRECISION, SUM)
         target = y + n * y_n + channel * y_c + o[:, None] * y_h + p[None, :] * y_w

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a filtered leaky relu is cut into tiles that all share the same small matrices. No triton in here.
 
-Along one axis, with bands A[o, i] = taps[o*down + offset - i*up] (bands.py), a tile of results o0 .. o0+outs-1 reads the
-raised samples from r0 = o0*down + offset_d - (L_d - 1) on, and those read the inputs from i0 = ceil((r0 + offset_u -
-(L_u - 1)) / up) on. With q, j, o counted from there the tile's matrices are banded with constant diagonals (Toeplitz):
+Along one axis, with bands A[o, i] = taps[o*down + offset - i*up] (bands.py), a tile of results o0 .. o0+outs-1 reads
+the raised samples from r0 = o0*down + offset_d - (L_d - 1) on, and those read the inputs from i0 = ceil((r0 + offset_u
+- (L_u - 1)) / up) on. With q, j, o counted from there its matrices are banded with constant diagonals (Toeplitz):
 
     up:    U[q, j] = taps_u[q + shift - j*up],    shift = r0 + offset_u - i0*up
     down:  D[o, q] = taps_d[o*down + L_d - 1 - q]
@@ -16,10 +16,6 @@ Matrix products want sides that are powers of two, from 16 up: the results are a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-
-import torch
-from torch import Tensor
 
 from stylegan3.ops.plans import Plan
 
@@ -103,12 +99,3 @@ def starts(plan: Plan) -> tuple[Start, Start]:
         first = -((len(up.taps) - 1 - raised - up.offset) // up.up)
         found.append(Start(raised, first, raised + up.offset - first * up.up))
     return found[0], found[1]
-
-
-@lru_cache(maxsize=512)
-def taps_of(plan: Plan, kind: torch.dtype, device: torch.device) -> Tensor:
-    """Return a plan's taps on a device: up rows, up columns, down rows, down columns, one after the other."""
-    (up_rows, up_columns), (down_rows, down_columns) = plan.up[0], plan.down[0]
-    taps = up_rows.taps + up_columns.taps + down_rows.taps + down_columns.taps
-    with torch.inference_mode(False):
-        return torch.tensor(taps, dtype=kind, device=device)

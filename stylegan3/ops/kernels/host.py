@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+
+from stylegan3.ops.plans import Terms
 
 INTERPRETED = bool(triton.knobs.runtime.interpret)  # fixed when kernels are made: numpy runs them, on the CPU
 KINDS: dict[torch.dtype, Any] = {torch.float32: tl.float32, torch.float16: tl.float16, torch.bfloat16: tl.bfloat16}
@@ -66,3 +69,11 @@ def empty_as(x: Tensor, size: tuple[int, int]) -> Tensor:
 def on_device(x: Tensor) -> Any:
     """Return a context in which kernels are launched where x lies."""
     return torch.cuda.device_of(x)
+
+
+@lru_cache(maxsize=1024)
+def taps_of(terms: Terms, kind: torch.dtype, device: torch.device) -> Tensor:
+    """Return the taps of all terms on a device, rows and columns in turn; made once."""
+    taps = tuple(t for rows, columns in terms for t in rows.taps + columns.taps)
+    with torch.inference_mode(False):
+        return torch.tensor(taps, dtype=kind, device=device)

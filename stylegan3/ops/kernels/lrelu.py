@@ -13,21 +13,22 @@ import torch
 import triton
 from torch import Tensor
 
+from stylegan3.ops.kernels import host
 from stylegan3.ops.kernels.filtered import filtered
-from stylegan3.ops.kernels.geometry import Sizes, side, sizes_of, starts, taps_of, unfit
-from stylegan3.ops.kernels.host import FUSION, INTERPRETED, arithmetic, empty_as, on_device, too_long, unserved
+from stylegan3.ops.kernels.geometry import Sizes, side, sizes_of, starts, unfit
+from stylegan3.ops.kernels.host import INTERPRETED
 from stylegan3.ops.plans import Plan
 
 Kept = tuple[Tensor | None, ...]
 Caps = tuple[tuple[int, int], tuple[int, int], int, int]
 
-# Tilings that a card picks from: caps (inputs, raised) of rows and of columns, planes a program, warps. Float32 holds
-# half as much in registers: larger tiles than these spill (aot.py prints it).
+# Tilings that a card picks from: caps (inputs, raised) of rows and of columns, planes a program, warps. On Hopper four
+# warps share a product of 64 rows and eight one of 128; eight on 64 would do it twice. Float32 takes twice the
+# registers: tiles larger than these spill (aot.py prints it).
 HALF: tuple[Caps, ...] = (
-    ((64, 64), (64, 64), 8, 8),
     ((64, 64), (64, 64), 8, 4),
     ((32, 64), (32, 64), 8, 4),
-    ((64, 64), (64, 128), 8, 8),
+    ((64, 128), (64, 64), 8, 8),
 )
 SINGLE: tuple[Caps, ...] = (
     ((32, 32), (32, 32), 8, 4),
@@ -69,18 +70,18 @@ def constants(plan: Plan, dtype: torch.dtype, bias: bool, read: bool, write: boo
     return {
         **{"UP": s.up, "DOWN": s.down, "UP_TAPS": s.up_taps, "DOWN_TAPS": s.down_taps},
         **{"SLOPE": plan.slope, "CLAMP": plan.clamp, "BIAS": bias, "READ": read, "WRITE": write},
-        **arithmetic(dtype),
+        **host.arithmetic(dtype),
     }
 
 
 def run(plan: Plan, x: Tensor, b: Tensor | None, codes: Tensor | None, read: bool) -> Tensor:
     """Run the pass: D phi(U (x + b)) with codes written where given, or D (s . U x) where ``read``."""
     planes = x.shape[0] * x.shape[1]
-    y = empty_as(x, plan.size)
+    y = host.empty_as(x, plan.size)
     if not planes:
         return y
     rows, columns = starts(plan)
-    taps = taps_of(plan, torch.promote_types(x.dtype, torch.float32), x.device)
+    taps = host.taps_of(plan.up + plan.down, torch.promote_types(x.dtype, torch.float32), x.device)
     pointers = (x, y, x if codes is None else codes, x if b is None else b, taps)
     numbers = (planes, x.shape[1], *x.stride(), *y.stride(), *x.shape[2:], *plan.raised, *plan.size)
     place = (rows.raised, columns.raised, rows.first, columns.first, rows.shift, columns.shift)
@@ -95,8 +96,8 @@ def run(plan: Plan, x: Tensor, b: Tensor | None, codes: Tensor | None, read: boo
         places = triton.cdiv(plan.size[0], tile["OUT_R"]) * triton.cdiv(plan.size[1], tile["OUT_C"])
         return (places * triton.cdiv(planes, tile["PLANES"]),)
 
-    with on_device(x):
-        kernel[grid](*pointers, *numbers, *place, **chosen, **FUSION)
+    with host.on_device(x):
+        kernel[grid](*pointers, *numbers, *place, **chosen, **host.FUSION)
     return y
 
 
@@ -107,7 +108,7 @@ class TritonLrelu:
 
     def why_not(self, x: Tensor, plan: Plan) -> str | None:
         """Return why this engine cannot serve a forward plan, or None where it can."""
-        reason = unserved(x) or too_long(x) or unfit(plan)
+        reason = host.unserved(x) or host.too_long(x) or unfit(plan)
         if reason is None and not all(configs(sizes_of(p), x.dtype) for p in (plan, plan.transposed)):
             return f"filters of {len(plan.up[0][0].taps)} and {len(plan.down[0][0].taps)} taps: too long for a tile"
         return reason

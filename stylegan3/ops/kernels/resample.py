@@ -10,8 +10,8 @@ The gradient is the same kernel over the transposed bands. A block is rows x col
 whichever of columns and channels lies innermost in memory, so that neighbours are read together in either layout.
 
 What bounds it, by count (float16, 4 taps, H100 SXM): 16 multiply-adds and as many loads a result at factor 1 or down 2,
-4 at up 2. All but the first load of a sample hit L1, at 32 lanes a cycle and multiprocessor 7 T loads/s: 450 G results/s
-at 16 taps, against 800 G results/s of memory (4 B, 3.35 TB/s): within a factor of two, and in float32 (8 B) at memory's
+4 at up 2. All but a sample's first load hit L1, at 32 lanes a cycle and multiprocessor 7 T loads/s: 450 G results/s at
+16 taps, against 800 G results/s of memory (4 B, 3.35 TB/s): within a factor of two, and in float32 (8 B) at memory's
 pace. Toeplitz products as in filtered.py would be ahead in float16 alone. 12 taps at down 2 are 144 loads: 50 G.
 """
 
@@ -25,21 +25,23 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from stylegan3.ops.kernels.host import FUSION, INTERPRETED, channels_last, empty_as, on_device, sum_type
-from stylegan3.ops.kernels.host import too_long, unserved
+from stylegan3.ops.kernels import host
+from stylegan3.ops.kernels.host import INTERPRETED
 from stylegan3.ops.plans import Terms
 
-Block = tuple[int, int, int, int]  # rows, columns, channels, warps
+Shape = tuple[int, int, int, int]  # rows, columns, channels, warps
 
-BLOCKS: dict[bool, tuple[Block, ...]] = {
+BLOCKS: dict[bool, tuple[Shape, ...]] = {
     False: ((8, 64, 1, 4), (16, 64, 1, 4), (4, 256, 1, 4)),
     True: ((4, 4, 64, 4), (2, 8, 32, 4), (4, 8, 64, 8)),  # channels innermost
 }
-INTERPRETER: dict[bool, Block] = {False: (8, 16, 1, 1), True: (4, 4, 4, 1)}
+INTERPRETER: dict[bool, Shape] = {False: (8, 16, 1, 1), True: (4, 8, 4, 1)}
 
 
 @triton.jit
-def _start(first, count: tl.constexpr, offset, UP: tl.constexpr, DOWN: tl.constexpr):
+def _start(
+    first: tl.tensor, count: tl.constexpr, offset: tl.tensor, UP: tl.constexpr, DOWN: tl.constexpr
+) -> tuple[tl.tensor, tl.tensor]:
     """Return i and m of results first .. first+count-1; UP // 2 is UP's logarithm for 1, 2 and 4."""
     t = (first + tl.arange(0, count)) * DOWN + offset
     return t >> (UP // 2), t & (UP - 1)
@@ -47,11 +49,14 @@ def _start(first, count: tl.constexpr, offset, UP: tl.constexpr, DOWN: tl.conste
 
 @triton.jit(do_not_specialize=["offset_r", "offset_c"])
 def resampled(
-    x, y, taps, channels, x_n, x_c, x_h, x_w, y_n, y_c, y_h, y_w, in_h, in_w, out_h, out_w, offset_r, offset_c,
+    x: tl.tensor, y: tl.tensor, taps: tl.tensor, channels: tl.tensor,
+    x_n: tl.tensor, x_c: tl.tensor, x_h: tl.tensor, x_w: tl.tensor,
+    y_n: tl.tensor, y_c: tl.tensor, y_h: tl.tensor, y_w: tl.tensor,
+    in_h: tl.tensor, in_w: tl.tensor, out_h: tl.tensor, out_w: tl.tensor, offset_r: tl.tensor, offset_c: tl.tensor,
     UP_R: tl.constexpr, DOWN_R: tl.constexpr, TAPS_R: tl.constexpr,
     UP_C: tl.constexpr, DOWN_C: tl.constexpr, TAPS_C: tl.constexpr,
     TERMS: tl.constexpr, SUM: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, CHANNELS: tl.constexpr,
-):  # fmt: skip
+) -> None:  # fmt: skip
     """One block of one picture; x_n .. y_w are strides; taps are each term's rows' and then its columns'."""
     across, down, deep = tl.cdiv(out_w, COLUMNS), tl.cdiv(out_h, ROWS), tl.cdiv(channels, CHANNELS)
     at = tl.program_id(0)
@@ -81,7 +86,7 @@ def resampled(
     tl.store(target, total.to(y.dtype.element_ty), mask=wanted)
 
 
-def arguments(block: Block) -> dict[str, int]:
+def arguments(block: Shape) -> dict[str, int]:
     """Return the kernel's block arguments."""
     return {"ROWS": block[0], "COLUMNS": block[1], "CHANNELS": block[2]}
 
@@ -93,21 +98,13 @@ def tuned(last: bool) -> Any:
     return triton.autotune(configs=configs, key=["out_h", "out_w", "channels", "UP_R", "DOWN_R", "TAPS_R"])(resampled)
 
 
-@lru_cache(maxsize=512)
-def taps_of(terms: Terms, kind: torch.dtype, device: torch.device) -> Tensor:
-    """Return the taps of all terms on a device, rows and columns in turn."""
-    taps = tuple(t for rows, columns in terms for t in rows.taps + columns.taps)
-    with torch.inference_mode(False):
-        return torch.tensor(taps, dtype=kind, device=device)
-
-
 def constants(terms: Terms, dtype: torch.dtype) -> dict[str, Any]:
     """Return what a kernel is compiled for, but for its block."""
     rows, columns = terms[0]
     return {
         **{"UP_R": rows.up, "DOWN_R": rows.down, "TAPS_R": len(rows.taps)},
         **{"UP_C": columns.up, "DOWN_C": columns.down, "TAPS_C": len(columns.taps)},
-        **{"TERMS": len(terms), "SUM": sum_type(dtype)},
+        **{"TERMS": len(terms), "SUM": host.sum_type(dtype)},
     }
 
 
@@ -117,19 +114,19 @@ def why_not(x: Tensor, terms: Terms) -> str | None:
     factors = {factor for b in bands for factor in (b.up, b.down)}
     if not factors <= {1, 2, 4}:
         return f"factors {sorted(factors)}: 1, 2 and 4 are served"
-    return unserved(x) or too_long(x)
+    return host.unserved(x) or host.too_long(x)
 
 
 def resample(x: Tensor, terms: Terms) -> Tensor:
     """Apply a sum of (row band, column band) products to x [N, C, H, W]; the result has the layout of x."""
     rows, columns = terms[0]
     size = (rows.n_out, columns.n_out)
-    y = empty_as(x, size)
+    y = host.empty_as(x, size)
     if not y.numel():
         return y
-    taps = taps_of(terms, torch.promote_types(x.dtype, torch.float32), x.device)
+    taps = host.taps_of(terms, torch.promote_types(x.dtype, torch.float32), x.device)
     numbers = (x.shape[1], *x.stride(), *y.stride(), *x.shape[2:], *size, rows.offset, columns.offset)
-    last, chosen = channels_last(x), constants(terms, x.dtype)
+    last, chosen = host.channels_last(x), constants(terms, x.dtype)
     if INTERPRETED:
         kernel, chosen = resampled, {**chosen, **arguments(INTERPRETER[last])}
     else:
@@ -139,6 +136,6 @@ def resample(x: Tensor, terms: Terms) -> Tensor:
         places = triton.cdiv(size[0], block["ROWS"]) * triton.cdiv(size[1], block["COLUMNS"])
         return (places * triton.cdiv(x.shape[1], block["CHANNELS"]) * x.shape[0],)
 
-    with on_device(x):
-        kernel[grid](x, y, taps, *numbers, **chosen, **FUSION)
+    with host.on_device(x):
+        kernel[grid](x, y, taps, *numbers, **chosen, **host.FUSION)
     return y

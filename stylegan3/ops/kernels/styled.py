@@ -25,10 +25,11 @@ import triton.language as tl
 from torch import Tensor
 
 from stylegan3.ops.bias_act import SQRT2
-from stylegan3.ops.kernels.host import FUSION, INTERPRETED, channels_last, on_device, sum_type, too_long, unserved
+from stylegan3.ops.kernels import host
+from stylegan3.ops.kernels.host import INTERPRETED, channels_last
 
 BLOCK = 256 if INTERPRETED else 2048  # samples a program; 16 a thread, 16 bytes a load
-LAUNCH = {"num_warps": 4, **FUSION}
+LAUNCH = {"num_warps": 4, **host.FUSION}
 
 
 class Act(NamedTuple):
@@ -41,10 +42,11 @@ class Act(NamedTuple):
 
 @triton.jit
 def finished(
-    conv, d, level, bias, y, level_n, channels, area,
+    conv: tl.tensor, d: tl.tensor, level: tl.tensor, bias: tl.tensor, y: tl.tensor,
+    level_n: tl.tensor, channels: tl.tensor, area: tl.tensor,
     SLOPE: tl.constexpr, GAIN: tl.constexpr, CLAMP: tl.constexpr, LEVEL: tl.constexpr, LAST: tl.constexpr,
     SUM: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
+) -> None:  # fmt: skip
     """BLOCK samples of one picture, in the order of memory; level_n is the noise's stride from picture to picture."""
     blocks = tl.cdiv(channels * area, BLOCK)
     n = (tl.program_id(0) // blocks).to(tl.int64)
@@ -65,9 +67,9 @@ def finished(
 
 @triton.jit
 def sloped(
-    g, y, g_z, count,
+    g: tl.tensor, y: tl.tensor, g_z: tl.tensor, count: tl.tensor,
     SLOPE: tl.constexpr, GAIN: tl.constexpr, CLAMP: tl.constexpr, SUM: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
+) -> None:  # fmt: skip
     """g_z = phi'(z) g, read off y."""
     e = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = e < count
@@ -79,10 +81,10 @@ def sloped(
     tl.store(g_z + e, v.to(g_z.dtype.element_ty), mask=inside)
 
 
-def _constants(act: Act, dtype: torch.dtype) -> dict[str, Any]:
+def constants(act: Act, dtype: torch.dtype) -> dict[str, Any]:
     # the clamp as the tensor's type holds it, so that a clamped y is known again
     clamp = None if act.clamp is None else torch.tensor(act.clamp, dtype=dtype).item()
-    return {"SLOPE": act.slope, "GAIN": act.gain, "CLAMP": clamp, "SUM": sum_type(dtype), "BLOCK": BLOCK}
+    return {"SLOPE": act.slope, "GAIN": act.gain, "CLAMP": clamp, "SUM": host.sum_type(dtype), "BLOCK": BLOCK}
 
 
 def _finish(conv: Tensor, d: Tensor, level: Tensor | None, bias: Tensor, act: Act) -> Tensor:
@@ -93,8 +95,8 @@ def _finish(conv: Tensor, d: Tensor, level: Tensor | None, bias: Tensor, act: Ac
     noise = bias if level is None else level.contiguous()
     step = area if level is not None and len(level) > 1 else 0
     pointers = (conv, d.contiguous(), noise, bias.contiguous(), y)
-    chosen = {**_constants(act, conv.dtype), "LEVEL": level is not None, "LAST": channels_last(conv)}
-    with on_device(conv):
+    chosen = {**constants(act, conv.dtype), "LEVEL": level is not None, "LAST": channels_last(conv)}
+    with host.on_device(conv):
         finished[(n * triton.cdiv(channels * area, BLOCK),)](*pointers, step, channels, area, **chosen, **LAUNCH)
     return y
 
@@ -109,9 +111,9 @@ class _Slope(torch.autograd.Function):
         g = torch.empty_like(y).copy_(g) if g.stride() != y.stride() else g  # in the order of y
         g_z = torch.empty_like(y)
         if y.numel():
-            with on_device(y):
+            with host.on_device(y):
                 blocks = triton.cdiv(y.numel(), BLOCK)
-                sloped[(blocks,)](g, y, g_z, y.numel(), **_constants(act, y.dtype), **LAUNCH)
+                sloped[(blocks,)](g, y, g_z, y.numel(), **constants(act, y.dtype), **LAUNCH)
         return g_z
 
     @staticmethod
@@ -148,7 +150,7 @@ def _level_gradient(g: Tensor, dtype: torch.dtype, pictures: int) -> Tensor:
 
 def why_not(conv: Tensor) -> str | None:
     """Return why the kernel cannot serve a convolution's result, or None where it can."""
-    return unserved(conv) or too_long(conv)
+    return host.unserved(conv) or host.too_long(conv)
 
 
 def styled(
