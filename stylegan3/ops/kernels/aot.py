@@ -32,6 +32,7 @@ from stylegan3.ops.upfirdn import Taps, axis_band
 TYPES = {torch.float16: "*fp16", torch.bfloat16: "*bf16", torch.float32: "*fp32"}
 SHORT, LONG = (tuple(lowpass(n, 4.0, 7.0, 32).tolist()) for n in (12, 24))
 FIR: Taps = (0.125, 0.375, 0.375, 0.125)
+STYLED = ("level_n", "channels", "area", "step_c", "step_s", "count")
 ACT = styled.Act(0.2, 2**0.5, None)
 
 
@@ -46,6 +47,7 @@ class Case:
     tensors: tuple[str, ...]
     others: dict[str, str] = field(default_factory=dict)  # further pointers and their types
     options: dict[str, Any] = field(default_factory=dict)
+    round16: tuple[str, ...] = ()  # integers that are multiples of 16, which a launch sees by itself
 
     @property
     def title(self) -> str:
@@ -105,15 +107,17 @@ def _resample_cases() -> Iterator[Case]:
 
 
 def _styled_cases() -> Iterator[Case]:
+    channels, area = 64, 512 * 512
     for dtype in TYPES:
         base = styled.constants(ACT, dtype)
         for last in (False, True):
-            constants = {**base, "LEVEL": True, "LAST": last}
+            inner = {"step_c": 1} if last else {"step_s": 1}
+            constants = {**base, "LEVEL": True, **styled.block(channels, area, last), **inner}
             name = f"styled forward, channels {'innermost' if last else 'outermost'}"
-            yield Case(
-                name, styled.finished, dtype, constants, ("conv", "y"), dict.fromkeys(("d", "level", "bias"), "*fp32")
-            )
-        yield Case("styled slope", styled.sloped, dtype, base, ("g", "y", "g_z"))
+            others = dict.fromkeys(("d", "level", "bias"), "*fp32")
+            yield Case(name, styled.finished, dtype, constants, ("conv", "y"), others, round16=STYLED)
+        constants = {**base, "BLOCK": styled.BLOCK}
+        yield Case("styled slope", styled.sloped, dtype, constants, ("g", "y", "g_z"), round16=STYLED)
 
 
 def cases() -> tuple[Case, ...]:
@@ -126,7 +130,8 @@ def compile_case(case: Case, capability: int) -> Compiled:
     types = {**dict.fromkeys(case.tensors, TYPES[case.dtype]), **case.others}
     names = case.kernel.arg_names
     signature = {n: "constexpr" if n in case.constants else types.get(n, "i32") for n in names}
-    aligned = {(k,): [["tt.divisibility", 16]] for k, n in enumerate(names) if n in types}
+    even = {*types, *case.round16} - case.constants.keys()
+    aligned = {(k,): [["tt.divisibility", 16]] for k, n in enumerate(names) if n in even}
     source = ASTSource(case.kernel, signature, case.constants, aligned)
     made = triton.compile(source, target=GPUTarget("cuda", capability, 32), options={**case.options, **FUSION})
     code = made.asm["cubin"]

@@ -46,7 +46,7 @@ def _product(
 def _activate(v: tl.tensor, SLOPE: tl.constexpr, CLAMP: tl.constexpr) -> tuple[tl.tensor, tl.tensor]:
     """Return phi(v) and its codes: 1 where v < 0, 2 where the result is clamped."""
     code = tl.where(v < 0, 1.0, 0.0)
-    a = tl.where(v < 0, v * SLOPE, v)
+    a = tl.maximum(v, v * SLOPE)  # slope <= 1
     if CLAMP is not None:
         code = tl.where(tl.abs(a) > CLAMP, 2.0, code)
         a = tl.minimum(tl.maximum(a, -CLAMP), CLAMP)
@@ -66,12 +66,15 @@ def _write_codes(
     codes: tl.tensor, code: tl.tensor, packing: tl.tensor, r0: tl.tensor, c: tl.tensor, own: tl.tensor,
     raised_h: tl.tensor, raised_w: tl.tensor, QUADS: tl.constexpr,
 ) -> None:  # fmt: skip
-    """Store the bytes ``own`` of a tile: four rows each, summed by a product, 0 in rows beyond the canvas."""
-    byte = tl.dot(packing, code.to(tl.float16)).to(tl.int32)
+    """Store the bytes ``own`` of a tile: four rows each, summed by a product, 0 in rows beyond the canvas.
+
+    Columns come first in it, of which a tile has enough for all warps.
+    """
+    byte = tl.dot(tl.trans(code.to(tl.float16)), packing).to(tl.int32)
     line = (r0 >> 2) + tl.arange(0, QUADS)
     rows = tl.minimum(tl.maximum(raised_h - 4 * line, 0), 4)
-    byte = byte & ((1 << (2 * rows)) - 1)[:, None]
-    tl.store(codes + line[:, None] * raised_w + c[None, :], byte.to(tl.uint8), mask=own & (rows > 0)[:, None])
+    byte = byte & ((1 << (2 * rows)) - 1)[None, :]
+    tl.store(codes + line[None, :] * raised_w + c[:, None], byte.to(tl.uint8), mask=own & (rows > 0)[None, :])
 
 
 @triton.jit
@@ -123,23 +126,26 @@ def filtered(
     own_c = tl.where((tile_c + 1) * OUT_C >= out_w, RAISED_C, OUT_C * DOWN)
     packed: tl.constexpr = RAISED_R // 4 if RAISED_R >= 64 else 16  # rows of bytes: at least a product's 16
     copied: tl.constexpr = RAISED_R // 2  # one more than a quarter is touched where r0 is no multiple of 4
-    own = (tl.arange(0, packed) * 4 < own_r)[:, None] & ((tl.arange(0, RAISED_C) < own_c) & (c < raised_w))[None, :]
-    packing = _spread(packed, RAISED_R, r0, True)
+    own = (tl.arange(0, packed) * 4 < own_r)[None, :] & ((tl.arange(0, RAISED_C) < own_c) & (c < raised_w))[:, None]
+    packing = tl.trans(_spread(packed, RAISED_R, r0, True))
     copying = tl.trans(_spread(copied, RAISED_R, r0, False))
     up_r = _toeplitz(taps, RAISED_R, IN_R, 1, UP, shift_r, UP_TAPS)
     up_c = tl.trans(_toeplitz(taps + UP_TAPS, RAISED_C, IN_C, 1, UP, shift_c, UP_TAPS))
     down_r = _toeplitz(taps + 2 * UP_TAPS, TARGET_R, RAISED_R, DOWN, 1, DOWN_TAPS - 1, DOWN_TAPS)
     down_c = tl.trans(_toeplitz(taps + 2 * UP_TAPS + DOWN_TAPS, TARGET_C, RAISED_C, DOWN, 1, DOWN_TAPS - 1, DOWN_TAPS))
-    ones_r = tl.sum(tl.where(((i >= 0) & (i < in_h))[None, :], up_r, 0.0), axis=1)  # U of a canvas of ones: the bias's
-    ones_c = tl.sum(tl.where(((j >= 0) & (j < in_w))[:, None], up_c, 0.0), axis=0)
+    spare = tl.arange(0, IN_C) == IN_C - 1  # a column that no raised sample reads: the bias's
+    if BIAS:
+        ones_r = tl.sum(tl.where(((i >= 0) & (i < in_h))[None, :], up_r, 0.0), axis=1)
+        ones_c = tl.sum(tl.where(((j >= 0) & (j < in_w))[:, None], up_c, 0.0), axis=0)
+        up_c = tl.where(spare[:, None], ones_c[None, :], up_c)
     for k in range(tl.minimum(PLANES, planes - group * PLANES)):
         plane = group * PLANES + k
         n, channel = (plane // channels).to(tl.int64), (plane % channels).to(tl.int64)
         v = tl.load(x + n * x_n + channel * x_c + i[:, None] * x_h + j[None, :] * x_w, mask=inside, other=0.0)
         v = _product(up_r, v, ROUND, FACTOR, PRECISION, SUM)
-        v = _product(v, up_c, ROUND, FACTOR, PRECISION, SUM)
         if BIAS:
-            v += (tl.load(bias + channel).to(SUM) * ones_r)[:, None] * ones_c[None, :]
+            v = tl.where(spare[None, :], (tl.load(bias + channel).to(SUM) * ones_r)[:, None], v)
+        v = _product(v, up_c, ROUND, FACTOR, PRECISION, SUM)
         mine = codes + plane.to(tl.int64) * ((raised_h + 3) // 4 * raised_w)
         if READ:
             v = _times_codes(v, mine, copying, r0, r, c, raised_h, raised_w, SLOPE, copied)

@@ -81,13 +81,14 @@ def side(sizes: Sizes, inputs: int, raised: int) -> Side | None:
     """Return the longest side of a tile within ``inputs`` inputs and ``raised`` raised samples; None where none fits.
 
     The raised samples reach down-1 beyond the last result's, so that the last tile has the codes to the canvas's end.
+    One input is spare: the kernel's bias.
     """
     step = 4 // min(4, sizes.down)
     for outs in range(raised // sizes.down // step * step, 0, -step):
         reach = outs * sizes.down + sizes.down_taps - 1
         reads = (reach + sizes.up_taps - 2) // sizes.up + 1
-        if reach <= raised and reads <= inputs:
-            return Side(outs, power_of_two(reads), power_of_two(reach), power_of_two(outs))
+        if reach <= raised and reads < inputs:
+            return Side(outs, power_of_two(reads + 1), power_of_two(reach), power_of_two(outs))
     return None
 
 

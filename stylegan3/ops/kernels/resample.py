@@ -73,11 +73,11 @@ def resampled(
         for a in range((TAPS_R + UP_R - 1) // UP_R):
             line = tl.zeros((ROWS, COLUMNS, CHANNELS), dtype=SUM)
             seen = ((i - a >= 0) & (i - a < in_h))[:, None, None] & known
+            here = source + ((i - a)[:, None, None] * x_h + j[None, :, None] * x_w)
             for b in tl.static_range((TAPS_C + UP_C - 1) // UP_C):
                 weight = tl.load(rows + TAPS_R + m_c + b * UP_C, mask=m_c + b * UP_C < TAPS_C, other=0.0)
                 inside = seen & ((j - b >= 0) & (j - b < in_w))[None, :, None]
-                place = (i - a)[:, None, None] * x_h + (j - b)[None, :, None] * x_w
-                line += tl.load(source + place, mask=inside, other=0.0).to(SUM) * weight[None, :, None]
+                line += tl.load(here - b * x_w, mask=inside, other=0.0).to(SUM) * weight[None, :, None]
             weight = tl.load(rows + m_r + a * UP_R, mask=m_r + a * UP_R < TAPS_R, other=0.0)
             total += line * weight[:, None, None]
     o, p = first_r + tl.arange(0, ROWS), first_c + tl.arange(0, COLUMNS)

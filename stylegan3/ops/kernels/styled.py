@@ -43,22 +43,22 @@ class Act(NamedTuple):
 @triton.jit
 def finished(
     conv: tl.tensor, d: tl.tensor, level: tl.tensor, bias: tl.tensor, y: tl.tensor,
-    level_n: tl.tensor, channels: tl.tensor, area: tl.tensor,
-    SLOPE: tl.constexpr, GAIN: tl.constexpr, CLAMP: tl.constexpr, LEVEL: tl.constexpr, LAST: tl.constexpr,
-    SUM: tl.constexpr, BLOCK: tl.constexpr,
+    level_n: tl.tensor, channels: tl.tensor, area: tl.tensor, step_c: tl.tensor, step_s: tl.tensor,
+    SLOPE: tl.constexpr, GAIN: tl.constexpr, CLAMP: tl.constexpr, LEVEL: tl.constexpr, SUM: tl.constexpr,
+    CHANNELS: tl.constexpr, SAMPLES: tl.constexpr,
 ) -> None:  # fmt: skip
-    """BLOCK samples of one picture, in the order of memory; level_n is the noise's stride from picture to picture."""
-    blocks = tl.cdiv(channels * area, BLOCK)
-    n = (tl.program_id(0) // blocks).to(tl.int64)
-    e = tl.program_id(0) % blocks * BLOCK + tl.arange(0, BLOCK)
-    c, at = (e % channels, e // channels) if LAST else (e // area, e % area)
-    inside = e < channels * area
-    here = n * channels * area + e
+    """CHANNELS x SAMPLES of one picture; step_c and step_s are its strides, level_n the noise's between pictures."""
+    across, deep = tl.cdiv(area, SAMPLES), tl.cdiv(channels, CHANNELS)
+    at, n = tl.program_id(0) % (across * deep), (tl.program_id(0) // (across * deep)).to(tl.int64)
+    c = at // across * CHANNELS + tl.arange(0, CHANNELS)
+    s = at % across * SAMPLES + tl.arange(0, SAMPLES)
+    inside = (c < channels)[:, None] & (s < area)[None, :]
+    here = n * channels * area + c[:, None] * step_c + s[None, :] * step_s
     z = tl.load(conv + here, mask=inside, other=0.0).to(SUM)
-    z = z * tl.load(d + n * channels + c, mask=inside, other=0.0).to(SUM)
-    z += tl.load(bias + c, mask=inside, other=0.0).to(SUM)
+    z = z * tl.load(d + n * channels + c, mask=c < channels, other=0.0).to(SUM)[:, None]
+    z += tl.load(bias + c, mask=c < channels, other=0.0).to(SUM)[:, None]
     if LEVEL:
-        z += tl.load(level + n * level_n + at, mask=inside, other=0.0).to(SUM)
+        z += tl.load(level + n * level_n + s, mask=s < area, other=0.0).to(SUM)[None, :]
     z = tl.where(z < 0, z * SLOPE, z) * GAIN
     if CLAMP is not None:
         z = tl.minimum(tl.maximum(z, -CLAMP), CLAMP)
@@ -82,22 +82,32 @@ def sloped(
 
 
 def constants(act: Act, dtype: torch.dtype) -> dict[str, Any]:
+    """Return what both kernels are compiled for, but for their block."""
     # the clamp as the tensor's type holds it, so that a clamped y is known again
     clamp = None if act.clamp is None else torch.tensor(act.clamp, dtype=dtype).item()
-    return {"SLOPE": act.slope, "GAIN": act.gain, "CLAMP": clamp, "SUM": host.sum_type(dtype), "BLOCK": BLOCK}
+    return {"SLOPE": act.slope, "GAIN": act.gain, "CLAMP": clamp, "SUM": host.sum_type(dtype)}
+
+
+def block(channels: int, area: int, last: bool) -> dict[str, int]:
+    """Return a block of about BLOCK samples, as long as can be along the axis that lies innermost."""
+    inner = min(BLOCK, triton.next_power_of_2(channels if last else area))
+    outer = min(BLOCK // inner, triton.next_power_of_2(area if last else channels))
+    return {"CHANNELS": inner if last else outer, "SAMPLES": outer if last else inner}
 
 
 def _finish(conv: Tensor, d: Tensor, level: Tensor | None, bias: Tensor, act: Act) -> Tensor:
     y = torch.empty_like(conv)
-    n, channels, area = conv.shape[0], conv.shape[1], conv.shape[2] * conv.shape[3]
     if not conv.numel():
         return y
+    n, channels, area, last = len(conv), conv.shape[1], conv.shape[2] * conv.shape[3], channels_last(conv)
+    chosen = {**constants(act, conv.dtype), "LEVEL": level is not None, **block(channels, area, last)}
     noise = bias if level is None else level.contiguous()
-    step = area if level is not None and len(level) > 1 else 0
     pointers = (conv, d.contiguous(), noise, bias.contiguous(), y)
-    chosen = {**constants(act, conv.dtype), "LEVEL": level is not None, "LAST": channels_last(conv)}
+    numbers = (area if level is not None and len(level) > 1 else 0, channels, area)
+    steps = (1, channels) if last else (area, 1)
+    blocks = triton.cdiv(channels, chosen["CHANNELS"]) * triton.cdiv(area, chosen["SAMPLES"])
     with host.on_device(conv):
-        finished[(n * triton.cdiv(channels * area, BLOCK),)](*pointers, step, channels, area, **chosen, **LAUNCH)
+        finished[(n * blocks,)](*pointers, *numbers, *steps, **chosen, **LAUNCH)
     return y
 
 
@@ -113,7 +123,8 @@ class _Slope(torch.autograd.Function):
         if y.numel():
             with host.on_device(y):
                 blocks = triton.cdiv(y.numel(), BLOCK)
-                sloped[(blocks,)](g, y, g_z, y.numel(), **constants(act, y.dtype), **LAUNCH)
+                chosen = constants(act, y.dtype)
+                sloped[(blocks,)](g, y, g_z, y.numel(), **chosen, BLOCK=BLOCK, **LAUNCH)
         return g_z
 
     @staticmethod
