@@ -9,11 +9,13 @@ that the four Toeplitz matrices are made once. For one plane, X the inputs of th
 four small matrix products on the tensor cores, accumulated in float32, with no raised sample written to memory but its
 2-bit code. The gradient U^T (s . D^T g) is the same kernel over ``plan.transposed``.
 
-What bounds it, by count (float16, 2/2, 12 taps, tile 26x26 of 64x64 raised, H100 SXM): products padded to powers of two
-cost 4 x 64^3-ish = 721 k multiply-adds a tile, 1066 a result; memory moves 2 B in (x1.5 at the seams, which L2 serves),
-2 B out and 1 B of codes. At half of the card's 495 T multiply-adds/s that is 230 G results/s, against 670 G results/s
-of 3.35 TB/s: the tensor cores bound it, and an H200's faster memory changes little. Float32 ("ieee") has no tensor core:
-33 T multiply-adds/s at best, 30 G results/s.
+What bounds it, by count (float16, 2/2, 12 taps, a tile of 26x26 results and 64x64 raised samples, H100 SXM): products
+padded to powers of two are 721 k multiply-adds a tile and 66 k for its codes, 1160 a result (72 without padding and
+zeros): 384 cycles of a multiprocessor's tensor cores. Its four warps issue 740 instructions each (counted in the code
+for 9.0), one a cycle and scheduler: 740 cycles. Memory moves 5 B a result (2 in, 2 out, 1 of codes; seams read each
+input twice, which L2 serves): 670 G results/s of 3.35 TB/s. So the issue of instructions bounds it, at 210 G results/s
+if nothing stalls, and an H200's faster memory changes little. Float32 ("ieee") has no tensor core: 900 multiply-adds a
+result, 35 G results/s at best.
 """
 
 from __future__ import annotations
@@ -84,14 +86,16 @@ def _times_codes(
 ) -> tl.tensor:  # fmt: skip
     """Return s . v, with s = 0 outside the canvas; a product copies each byte to its four rows."""
     line = (r0 >> 2) + tl.arange(0, QUADS)
-    inside = ((line >= 0) & (line * 4 < raised_h))[:, None] & ((c >= 0) & (c < raised_w))[None, :]
+    known = (line >= 0) & (line * 4 < raised_h) & (line <= tl.max(r, axis=0) >> 2)
+    inside = known[:, None] & ((c >= 0) & (c < raised_w))[None, :]
     byte = tl.load(codes + line[:, None] * raised_w + c[None, :], mask=inside, other=0xAA).to(tl.int32)
     rows = tl.minimum(tl.maximum(raised_h - 4 * line, 0), 4)
     byte = byte | ((0xAA << (2 * rows)) & 0xFF)[:, None]  # code 2 beyond the last row
     copied = tl.dot(copying, byte.to(tl.float16))
     bits = (copied + 8388608.0).to(tl.int32, bitcast=True)  # 2^23 + byte: the mantissa's low bits are the byte
-    code = (bits >> (2 * (r & 3))[:, None]) & 3
-    return tl.where(code == 0, v, tl.where(code == 1, v * SLOPE, 0.0))
+    one = (1 << (2 * (r & 3)))[:, None]  # code 1 of this row, where it stands in its byte
+    code = bits & (3 * one)
+    return tl.where(code == 0, v, tl.where(code == one, v * SLOPE, 0.0))
 
 
 @triton.jit(do_not_specialize=["planes", "channels", *PLACE])
@@ -119,7 +123,11 @@ def filtered(
     c = raised_c + tile_c * (OUT_C * DOWN) + tl.arange(0, RAISED_C)
     o = tile_r * OUT_R + tl.arange(0, TARGET_R)
     p = tile_c * OUT_C + tl.arange(0, TARGET_C)
-    inside = ((i >= 0) & (i < in_h))[:, None] & ((j >= 0) & (j < in_w))[None, :]
+    reads_r: tl.constexpr = (OUT_R * DOWN + DOWN_TAPS + UP_TAPS - 3) // UP + 1  # as Side counts them
+    reads_c: tl.constexpr = (OUT_C * DOWN + DOWN_TAPS + UP_TAPS - 3) // UP + 1
+    known_r = (i >= 0) & (i < in_h) & (tl.arange(0, IN_R) < reads_r)
+    known_c = (j >= 0) & (j < in_w) & (tl.arange(0, IN_C) < reads_c)
+    inside = known_r[:, None] & known_c[None, :]
     wanted = ((tl.arange(0, TARGET_R) < OUT_R) & (o < out_h))[:, None]
     wanted = wanted & ((tl.arange(0, TARGET_C) < OUT_C) & (p < out_w))[None, :]
     own_r = tl.where((tile_r + 1) * OUT_R >= out_h, RAISED_R, OUT_R * DOWN)  # the last tile has all that is left
@@ -135,11 +143,11 @@ def filtered(
     down_c = tl.trans(_toeplitz(taps + 2 * UP_TAPS + DOWN_TAPS, TARGET_C, RAISED_C, DOWN, 1, DOWN_TAPS - 1, DOWN_TAPS))
     spare = tl.arange(0, IN_C) == IN_C - 1  # a column that no raised sample reads: the bias's
     if BIAS:
-        ones_r = tl.sum(tl.where(((i >= 0) & (i < in_h))[None, :], up_r, 0.0), axis=1)
-        ones_c = tl.sum(tl.where(((j >= 0) & (j < in_w))[:, None], up_c, 0.0), axis=0)
+        ones_r = tl.sum(tl.where(known_r[None, :], up_r, 0.0), axis=1)
+        ones_c = tl.sum(tl.where(known_c[:, None], up_c, 0.0), axis=0)
         up_c = tl.where(spare[:, None], ones_c[None, :], up_c)
-    for k in range(tl.minimum(PLANES, planes - group * PLANES)):
-        plane = group * PLANES + k
+    for k in range(PLANES):
+        plane = tl.minimum(group * PLANES + k, planes - 1)  # the last group does its last plane again
         n, channel = (plane // channels).to(tl.int64), (plane % channels).to(tl.int64)
         v = tl.load(x + n * x_n + channel * x_c + i[:, None] * x_h + j[None, :] * x_w, mask=inside, other=0.0)
         v = _product(up_r, v, ROUND, FACTOR, PRECISION, SUM)
