@@ -51,7 +51,7 @@ def _activate(v: tl.tensor, SLOPE: tl.constexpr, CLAMP: tl.constexpr) -> tuple[t
     a = tl.maximum(v, v * SLOPE)  # slope <= 1
     if CLAMP is not None:
         code = tl.where(tl.abs(a) > CLAMP, 2.0, code)
-        a = tl.minimum(tl.maximum(a, -CLAMP), CLAMP)
+        a = tl.clamp(a, -CLAMP, CLAMP, propagate_nan=tl.PropagateNan.ALL)
     return a, code
 
 

@@ -67,6 +67,8 @@ def unfit(plan: Plan) -> str | None:
     columns = Sizes(plan.up[0][1].up, plan.down[0][1].down, len(plan.up[0][1].taps), len(plan.down[0][1].taps))
     if columns != s:
         return "filters of unequal length along rows and columns"
+    if plan.slope > 1:
+        return f"slope {plan.slope}: at most 1 is served"
     if any(start.raised for start in starts(plan)):
         return "padding between the activation and the second filter"
     return None

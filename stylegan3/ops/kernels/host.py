@@ -32,10 +32,11 @@ def unserved(x: Tensor) -> str | None:
     return None
 
 
-def too_long(x: Tensor) -> str | None:
-    """Return why offsets within a picture of x [N, C, H, W] pass 32 bits, or None."""
-    reach = sum((n - 1) * abs(s) for n, s in zip(x.shape[1:], x.stride()[1:], strict=True))
-    return f"pictures of {reach + 1} samples: {LIMIT - 1} are served" if reach >= LIMIT else None
+def too_long(x: Tensor, *sizes: tuple[int, int]) -> str | None:
+    """Return why offsets within a picture of x [N, C, H, W], or of one of other sizes, pass 32 bits, or None."""
+    reach = sum((n - 1) * abs(s) for n, s in zip(x.shape[1:], x.stride()[1:], strict=True)) + 1
+    longest = max([reach, *(x.shape[1] * h * w for h, w in sizes)])
+    return f"pictures of {longest} samples: {LIMIT - 1} are served" if longest >= LIMIT else None
 
 
 def sum_type(dtype: torch.dtype) -> Any:

@@ -108,7 +108,7 @@ class TritonLrelu:
 
     def why_not(self, x: Tensor, plan: Plan) -> str | None:
         """Return why this engine cannot serve a forward plan, or None where it can."""
-        reason = host.unserved(x) or host.too_long(x) or unfit(plan)
+        reason = host.unserved(x) or host.too_long(x, plan.raised, plan.size) or unfit(plan)
         if reason is None and not all(configs(sizes_of(p), x.dtype) for p in (plan, plan.transposed)):
             return f"filters of {len(plan.up[0][0].taps)} and {len(plan.down[0][0].taps)} taps: too long for a tile"
         return reason

@@ -114,7 +114,7 @@ def why_not(x: Tensor, terms: Terms) -> str | None:
     factors = {factor for b in bands for factor in (b.up, b.down)}
     if not factors <= {1, 2, 4}:
         return f"factors {sorted(factors)}: 1, 2 and 4 are served"
-    return host.unserved(x) or host.too_long(x)
+    return host.unserved(x) or host.too_long(x, (bands[0].n_out, bands[1].n_out))
 
 
 def resample(x: Tensor, terms: Terms) -> Tensor:

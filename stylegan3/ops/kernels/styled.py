@@ -61,7 +61,7 @@ def finished(
         z += tl.load(level + n * level_n + s, mask=s < area, other=0.0).to(SUM)[None, :]
     z = tl.where(z < 0, z * SLOPE, z) * GAIN
     if CLAMP is not None:
-        z = tl.minimum(tl.maximum(z, -CLAMP), CLAMP)
+        z = tl.clamp(z, -CLAMP, CLAMP, propagate_nan=tl.PropagateNan.ALL)
     tl.store(y + here, z.to(y.dtype.element_ty), mask=inside)
 
 

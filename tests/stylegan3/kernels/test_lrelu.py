@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The filtered leaky relu's kernel equals the definition, its codes and its gradients too, in any layout and tiling."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -161,6 +162,14 @@ def test_half_precision_is_a_few_roundings_off(dtype: torch.dtype, roundings: in
     assert near < roundings * torch.finfo(dtype).eps
 
 
+def test_what_is_not_a_number_stays_so_under_a_clamp(device: str) -> None:
+    x, b, _ = SAME.draw(device)
+    x[0, 1, 11, 15] = float("nan")
+    y = run(x, b, SAME.plan)
+    assert y[0, 1, 11, 15].isnan()
+    assert not y[0, [0, 2]].isnan().any()
+
+
 def test_a_forward_pass_keeps_two_bits_a_raised_sample(device: str) -> None:
     x, b, _ = (v.requires_grad_() for v in SAME.draw(device))
     kept: list[Tensor] = []
@@ -199,5 +208,7 @@ def test_what_it_cannot_serve_it_says(device: str) -> None:
     assert "up 3" in str(ENGINE.why_not(x, SAME._replace(up=3).plan))
     assert "too long for a tile" in str(ENGINE.why_not(x, SAME._replace(fu=torch.ones(90), padding=(90,) * 4).plan))
     assert ENGINE.why_not(x, SAME.plan.transposed) == whole
+    assert "slope 1.5" in str(ENGINE.why_not(x, replace(SAME.plan, slope=1.5)))
+    assert "samples" in str(ENGINE.why_not(x[:, :1].expand(1, 2**21, -1, -1), SAME.plan))
     assert "int8" in str(ENGINE.why_not(x.to(torch.int8), SAME.plan))
     assert ENGINE.why_not(x, SAME.plan) is None

@@ -85,6 +85,12 @@ def test_half_precision_is_rounded_once(dtype: torch.dtype, part: float, device:
     assert (g_conv.dtype, g_d.dtype) == (dtype, torch.float32)
 
 
+def test_what_is_not_a_number_stays_so_under_a_clamp(device: str) -> None:
+    conv, d, level, bias = (v.detach() for v in draw(device))
+    conv[0, 1, 2, 3] = float("nan")
+    assert ours(conv, d, level, bias).isnan().sum() == 1
+
+
 def test_no_pictures_give_no_pictures(device: str) -> None:
     leaves = draw(device, shape=(0, 3, 4, 5))
     y = ours(*leaves)
