@@ -11,9 +11,9 @@ four small matrix products on the tensor cores, accumulated in float32, with no 
 
 What bounds it, by count (float16, 2/2, 12 taps, a tile of 26x26 results and 64x64 raised samples, H100 SXM): products
 padded to powers of two are 721 k multiply-adds a tile and 66 k for its codes, 1160 a result (72 without padding and
-zeros): 384 cycles of a multiprocessor's tensor cores. Its four warps issue 740 instructions each (counted in the code
-for 9.0), one a cycle and scheduler: 740 cycles. Memory moves 5 B a result (2 in, 2 out, 1 of codes; seams read each
-input twice, which L2 serves): 670 G results/s of 3.35 TB/s. So the issue of instructions bounds it, at 210 G results/s
+zeros): 384 cycles of a multiprocessor's tensor cores. Its four warps issue 710 instructions each (counted in the code
+for 9.0), one a cycle and scheduler: 710 cycles. Memory moves 5 B a result (2 in, 2 out, 1 of codes; seams read each
+input twice, which L2 serves): 670 G results/s of 3.35 TB/s. So the issue of instructions bounds it, at 220 G results/s
 if nothing stalls, and an H200's faster memory changes little. Float32 ("ieee") has no tensor core: 900 multiply-adds a
 result, 35 G results/s at best.
 """
