@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pointwise end of a styled convolution equals its formula, with its gradients, in either layout."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd import gradcheck, gradgradcheck
+
+pytest.importorskip("triton")
+
+from stylegan3.ops.bias_act import bias_act
+from stylegan3.ops.kernels.host import INTERPRETED
+from stylegan3.ops.kernels.styled import styled, why_not
+
+SHAPE = (2, 3, 9, 17)  # more samples a picture than one block of the interpreter
+CLAMP = 1.0
+HUGE = ((1, 2, 2, 2), (0, 2**31, 0, 0))  # a shape and strides that 32 bits don't reach
+
+
+def draw(
+    device: str, dtype: torch.dtype = torch.float32, levels: int = 1, shape: tuple[int, ...] = SHAPE
+) -> list[Tensor]:
+    """Return conv, d, level and bias."""
+    n, o, h, w = shape
+    rng = torch.Generator().manual_seed(1)
+    shapes = (shape, (n, o), (levels, 1, h, w), (o,))
+    return [torch.randn(s, generator=rng, dtype=torch.float64).to(device, dtype).requires_grad_() for s in shapes]
+
+
+def formula(conv: Tensor, d: Tensor, level: Tensor | None, bias: Tensor) -> Tensor:
+    z = conv * d[:, :, None, None]
+    return bias_act(z if level is None else z + level, bias, act="lrelu", clamp=CLAMP, impl="reference")
+
+
+def ours(conv: Tensor, d: Tensor, level: Tensor | None, bias: Tensor) -> Tensor:
+    return styled(conv, d, level, bias, clamp=CLAMP)
+
+
+def innermost(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    return lambda conv, *rest: function(conv.contiguous(memory_format=torch.channels_last), *rest)
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+@pytest.mark.parametrize("function", [ours, innermost(ours)], ids=["channels outermost", "channels innermost"])
+def test_it_equals_the_formula_with_gradients_to_second_order(
+    function: Callable[..., Tensor], levels: int, device: str
+) -> None:
+    found = []
+    for each in (function, formula):
+        leaves = draw(device, levels=levels)
+        y = each(*leaves)
+        along = torch.cos(torch.arange(y.numel(), device=device)).view_as(y)
+        grads = torch.autograd.grad(y, leaves, along, create_graph=True)
+        second = torch.autograd.grad(sum(g.square().sum() for g in grads), leaves[:2])
+        found.append((y, *grads, *second))
+    for mine, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_the_layout_of_the_convolution_is_kept(device: str) -> None:
+    conv, d, level, bias = draw(device)
+    assert ours(conv, d, level, bias).is_contiguous()
+    assert innermost(ours)(conv, d, level, bias).is_contiguous(memory_format=torch.channels_last)
+    turned = conv.transpose(2, 3).contiguous().transpose(2, 3)
+    torch.testing.assert_close(ours(turned, d, level, bias), ours(conv, d, level, bias))
+
+
+def test_noise_is_optional_and_may_lack_its_first_axes(device: str) -> None:
+    conv, d, level, bias = draw(device)
+    torch.testing.assert_close(ours(conv, d, None, bias), formula(conv, d, None, bias))
+    torch.testing.assert_close(ours(conv, d, level[0, 0], bias), formula(conv, d, level, bias))
+
+
+# a rounding is half an eps; the interpreter cuts bfloat16 off instead
+@pytest.mark.parametrize(("dtype", "part"), [(torch.float16, 0.5), (torch.bfloat16, 1.0 if INTERPRETED else 0.5)])
+def test_half_precision_is_rounded_once(dtype: torch.dtype, part: float, device: str) -> None:
+    conv, d, level, bias = draw(device)
+    conv = conv.detach().to(dtype).requires_grad_()
+    y, wide = ours(conv, d, level, bias), formula(conv.float(), d, level, bias)
+    assert y.dtype == dtype
+    assert ((y.float() - wide).abs() <= wide.abs() * torch.finfo(dtype).eps * part + 1e-6).all()
+    g_conv, g_d = torch.autograd.grad(y, (conv, d), torch.ones_like(y))
+    assert (g_conv.dtype, g_d.dtype) == (dtype, torch.float32)
+
+
+def test_what_is_not_a_number_stays_so_under_a_clamp(device: str) -> None:
+    conv, d, level, bias = (v.detach() for v in draw(device))
+    conv[0, 1, 2, 3] = float("nan")
+    assert ours(conv, d, level, bias).isnan().sum() == 1
+
+
+def test_no_pictures_give_no_pictures(device: str) -> None:
+    leaves = draw(device, shape=(0, 3, 4, 5))
+    y = ours(*leaves)
+    assert y.shape == (0, 3, 4, 5)
+    assert not any(g.any() for g in torch.autograd.grad(y.sum(), leaves))
+
+
+@pytest.mark.skipif(not INTERPRETED, reason="float64 has no kernel on a card")
+def test_gradients_are_right_to_second_order_in_float64() -> None:
+    leaves = draw("cpu", torch.float64, shape=(2, 2, 3, 2))
+    assert gradcheck(ours, leaves)
+    assert gradgradcheck(ours, leaves, fast_mode=True)
+
+
+def test_what_it_cannot_serve_it_says(device: str) -> None:
+    conv = torch.zeros(SHAPE, device=device)
+    assert why_not(conv) is None
+    assert "int32" in str(why_not(conv.int()))
+    assert "samples" in str(why_not(torch.empty((1, 2, 2, 2), device="meta").as_strided(*HUGE)))
