@@ -12,8 +12,9 @@ from torch import Tensor
 
 from stylegan3.ops.filtered_lrelu import filtered_lrelu
 from stylegan3.ops.filters import lowpass, radial_lowpass
+from stylegan3.ops.interfaces import Impl
 from stylegan3.ops.modulation import modulated_conv2d
-from stylegan3.ops.upfirdn import Impl, upfirdn2d
+from stylegan3.ops.upfirdn import upfirdn2d
 
 LINE = tuple(lowpass(12, 16.0, 10.0, 168).tolist())
 DISC = tuple(tuple(row) for row in radial_lowpass(12, 16.0, 10.0, 168).tolist())

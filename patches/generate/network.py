@@ -20,7 +20,7 @@ from patches.runs.states import VERSION
 from patches.views import View
 from spect.archive.sets import CLASSES, PRIMARY
 from stylegan3.networks import Generator, GeneratorSpec, build_generator, compute_with
-from stylegan3.ops.engines import Impl
+from stylegan3.ops.interfaces import Impl
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from patches.generate.replay import Replay
 from patches.generate.series import Seeds, Series
 from patches.generate.sweep import Sweep
 from patches.generate.video import find_ffmpeg
-from stylegan3.ops.engines import Impl
+from stylegan3.ops.interfaces import Impl
 
 GPU_BATCH = 8
 

@@ -17,7 +17,8 @@ from patches.generate.sweep import Outcome, Step, open_snapshot
 from patches.generate.synthesis import settled, synthesize
 from patches.runs import tensorfile
 from stylegan3.ops import engines
-from stylegan3.ops.engines import TILES, Impl
+from stylegan3.ops.engines import TILES
+from stylegan3.ops.interfaces import Impl
 
 MOST_THREADS = 1024  # a recipe may come from anyone
 

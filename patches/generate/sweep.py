@@ -21,7 +21,7 @@ from patches.generate.series import Series
 from patches.generate.synthesis import Batch, batches, check_layers, settled, synthesize
 from patches.generate.video import Clip, write_video
 from stylegan3.ops import engines
-from stylegan3.ops.engines import Impl
+from stylegan3.ops.interfaces import Impl
 
 Step = Callable[[int], None]
 

@@ -20,7 +20,7 @@ from spect.beats.options import tempo_of
 from spect.preview import save_png
 from stylegan3.configs import CONFIGURATIONS, discriminator_spec, generator_spec
 from stylegan3.networks import DiscriminatorSpec, GeneratorSpec
-from stylegan3.ops.engines import Impl
+from stylegan3.ops.interfaces import Impl
 from stylegan3.recipe import Recipe, picture_recipe
 from stylegan3.training.setup import Dataset, Hyperparameters, Setup
 

@@ -30,11 +30,6 @@ def fill_normal(tensor: Tensor, rng: torch.Generator, scale: float = 1.0) -> Non
     tensor.copy_(torch.randn(tensor.shape, generator=rng, device=rng.device) * scale)
 
 
-def channels_last(x: Tensor) -> bool:
-    """Return whether a picture's channels lie innermost in memory."""
-    return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-
-
 def laid_out(x: Tensor) -> Tensor:
     """Return x in the layout in which its convolutions run fastest: channels innermost for a batch on a CPU.
 

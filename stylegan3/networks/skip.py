@@ -15,14 +15,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan3.errors import NetworkError
-from stylegan3.networks.layers import FIR, SLOPE, Dense, channels_last, fill_normal, laid_out, parameter
+from stylegan3.networks.layers import FIR, Dense, fill_normal, laid_out, parameter
 from stylegan3.networks.moments import Moments
 from stylegan3.networks.rows import RowGains
 from stylegan3.networks.specs import GeneratorSpec, start_grid
 from stylegan3.networks.ways import CLAMP, Operated, inside
-from stylegan3.ops.bias_act import SQRT2
 from stylegan3.ops.convolution import conv2d
 from stylegan3.ops.modulation import demodulation
+from stylegan3.ops.styled import styled
 from stylegan3.ops.upfirdn import upfirdn2d
 
 Noise = str | Tensor
@@ -58,14 +58,9 @@ class StyledConv(Operated):
             styles = styles / styles.abs().amax(dim=1, keepdim=True)
             weight = weight / weight[0].numel() ** 0.5
         y = self._convolved(inside(x * styles[:, :, None, None], self.inner), inside(weight, self.inner))
-        level = (self.bias * SQRT2)[None, :, None, None]
-        if noise is not None:
-            level = level + noise * (self.strength * SQRT2)
-            level = level.contiguous(memory_format=torch.channels_last) if channels_last(y) else level
-        factor = demodulation(weight, styles) * SQRT2  # the activation's gain, folded in
-        y = torch.addcmul(level.to(y.dtype), y, factor[:, :, None, None].to(y.dtype))
-        y = F.leaky_relu(y, SLOPE)
-        return y.clamp(-CLAMP, CLAMP) if self.reduced else y
+        level = None if noise is None else noise * self.strength
+        clamp = CLAMP if self.reduced else None
+        return styled(y, demodulation(weight, styles), level, self.bias, clamp=clamp, impl=self.impl)
 
     def _convolved(self, x: Tensor, weight: Tensor) -> Tensor:
         if not self.up:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from stylegan3.errors import NetworkError
-from stylegan3.ops.engines import Impl
+from stylegan3.ops.interfaces import Impl
 
 REDUCED = (torch.float16, torch.bfloat16)
 CLAMP = 256.0  # largest activation in reduced precision, as published

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan3.errors import NetworkError
-from stylegan3.ops.engines import Impl
+from stylegan3.ops.interfaces import Impl
 
 SQRT2 = 2.0**0.5
 
@@ -78,3 +78,20 @@ def bias_act(
 
 def _affine(x: Tensor, b: Tensor, gain: float) -> Tensor:
     return x + b if gain == 1 else torch.add(b * gain, x, alpha=gain)
+
+
+def scaled_bias_lrelu(
+    x: Tensor, scale: Tensor, level: Tensor | None, bias: Tensor, *, gain: float = SQRT2, clamp: float | None = None
+) -> Tensor:
+    """Return clamp(gain * leaky_relu(x * scale + level + bias)); gain > 0 goes inside.
+
+    Shape: x [N, C, H, W], scale [N, C], level [1 or N, 1, H, W] or [H, W], bias [C] -> as x, in its layout.
+    """
+    added = (bias * gain)[None, :, None, None]
+    if level is not None:
+        added = added + level * gain
+        if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
+            added = added.contiguous(memory_format=torch.channels_last)
+    y = torch.addcmul(added.to(x.dtype), x, (scale * gain)[:, :, None, None].to(x.dtype))
+    y = F.leaky_relu(y, ACTIVATIONS["lrelu"].alpha)
+    return y if clamp is None else y.clamp(-clamp, clamp)

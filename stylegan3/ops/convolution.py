@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylegan3.ops.engines import Impl, kernels_for
+from stylegan3.ops.engines import kernels_for
+from stylegan3.ops.interfaces import Impl
 from stylegan3.ops.winograd import winograd
 
 TILES = 150  # a batch of fewer 4x4 tiles is done sooner directly, as are fewer channels

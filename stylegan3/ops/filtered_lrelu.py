@@ -22,7 +22,8 @@ from torch import Tensor
 
 from stylegan3.errors import NetworkError
 from stylegan3.ops.bias_act import SQRT2, bias_act
-from stylegan3.ops.engines import Engine, Impl, engine_for
+from stylegan3.ops.engines import engine_for
+from stylegan3.ops.interfaces import Engine, Impl
 from stylegan3.ops.plans import Plan, plan_for
 from stylegan3.ops.resampling import Filter, constant, sides
 from stylegan3.ops.upfirdn import upfirdn2d

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan3.ops.convolution import conv2d
-from stylegan3.ops.engines import Impl
+from stylegan3.ops.interfaces import Impl
 
 EPSILON = 1e-8
 

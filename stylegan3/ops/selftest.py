@@ -6,24 +6,36 @@ A miscompiled kernel or a driver that lies must not spoil a training of days: an
 
 from __future__ import annotations
 
+import os
+import time
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylegan3.ops.bias_act import SQRT2, scaled_bias_lrelu
 from stylegan3.ops.filters import lowpass
+from stylegan3.ops.interfaces import Engine, Kernels
+from stylegan3.ops.native.build import cache_folder, digest
+from stylegan3.ops.native.cpu import processor
 from stylegan3.ops.plans import Plan, plan_for
-from stylegan3.ops.resampling import Taps
+from stylegan3.ops.resampling import Taps, axis_band, resampled, transposed
 from stylegan3.ops.tiles import Tiles
 from stylegan3.ops.winograd import winograd
 
-if TYPE_CHECKING:
-    from stylegan3.ops.engines import Engine
-
+KINDS = {
+    "cpu": (torch.float32, torch.float64, torch.bfloat16),
+    "cuda": (torch.float32, torch.float16, torch.bfloat16),
+}
 ALLOWED = {torch.float64: 1e-12, torch.float32: 2e-5, torch.float16: 4e-3, torch.bfloat16: 3e-2}
 """Largest difference relative to the largest value, by precision: some roundings of sums of about 50 products."""
+TF32 = 2e-3  # of float32 where torch may use ten bits of it
+SIDES = {torch.float64: 1e-12, torch.float32: 1e-2, torch.float16: 6e-2, torch.bfloat16: 0.2}
+"""The same of gradients, in the mean square: rounding moves a few raised samples over a kink."""
+FIR = (0.125, 0.375, 0.375, 0.125)
 
 
 @dataclass(frozen=True)
@@ -85,14 +97,58 @@ def differences(engine: Engine, case: Case, kind: torch.dtype, device: torch.dev
     return found
 
 
-def failure(engine: Engine, kind: torch.dtype, device: torch.device) -> str | None:
-    """Return what an engine computes wrongly; None where it computes all cases rightly."""
+def failure(kernels: Kernels, device: torch.device) -> str | None:
+    """Return what kernels compute wrongly on a device; None where they compute all cases rightly."""
+    checks = [resampling_failure, styled_failure, engine_failure]
+    for kind in KINDS[device.type]:
+        for check in checks:
+            wrong = check(kernels, kind, device)
+            if wrong is not None:
+                return f"{wrong}, {kind}"
+    return convolution_failure() if device.type == "cpu" else None
+
+
+def allowed(kind: torch.dtype, device: torch.device) -> float:
+    """Return the largest difference of values, relative."""
+    rounded = device.type == "cuda" and kind == torch.float32 and torch.backends.cuda.matmul.allow_tf32
+    return TF32 if rounded else ALLOWED[kind]
+
+
+def engine_failure(kernels: Kernels, kind: torch.dtype, device: torch.device) -> str | None:
+    """Return what the filtered leaky relu computes wrongly in a precision."""
     for case in CASES:
-        for name, found in differences(engine, case, kind, device).items():
-            if not found <= ALLOWED[kind]:  # NaN too
-                allowed = f"{found:.1e} (allowed: {ALLOWED[kind]:.0e})"
-                return f"{name} off by {allowed} at up {case.up}, down {case.down}, {kind}"
+        for name, found in differences(kernels.engine, case, kind, device).items():
+            bound = allowed(kind, device) if name == "value" else SIDES[kind]
+            if not found <= bound:  # NaN too
+                return f"{name} of filtered_lrelu off by {found:.1e} ({bound:.0e}) at up {case.up}, down {case.down}"
     return None
+
+
+def resampling_failure(kernels: Kernels, kind: torch.dtype, device: torch.device) -> str | None:
+    """Return what the resampling computes wrongly in a precision."""
+    x = draw((2, 3, 22, 37), 0, kind, device)
+    for up, down in ((2, 1), (1, 2), (1, 1)):
+        rows, columns = (axis_band(FIR, up, down, (2, 1), n, 1.0, False) for n in x.shape[2:])
+        for terms in (((rows, columns),), transposed(((rows, columns),))):
+            g = draw((2, 3, terms[0][0].n_in, terms[0][1].n_in), 1, kind, device)
+            kernel = kernels.resampler(g, terms)
+            wide = g.to(torch.promote_types(kind, torch.float32))
+            found = 0.0 if kernel is None else _difference(kernel(g, terms), resampled(wide, terms))
+            if not found <= allowed(kind, device):
+                return f"resampling by {up}/{down} off by {found:.1e}"
+    return None
+
+
+def styled_failure(kernels: Kernels, kind: torch.dtype, device: torch.device) -> str | None:
+    """Return what the end of a styled convolution computes wrongly in a precision."""
+    conv, level = draw((2, 5, 7, 9), 0, kind, device), draw((1, 1, 7, 9), 1, torch.float32, device)
+    d, bias = draw((2, 5), 2, torch.float32, device), draw((5,), 3, torch.float32, device)
+    kernel = kernels.styler(conv)
+    if kernel is None:
+        return None
+    right = scaled_bias_lrelu(conv.double(), d.double(), level.double(), bias.double(), clamp=1.5)
+    found = _difference(kernel(conv, d, level, bias, gain=SQRT2, clamp=1.5), right)
+    return None if found <= allowed(kind, device) else f"demodulation, noise and activation off by {found:.1e}"
 
 
 def convolution_failure() -> str | None:
@@ -100,4 +156,49 @@ def convolution_failure() -> str | None:
     cpu = torch.device("cpu")
     x, w = draw((2, 17, 30, 23), 0, torch.float32, cpu), draw((18, 17, 3, 3), 1, torch.float32, cpu)
     found = _difference(winograd(x, w, 1), F.conv2d(x, w, padding=1))
-    return None if found <= ALLOWED[torch.float32] else f"off by {found:.1e}"
+    return None if found <= ALLOWED[torch.float32] else f"the convolution off by {found:.1e}"
+
+
+def milliseconds(engine: Engine, device: torch.device) -> float:
+    """Return what a layer of StyleGAN3 and its gradient take: the least of some runs."""
+    plan = Case(2, 2, (9, 8, 9, 8), (150, 150)).plan
+    kind = torch.float32 if device.type == "cpu" else torch.float16
+    x, b = draw((1, 64, 150, 150), 0, kind, device), draw((64,), 1, kind, device)
+    found = []
+    for _ in range(5):
+        start = time.perf_counter()
+        y, kept = engine.forward(x, b, plan, True)
+        engine.linear(y, kept, plan, True)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        found.append(1000 * (time.perf_counter() - start))
+    return min(found)
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where it is written that kernels passed, and their milliseconds; another source, torch or device has another."""
+
+    path: Path
+
+    def recalled(self) -> float | None:
+        """Return the milliseconds; None where the kernels have not passed yet."""
+        try:
+            return float(self.path.read_text())
+        except (OSError, ValueError):
+            return None
+
+    def keep(self, value: float) -> None:
+        """Write it down, whole or not at all; a cache that can't be written is no loss."""
+        part = self.path.with_suffix(f".{os.getpid()}")
+        with suppress(OSError):
+            part.write_text(f"{value:.4f}")
+            part.replace(self.path)
+
+
+def record_of(name: str, device: torch.device) -> Record:
+    """Return the record of some kernels on a device."""
+    sources = sorted(path for path in Path(__file__).parent.rglob("*") if path.suffix in (".py", ".cpp", ".h", ".cu"))
+    card = processor() if device.type == "cpu" else torch.cuda.get_device_name(device)
+    key = digest(sources, name, card, torch.__version__, str(torch.version.cuda))
+    return Record(cache_folder() / f"passed-{key}")

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from stylegan3.ops.bands import span
 from stylegan3.ops.plans import Plan
-from stylegan3.ops.resampling import Terms, apply_terms, resampled, transposed
+from stylegan3.ops.resampling import Terms, apply_terms, transposed
 
 TILE = 64  # targets a side; 64 to 96 are equally fast on a CPU core, 128 is a fifth slower
 WHOLE = 208  # raised samples a side up to which a canvas is one tile
@@ -127,11 +127,3 @@ class Tiles:
         x, b = kept
         assert x is not None
         return run(plan, x, b, g, backward)
-
-    def resamples(self, x: Tensor, terms: Terms) -> bool:
-        """Return whether it can resample a tensor: any."""
-        return True
-
-    def resample(self, x: Tensor, terms: Terms) -> Tensor:
-        """Apply a sum of (row band, column band) products."""
-        return resampled(x, terms)

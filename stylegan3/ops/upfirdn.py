@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylegan3.ops.engines import Engine, Impl, kernels_for
+from stylegan3.ops.engines import kernels_for
+from stylegan3.ops.interfaces import Impl
 from stylegan3.ops.resampling import Filter, Taps, Terms, axis_band, constant, resampled, separated, sides, transposed
 
 
@@ -57,8 +58,7 @@ def upfirdn2d(
 
 def resample(x: Tensor, terms: Terms, impl: Impl = "auto") -> Tensor:
     """Apply a sum of (row band, column band) products to pictures [N, C, H, W]; differentiable to any order."""
-    engine = kernels_for(x, impl)
-    result: Tensor = _Resample.apply(x, terms, engine)
+    result: Tensor = _Resample.apply(x, terms, impl)
     return result
 
 
@@ -66,15 +66,15 @@ class _Resample(torch.autograd.Function):
     """A constant linear map; its gradient is the transposed one, so that any order is the same code."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, terms: Terms, engine: Engine | None) -> Tensor:
-        ctx.terms, ctx.engine = terms, engine
-        if engine is not None and engine.resamples(x, terms):
-            return engine.resample(x, terms)
-        return resampled(x, terms)
+    def forward(ctx: Any, x: Tensor, terms: Terms, impl: Impl) -> Tensor:
+        ctx.terms, ctx.impl = terms, impl
+        kernels = kernels_for(x, impl)
+        kernel = None if kernels is None else kernels.resampler(x, terms)
+        return (kernel or resampled)(x, terms)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        return _Resample.apply(grads[0], transposed(ctx.terms), ctx.engine), None, None
+        return _Resample.apply(grads[0], transposed(ctx.terms), ctx.impl), None, None
 
 
 def _by_definition(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stylegan3.errors import NetworkError
 from stylegan3.networks import DiscriminatorSpec, GeneratorSpec
-from stylegan3.ops.engines import Impl
+from stylegan3.ops.interfaces import Impl
 
 
 class Dataset(Protocol):

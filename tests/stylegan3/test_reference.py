@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from stylegan3.importer import discriminator_from_reference, generator_from_reference
+from stylegan3.networks import compute_with
 from stylegan3.ops.bias_act import bias_act
 from stylegan3.ops.filtered_lrelu import filtered_lrelu
+from stylegan3.ops.interfaces import Impl
 from stylegan3.ops.upfirdn import upfirdn2d
 
 DATA = Path(__file__).parents[1] / "data" / "reference"
@@ -36,8 +38,14 @@ def error(ours: torch.Tensor, theirs: torch.Tensor) -> float:
 
 @torch.no_grad()
 def check_generator(name: str) -> None:
+    for impl in ("auto", "plain", "reference"):
+        check_generator_by(name, impl)  # type: ignore[arg-type]
+
+
+def check_generator_by(name: str, impl: Impl) -> None:
     config, state, io = load(name)
     network = generator_from_reference(config, state)
+    compute_with(network, impl)
     ws = network.mapping(io["z"], io["c"])
     pulled = network.mapping(io["z"], io["c"], psi=0.6)
     found = {
@@ -46,7 +54,7 @@ def check_generator(name: str) -> None:
         "ws_psi06": error(pulled[:, 0], io["ws_psi06"]),
         "image_psi06": error(network(io["z"], io["c"], psi=0.6), io["image_psi06"]),
     }
-    print(name, {k: f"{v:.1e}" for k, v in found.items()})
+    print(name, impl, {k: f"{v:.1e}" for k, v in found.items()})
     assert max(found.values()) < ALLOWED, found
 
 
@@ -70,17 +78,19 @@ def test_stylegan2_32_equals_the_reference() -> None:
     check_generator("stylegan2-32")
 
 
+@pytest.mark.parametrize("impl", ["auto", "plain", "reference"])
 @pytest.mark.parametrize("name", ["discriminator-32", "discriminator-32-cond3"])
 @torch.no_grad()
-def test_discriminator_equals_the_reference(name: str) -> None:
+def test_discriminator_equals_the_reference(name: str, impl: Impl) -> None:
     config, state, io = load(name)
     network = discriminator_from_reference(config, state)
+    compute_with(network, impl)
     found = error(network(io["image"], io["c"]), io["logits"])
     print(name, f"{found:.1e}")
     assert found < ALLOWED
 
 
-@pytest.mark.parametrize("impl", ["plain", "reference"])
+@pytest.mark.parametrize("impl", ["auto", "plain", "reference"])
 def test_operations_equal_the_reference(impl: str) -> None:
     found: dict[str, float] = {}
     with np.load(DATA / "ops.npz") as file:

@@ -14,7 +14,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -66,11 +66,11 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def digest(sources: Sequence[str], *facts: str) -> str:
+def digest(sources: Iterable[Path], *facts: str) -> str:
     """Return a name for what these sources become under these facts."""
     h = hashlib.sha256()
-    for name in sources:
-        h.update((HERE / name).read_bytes())
+    for source in sources:
+        h.update(source.read_bytes())
     for fact in facts:
         h.update(fact.encode() + b"\0")
     return h.hexdigest()[:24]

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from stylegan3.ops.native.build import BuildError, built, digest, loaded, output_of
+from stylegan3.ops.native.build import HERE, BuildError, built, digest, loaded, output_of
 from stylegan3.ops.native.tables import Pass, tables_for, why_not
 from stylegan3.ops.plans import Plan, resampling_plan
 from stylegan3.ops.resampling import Terms
@@ -25,7 +25,7 @@ KINDS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2}
 ACTIVATE, ACTIVATE_AND_KEEP, MULTIPLY, LINEAR = range(4)
 
 
-def _processor() -> str:
+def processor() -> str:
     """Return what -march=native depends on."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -44,7 +44,7 @@ def library() -> ctypes.CDLL:
     compiler = shutil.which("g++")
     if compiler is None:
         raise BuildError("no g++ here (Debian: apt install g++)")
-    key = digest(SOURCES, *FLAGS, output_of([compiler, "--version"], Path.cwd()), _processor())
+    key = digest([HERE / name for name in SOURCES], *FLAGS, output_of([compiler, "--version"], Path.cwd()), processor())
     units = [name for name in SOURCES if name.endswith(".cpp")]
     objects = [name.replace(".cpp", ".o") for name in units]
     commands = [[compiler, *FLAGS, "-c", f"{{source}}/{u}", "-o", o] for u, o in zip(units, objects, strict=True)]

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a kernel must be able to do to serve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from torch import Tensor
+
+from stylegan3.ops.plans import Plan
+from stylegan3.ops.resampling import Terms
+
+Impl = Literal["auto", "fused", "plain", "reference"]
+"""Which way an operation is computed, see engines.py."""
+Kept = tuple[Tensor | None, ...]
+
+
+class Engine(Protocol):
+    """One way to run the pass of filtered_lrelu.py."""
+
+    name: str
+
+    def why_not(self, x: Tensor, plan: Plan) -> str | None:
+        """Return why it can't serve a tensor and a plan; None where it can."""
+
+    def forward(self, x: Tensor, b: Tensor | None, plan: Plan, keep: bool) -> tuple[Tensor, Kept]:
+        """Return y = D phi(U (x + b)) and, where ``keep``, what ``linear`` needs."""
+
+    def linear(self, g: Tensor, kept: Kept, plan: Plan, backward: bool) -> Tensor:
+        """Return D (s . U g), or U^T (s . D^T g) where ``backward``."""
+
+
+Resampler = Callable[[Tensor, Terms], Tensor]
+"""Applies a sum of (row band, column band) products to pictures [N, C, H, W]; no gradient of its own."""
+
+
+class Styler(Protocol):
+    """Runs styled.py's formula in one pass, with gradients to any order."""
+
+    def __call__(
+        self, conv: Tensor, d: Tensor, level: Tensor | None, bias: Tensor, *, gain: float, clamp: float | None
+    ) -> Tensor:
+        """Return clamp(gain * leaky_relu(conv d + level + bias))."""
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """What a device has: an engine and, by tensor, other kernels (None where none serves it)."""
+
+    engine: Engine
+    resampler: Callable[[Tensor, Terms], Resampler | None]
+    styler: Callable[[Tensor], Styler | None] = lambda conv: None

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kernels that there are; each is imported, and built, when it is asked for."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from stylegan3.ops.interfaces import Kernels, Resampler, Styler
+from stylegan3.ops.resampling import Terms
+
+
+def cpp() -> Kernels:
+    """Return those in C++ for the CPU.
+
+    Raises:
+        BuildError: without a compiler, or where it fails.
+    """
+    from stylegan3.ops.native import cpu
+
+    cpu.library()
+    engine = cpu.Cpu()
+    return Kernels(engine, lambda x, terms: engine.resample if engine.resamples(x, terms) else None)
+
+
+def triton() -> Kernels:
+    """Return those in Triton for CUDA devices.
+
+    Raises:
+        ImportError: without Triton.
+    """
+    from stylegan3.ops.kernels.lrelu import TritonLrelu
+
+    return Kernels(TritonLrelu(), triton_resampler, triton_styler)
+
+
+def triton_resampler(x: Tensor, terms: Terms) -> Resampler | None:
+    """Return Triton's resampling where it serves."""
+    from stylegan3.ops.kernels import resample
+
+    return resample.resample if resample.why_not(x, terms) is None else None
+
+
+def triton_styler(conv: Tensor) -> Styler | None:
+    """Return Triton's end of a styled convolution where it serves."""
+    from stylegan3.ops.kernels import styled
+
+    return styled.styled if styled.why_not(conv) is None else None
+
+
+def cuda() -> Kernels:
+    """Return the filtered leaky relu in CUDA C++; what else there is, is Triton's.
+
+    Raises:
+        BuildError: without nvcc, or where it fails.
+    """
+    from stylegan3.ops.native.cuda import Cuda
+
+    return Kernels(Cuda(), triton_resampler, triton_styler)
