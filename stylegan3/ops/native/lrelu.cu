@@ -40,6 +40,7 @@ cudaError_t room_of(int device, Room& room) {
 
 template <class T, class X>
 int32_t run(const Task& task, const Room& room, cudaStream_t stream) {
+    static_assert(sizeof(Launch<T, X>) <= 4096, "a kernel's parameters take 4 KB");
     Launch<T, X> launch;
     const int64_t wanted = room.all / BLOCKS - room.reserved;
     if (const int32_t failure = prepare(task, wanted, room.block, launch)) return failure;

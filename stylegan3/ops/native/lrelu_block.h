@@ -25,7 +25,8 @@ struct TileWork {
     BLOCK_CALL TileWork(const Launch<T, X>& launch, const Block& b, T* scratch, int64_t task)
         : l(launch), block(b), first(scratch), second(scratch + launch.tile.first) {
         const int across = l.tile.columns.tiles, tiles = l.tile.rows.tiles * across;
-        // neighbours in memory are worked on at about the same time
+        // neighbours in memory are worked on at about the same time: where channels lie innermost a warp's samples are
+        // far apart, and blocks of other channels find theirs in the lines that it brought to the cache
         plane = l.channels_first ? task / tiles : task % l.planes;
         const int tile = int(l.channels_first ? task - plane * tiles : task / l.planes);
         out_row = tile / across * l.tile.rows.outputs;

@@ -4,9 +4,10 @@
 import pytest
 import torch
 
+from stylegan3.ops.engines import TILES
 from stylegan3.ops.native import block, cpu
-from stylegan3.ops.plans import plan_for, unpack
-from stylegan3.ops.upfirdn import apply_terms
+from stylegan3.ops.plans import Plan, pack, plan_for, unpack
+from stylegan3.ops.upfirdn import apply_terms, axis_band
 from tests.stylegan3.native.blocks import GAIN, HAS_COMPILER, LAYERS, ROOM, SLOPE, Layer, block_engine, some_taps
 
 pytestmark = pytest.mark.skipif(not HAS_COMPILER, reason="needs g++")
@@ -159,6 +160,22 @@ def test_axes_may_have_filters_of_their_own():
     assert error(
         block_engine((4, 4)).linear(y, codes, plan, True), cpu.Cpu().linear(wanted, wanted_codes, plan, True)
     ) < EXACT  # fmt: skip
+
+
+def test_raised_samples_outside_the_canvas_are_zero():
+    taps, size = some_taps(12, 6), (9, 14)
+    ups = tuple(axis_band(taps, 2, 1, (5, 4), n, 2.0, False) for n in size)
+    downs = tuple(axis_band(taps, 1, 2, (7, 6), u.n_out, 1.0, False) for u in ups)  # reads beyond both ends
+    plan = Plan(((ups[0], ups[1]),), ((downs[0], downs[1]),), SLOPE, 0.5)
+    x = torch.randn(2, 2, *size, dtype=torch.float64)
+    codes = pack(torch.zeros(4, *plan.raised, dtype=torch.uint8))
+    line = Plan(plan.up, plan.down, 1.0, None)  # what codes of 0 say
+    for tile in ((4, 4), (0, 0)):
+        engine = block_engine(tile)
+        assert error(engine.forward(x, None, plan, False)[0], TILES.forward(x, None, plan, False)[0]) < EXACT
+        assert error(engine.linear(x, (codes,), plan, False), TILES.forward(x, None, line, False)[0]) < EXACT
+    with pytest.raises(RuntimeError, match="failure"):  # no tile would own whole bytes of codes
+        block_engine().forward(x, None, plan, True)
 
 
 def test_not_a_number_stays_where_it_is_read():
