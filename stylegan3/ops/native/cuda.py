@@ -31,7 +31,10 @@ Capability = tuple[int, int]
 
 
 class KernelUse(NamedTuple):
-    """What ptxas tells of one kernel; bytes but for the registers of a thread."""
+    """What ptxas tells of one kernel: registers of a thread, the rest in bytes.
+
+    Shared memory isn't among it: all of it is asked for at the launch, by the tile (lrelu_tile.h).
+    """
 
     kernel: str
     registers: int
