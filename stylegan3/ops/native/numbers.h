@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-enum Kind : int32_t { FLOAT32 = 0, FLOAT64 = 1, BFLOAT16 = 2 };
+enum Kind : int32_t { FLOAT32 = 0, FLOAT64 = 1, BFLOAT16 = 2, FLOAT16 = 3 };  // FLOAT16 on cards alone
 
 struct BFloat16 {
     uint16_t bits;

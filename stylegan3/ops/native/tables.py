@@ -118,6 +118,14 @@ def tables_for(plan: Plan) -> Pass:
     return made
 
 
+@lru_cache(maxsize=1024)
+def axes_for(plan: Plan) -> tuple[Rows, Rows, list[np.ndarray]]:
+    """Return the tables of rows and columns, both without phases, and the arrays that they point to; made once."""
+    (rows_up, columns_up), (rows_down, columns_down) = plan.up[0], plan.down[0]
+    arrays = _Arrays()
+    return _rows(rows_up, rows_down, arrays), _rows(columns_up, columns_down, arrays), arrays.kept
+
+
 def why_not(plan: Plan) -> str | None:
     """Return why a plan can't be written as tables; None where it can."""
     if not plan.separable:
