@@ -87,7 +87,7 @@ def choice(device: torch.device) -> Choice:
     for name, _ in MAKERS.get(device.type, []):
         try:
             good[name] = tested(name, device)
-        except (BuildError, ImportError, RuntimeError) as error:
+        except (NetworkError, ImportError, RuntimeError) as error:
             errors.append(f"{name}: {error}")
     if good:
         first, *others = sorted(good, key=lambda name: good[name].milliseconds)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from torch import Tensor
 
 from stylegan3.ops.interfaces import Kernels, Resampler, Styler
@@ -35,6 +37,8 @@ def triton() -> Kernels:
 
 def triton_resampler(x: Tensor, terms: Terms) -> Resampler | None:
     """Return Triton's resampling where it serves."""
+    if find_spec("triton") is None:
+        return None
     from stylegan3.ops.kernels import resample
 
     return resample.resample if resample.why_not(x, terms) is None else None
@@ -42,6 +46,8 @@ def triton_resampler(x: Tensor, terms: Terms) -> Resampler | None:
 
 def triton_styler(conv: Tensor) -> Styler | None:
     """Return Triton's end of a styled convolution where it serves."""
+    if find_spec("triton") is None:
+        return None
     from stylegan3.ops.kernels import styled
 
     return styled.styled if styled.why_not(conv) is None else None

@@ -73,28 +73,13 @@ def library(capability: Capability) -> ctypes.CDLL:
     """
     nvcc = compiler()
     flags = (*FLAGS, "-shared", "-Xcompiler", "-fPIC", *_target(capability))
-    key = digest(SOURCES, *flags, output_of([nvcc, "--version"], Path.cwd()))
+    key = digest([HERE / name for name in SOURCES], *flags, output_of([nvcc, "--version"], Path.cwd()))
     lib = loaded(built("cuda", key, [[nvcc, *flags, "{source}/lrelu.cu", "-o", "library.so"]]))
     lib.filtered_lrelu_cuda.restype = ctypes.c_int32
     lib.filtered_lrelu_cuda.argtypes = [ctypes.POINTER(Task), ctypes.c_int32, ctypes.c_void_p]
     lib.filtered_lrelu_cuda_error.restype = ctypes.c_char_p
     lib.filtered_lrelu_cuda_error.argtypes = [ctypes.c_int32]
     return lib
-
-
-@cache
-def obstacle(capability: Capability) -> str | None:
-    """Return why the library can't be had, tried once; None where it is there."""
-    try:
-        library(capability)
-    except BuildError as error:
-        return str(error)
-    return None
-
-
-def serves(device: torch.device) -> bool:
-    """Return whether the library is there for a device."""
-    return device.type == "cuda" and obstacle(torch.cuda.get_device_capability(device)) is None
 
 
 def compile_check(capability: Capability) -> list[KernelUse]:

@@ -12,7 +12,8 @@ pytest.importorskip("triton")
 from stylegan3.ops.kernels.host import INTERPRETED
 from stylegan3.ops.kernels.resample import resample, why_not
 from stylegan3.ops.plans import Terms, transposed
-from stylegan3.ops.upfirdn import axis_band, constant, separated, sides, upfirdn2d
+from stylegan3.ops.resampling import axis_band, constant, separated, sides
+from stylegan3.ops.upfirdn import upfirdn2d
 
 FLOAT32 = 1e-6  # of the largest value: a few roundings of sums of 16 to 36 products
 

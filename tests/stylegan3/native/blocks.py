@@ -14,10 +14,10 @@ from torch import Tensor
 
 from stylegan3.ops.filtered_lrelu import _FilteredLrelu, filtered_lrelu
 from stylegan3.ops.native.block import CHOSEN, Blocks, Task, Tile
-from stylegan3.ops.native.build import built, digest, loaded, output_of
+from stylegan3.ops.native.build import HERE, built, digest, loaded, output_of
 from stylegan3.ops.native.cuda import SOURCES
 from stylegan3.ops.plans import Plan, plan_for
-from stylegan3.ops.upfirdn import Taps
+from stylegan3.ops.resampling import Taps
 
 HAS_COMPILER = shutil.which("g++") is not None
 FLAGS = ("-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-fPIC", "-shared")
@@ -93,7 +93,7 @@ LAYERS = {
 @cache
 def block_library() -> ctypes.CDLL:
     """Return the library of the blocks on a CPU, built where it must be."""
-    sources = ("lrelu_block.cpp", *SOURCES[1:])
+    sources = [HERE / name for name in ("lrelu_block.cpp", *SOURCES[1:])]
     key = digest(sources, *FLAGS, output_of(["g++", "--version"], Path.cwd()))
     command = ["g++", *FLAGS, "{source}/lrelu_block.cpp", "-o", "library.so"]
     lib = loaded(built("block", key, [command]))

@@ -6,7 +6,7 @@ import torch
 
 from stylegan3.ops.native.cuda import Cuda
 from stylegan3.ops.plans import unpack
-from stylegan3.ops.upfirdn import apply_terms
+from stylegan3.ops.resampling import apply_terms
 from tests.stylegan3.native.blocks import LAYERS, SLOPE, Layer
 
 pytestmark = [

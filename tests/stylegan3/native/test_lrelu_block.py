@@ -7,7 +7,7 @@ import torch
 from stylegan3.ops.engines import TILES
 from stylegan3.ops.native import block, cpu
 from stylegan3.ops.plans import Plan, pack, plan_for, unpack
-from stylegan3.ops.upfirdn import apply_terms, axis_band
+from stylegan3.ops.resampling import apply_terms, axis_band
 from tests.stylegan3.native.blocks import GAIN, HAS_COMPILER, LAYERS, ROOM, SLOPE, Layer, block_engine, some_taps
 
 pytestmark = pytest.mark.skipif(not HAS_COMPILER, reason="needs g++")
