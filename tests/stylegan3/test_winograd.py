@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The CPU's 3x3 convolution with a quarter of the multiplications."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd import gradcheck, gradgradcheck
+
+from stylegan3.ops import convolution, winograd
+from stylegan3.ops.convolution import conv2d
+from stylegan3.ops.engines import choice
+
+CPU = torch.device("cpu")
+pytestmark = pytest.mark.skipif(choice(CPU).kernels is None, reason=f"no kernels: {choice(CPU).reason}")
+
+
+def draw(*shape: int, seed: int = 0, kind: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(kind)
+
+
+SHAPES = [(2, 5, 9, 14), (1, 1, 5, 4), (3, 4, 37, 22), (1, 2, 3, 40), (1, 3, 64, 3)]
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_it_is_a_convolution(shape: tuple[int, int, int, int], padding: int) -> None:
+    x, w = draw(*shape), draw(3, shape[1], 3, 3, seed=1)
+    right = F.conv2d(x, w, padding=padding)
+    assert (winograd.winograd(x, w, padding) - right).abs().max() < 1e-13 * right.abs().max()
+
+
+def test_float32_is_a_few_roundings_from_the_exact_result() -> None:
+    x, w = draw(1, 256, 40, 33, kind=torch.float32), draw(64, 256, 3, 3, seed=1, kind=torch.float32)
+    right = F.conv2d(x.double(), w.double(), padding=1)
+    found = float((winograd.winograd(x, w, 1) - right).abs().max() / right.abs().max())
+    print(f"float32 error {found:.1e} of the largest value, allowed 1e-5")
+    assert found < 1e-5
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2])
+def test_gradients_are_right_to_second_order(padding: int) -> None:
+    given = (draw(2, 2, 5, 6).requires_grad_(), draw(3, 2, 3, 3, seed=1).requires_grad_())
+    assert gradcheck(lambda x, w: winograd.winograd(x, w, padding), given)
+    assert gradgradcheck(lambda x, w: winograd.winograd(x, w, padding), given)
+
+
+def test_groups_of_tiles_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, w = draw(3, 4, 21, 18).requires_grad_(), draw(5, 4, 3, 3, seed=1).requires_grad_()
+    whole = torch.autograd.grad(winograd.winograd(x, w, 1).square().sum(), (x, w))
+    monkeypatch.setattr(winograd, "CACHE", 1)
+    pieces = torch.autograd.grad(winograd.winograd(x, w, 1).square().sum(), (x, w))
+    for a, b in zip(whole, pieces, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_no_pictures_give_none() -> None:
+    assert winograd.winograd(draw(0, 2, 8, 8), draw(3, 2, 3, 3), 1).shape == (0, 3, 8, 8)
+
+
+def test_any_layout_gives_the_same() -> None:
+    x, w = draw(2, 3, 12, 9), draw(4, 3, 3, 3, seed=1)
+    right = winograd.winograd(x, w, 1)
+    for other in (x.contiguous(memory_format=torch.channels_last), x.transpose(2, 3).contiguous().transpose(2, 3)):
+        assert torch.equal(winograd.winograd(other, w, 1), right)
+
+
+@pytest.mark.parametrize(("impl", "called"), [("auto", True), ("fused", True), ("plain", False), ("reference", False)])
+def test_large_convolutions_go_this_way_and_are_the_same(
+    impl: str, called: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    kept = winograd.winograd
+    monkeypatch.setattr(convolution, "winograd", lambda *given: calls.append(1) or kept(*given))
+    x, w, bias = draw(2, 16, 40, 40), draw(16, 16, 3, 3, seed=1), draw(16, seed=2)
+    x, w, bias = (t.float() for t in (x, w, bias))
+    y = conv2d(x, w, bias, padding=1, impl=impl)  # type: ignore[arg-type]
+    right = F.conv2d(x, w, bias, padding=1)
+    assert bool(calls) == called
+    assert (y - right).abs().max() < 1e-5 * right.abs().max()
+
+
+def test_what_it_doesnt_take_goes_the_usual_way() -> None:
+    for x, w, padding in (
+        (draw(1, 16, 64, 64), draw(16, 16, 3, 3), 1),  # float64
+        (draw(1, 16, 64, 64, kind=torch.float32), draw(16, 16, 1, 1, kind=torch.float32), 0),
+        (draw(1, 4, 64, 64, kind=torch.float32), draw(16, 4, 3, 3, kind=torch.float32), 1),  # few channels
+        (draw(1, 16, 8, 8, kind=torch.float32), draw(16, 16, 3, 3, kind=torch.float32), 1),  # few tiles
+    ):
+        assert not convolution.worth_it(x, w, padding)
+        assert torch.equal(conv2d(x, w, padding=padding), F.conv2d(x, w, padding=padding))
