@@ -53,9 +53,9 @@ def ways_of(case: Case, spare: list[engines.Engine]) -> dict[str, Way]:
     ways: dict[str, Way] = {}
     for impl in ("reference", "plain", "auto"):
         ways[impl] = lambda *given, impl=impl: case.run(impl, *given)
-    plan = case.plan
-    for engine in spare if plan is not None else []:
-        ways[engine.name] = lambda x, b, engine=engine: run_by(engine, x, b, plan)
+    if (plan := case.plan) is not None:
+        for engine in spare:
+            ways[engine.name] = lambda x, b, engine=engine, plan=plan: run_by(engine, x, b, plan)
     return ways
 
 

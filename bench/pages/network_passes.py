@@ -17,6 +17,7 @@ from stylegan3.networks import (
     build_generator,
     compute_with,
 )
+from stylegan3.ops import engines
 from stylegan3.ops.timing import medians
 
 CHANNELS = 4
@@ -96,6 +97,7 @@ def timed(wanted: Wanted) -> list[dict[str, Any]]:
     about = {"network": wanted.network, "size": wanted.size, "batch": wanted.batch}
     rows = {(kind, way): {**about, "kind": kind, "way": way} for kind, way in wanted.ways}
     device = torch.device(wanted.device)
+    engines.choice(device)  # kernels are built and tested now
     for figure in FIGURES:
         calls = {key: passed(network, given, *key, figure) for key in rows}
         peaks = allocated(calls) if device.type == "cuda" else dict.fromkeys(calls)

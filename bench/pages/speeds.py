@@ -22,8 +22,8 @@ Written by `python bench/ops.py --page` and `python bench/networks.py --page`; n
 the other, every second sample dropped afterwards; one kernel a picture, in groups of one convolution. Ratios are
 against the yardstick in the same process, on the same numbers; where it was run in float32 and in a row's own
 precision, against the faster of the two. Medians of several rounds in turns, after warming up; what takes more than ten
-seconds is run once. `auto` is what runs unless `--ops` says otherwise, `plain` is PyTorch without kernels. A forward
-pass keeps nothing for a gradient."""
+seconds on a CPU is run once. `auto` is what runs unless `--ops` says otherwise, `plain` is PyTorch without kernels. A
+forward pass keeps nothing for a gradient."""
 
 
 def folder(page: Path) -> Path:

@@ -194,8 +194,8 @@ def test_the_yardstick_of_one_axis_is_the_filter_of_both() -> None:
     x, b = torch.randn(1, 2, 9, 8, dtype=torch.float64), torch.randn(2, dtype=torch.float64)
     line = torch.tensor(cases.LINE, dtype=torch.float64)
     sheet = torch.outer(line, line)
-    found = [
+    one, both = (
         filtered_lrelu(x, f, f, b, up=2, down=2, padding=(9, 8, 9, 8), clamp=0.5, impl="reference")
         for f in (line, sheet)
-    ]
-    assert torch.allclose(*found, rtol=0, atol=1e-12)
+    )
+    assert torch.allclose(one, both, rtol=0, atol=1e-12)
