@@ -1,86 +1,159 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time the operations: the fast path against the plain definition, on the CPU. Prints a page in Markdown.
+"""Time every operation in every way that serves here, against its definition in the same process.
 
-python bench/ops.py                # under a minute; OMP_NUM_THREADS sets the threads
+    python bench/ops.py                              a few minutes on a CPU; OMP_NUM_THREADS sets the threads
+    python bench/ops.py --device cuda --size 512 --batch 8,32
+    python bench/ops.py --page                       the figures also go to docs/bench.md
+
+On a GPU the cases are the layers of a size x size network; on a CPU fixed ones, unless --size asks for layers there.
 """
 
-import time
-from collections.abc import Callable
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from stylegan3.ops.filtered_lrelu import filtered_lrelu
-from stylegan3.ops.filters import lowpass, radial_lowpass
-from stylegan3.ops.interfaces import Impl
-from stylegan3.ops.modulation import modulated_conv2d
-from stylegan3.ops.upfirdn import upfirdn2d
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from bench.pages.cases import Case, layer_cases, small_cases
+from bench.pages.machine import facts
+from bench.pages.operation_tables import operation_lines
+from bench.pages.speeds import keep
+from stylegan3.errors import NetworkError
+from stylegan3.ops import engines
+from stylegan3.ops.filtered_lrelu import run_by
+from stylegan3.ops.interfaces import Engine
+from stylegan3.ops.timing import medians
 
-LINE = tuple(lowpass(12, 16.0, 10.0, 168).tolist())
-DISC = tuple(tuple(row) for row in radial_lowpass(12, 16.0, 10.0, 168).tolist())
-FIR = (0.125, 0.375, 0.375, 0.125)
-Operation = Callable[[Tensor, Impl], Tensor]
-
-
-def layer(x: Tensor, impl: Impl) -> Tensor:
-    """Run the filtered leaky relu of a StyleGAN3-T layer."""
-    return filtered_lrelu(x, LINE, LINE, up=2, down=2, padding=(9, 8, 9, 8), clamp=256, impl=impl)
-
-
-def radial(x: Tensor, impl: Impl) -> Tensor:
-    """Run the filtered leaky relu of a StyleGAN3-R layer."""
-    return filtered_lrelu(x, LINE, DISC, up=2, down=2, padding=(9, 8, 9, 8), clamp=256, impl=impl)
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "bench.md"
+KINDS = {"cpu": (torch.float32, torch.bfloat16), "cuda": (torch.float32, torch.float16, torch.bfloat16)}
+FULL = "out of memory"
+Way = Callable[..., Tensor]
+Calls = dict[str, Callable[[], object]]
 
 
-def halve(x: Tensor, impl: Impl) -> Tensor:
-    """Run the discriminator's downsampling."""
-    return upfirdn2d(x, FIR, down=2, padding=1, impl=impl)
+def spare_engines(device: torch.device) -> list[Engine]:
+    """Return the engines that would serve here but weren't chosen."""
+    chosen, found = engines.choice(device).kernels, []
+    for name, _ in engines.MAKERS.get(device.type, []):
+        try:
+            engine = engines.tested(name, device).kernels.engine
+        except (NetworkError, ImportError, RuntimeError):
+            continue  # the doctor says why
+        if chosen is not None and engine.name != chosen.engine.name:
+            found.append(engine)
+    return found
 
 
-def modulated(x: Tensor, impl: Impl) -> Tensor:
-    """Run a modulated convolution."""
-    rng = torch.Generator().manual_seed(1)
-    weight = torch.randn(x.shape[1], x.shape[1], 3, 3, generator=rng)
-    return modulated_conv2d(x, weight, torch.randn(x.shape[:2], generator=rng), padding=1, impl=impl)
+def ways_of(case: Case, spare: list[Engine]) -> dict[str, Way]:
+    """Return the ways to compute a case, the yardstick first."""
+    ways: dict[str, Way] = {}
+    for impl in ("reference", "plain", "auto"):
+        ways[impl] = lambda *given, impl=impl: case.run(impl, *given)
+    if (plan := case.plan) is not None:
+        for engine in spare:
+            ways[engine.name] = lambda x, b, engine=engine, plan=plan: run_by(engine, x, b, plan)
+    return ways
 
 
-CASES: list[tuple[str, Operation, tuple[int, int, int, int]]] = [
-    ("filtered_lrelu, T", layer, (4, 128, 86, 86)),
-    ("filtered_lrelu, T", layer, (1, 64, 534, 534)),
-    ("filtered_lrelu, R", radial, (4, 128, 86, 86)),
-    ("upfirdn2d, D", halve, (16, 64, 64, 64)),
-    ("modulated_conv2d", modulated, (16, 64, 64, 64)),
-]
+def forward(run: Way, given: list[Tensor], g: Tensor) -> Callable[[], object]:
+    """Return the call of a forward pass that keeps nothing."""
+
+    def call() -> object:
+        with torch.no_grad():
+            return run(*given)
+
+    return call
 
 
-def best(run: Callable[[], object], times: int) -> float:
-    """Return the least of some runs in milliseconds, after one for warming up."""
-    run()
-    found = []
-    for _ in range(times):
-        start = time.perf_counter()
-        run()
-        found.append(time.perf_counter() - start)
-    return 1000 * min(found)
+def both(run: Way, given: list[Tensor], g: Tensor) -> Callable[[], object]:
+    """Return the call of a forward pass and of the gradients for all inputs, g being the result's."""
+
+    def call() -> object:
+        y = run(*given)
+        return torch.autograd.grad(y, given, g.to(y.dtype))
+
+    return call
 
 
-def measure(operation: Operation, shape: tuple[int, int, int, int]) -> tuple[float, float, float]:
-    """Return milliseconds: the definition forward, the fast path forward, the fast path with its gradient."""
-    x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        plain, fast = best(lambda: operation(x, "reference"), 1), best(lambda: operation(x, "plain"), 3)
-    x.requires_grad_()
-    return plain, fast, best(lambda: torch.autograd.grad(operation(x, "plain").sum(), x), 3)
+def fitting(calls: Calls, device: torch.device) -> Calls:
+    """Return the calls that fit the card's memory."""
+    if device.type != "cuda":
+        return calls
+    found: Calls = {}
+    for name, call in calls.items():
+        try:
+            call()
+            found[name] = call
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+    return found
 
 
-def main() -> None:
-    """Print the table."""
-    print(f"# Operations on the CPU, {torch.get_num_threads()} threads, torch {torch.__version__}, milliseconds\n")
-    print("| operation | input | definition | fast | ratio | fast, with gradient |")
-    print("|---|---|---|---|---|---|")
-    for name, operation, shape in CASES:
-        plain, fast, both = measure(operation, shape)
-        print(f"| {name} | {'x'.join(map(str, shape))} | {plain:.0f} | {fast:.0f} | {plain / fast:.1f} | {both:.0f} |")
+def times(
+    case: Case, ways: dict[str, Way], kind: torch.dtype, device: torch.device, rounds: int
+) -> dict[str, dict[str, float]]:  # fmt: skip
+    """Return the milliseconds of a forward pass and of both, in each way that fits."""
+    given = [tensor.requires_grad_() for tensor in case.drawn(kind, device)]
+    g = torch.ones(case.result, dtype=kind, device=device)
+    found: dict[str, dict[str, float]] = {name: {} for name in ways}
+    for make in (forward, both):
+        calls = fitting({name: make(run, given, g) for name, run in ways.items()}, device)
+        for name, seconds in medians(calls, device, rounds).items():
+            found[name][f"{make.__name__}_ms"] = 1000 * seconds
+    return found
+
+
+def measured(case: Case, spare: list[Engine], device: torch.device, rounds: int) -> Iterator[dict[str, Any]]:
+    """Measure a case; yield a row for each way and precision."""
+    ways = ways_of(case, spare)
+    for kind in KINDS[device.type]:
+        try:
+            found = times(case, ways, kind, device, rounds)
+        except torch.OutOfMemoryError:  # its inputs alone
+            found = {}
+        for name in ways:
+            row = {"operation": case.operation, "shape": case.shape, "kind": str(kind)[6:], "way": name}
+            figures = found.get(name)
+            yield {**row, **case.needs(kind), **figures} if figures else {**row, "trouble": FULL}
+
+
+def chosen_cases(given: argparse.Namespace) -> list[Case]:
+    """Return the cases that the options ask for."""
+    cases: list[Case] = []
+    if given.device.startswith("cuda") or given.size:
+        for batch in map(int, (given.batch or "8").split(",")):
+            cases += layer_cases(given.size or 512, batch)
+    else:
+        cases = list(small_cases())
+    return [case for case in cases if re.search(given.cases, case.operation)]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--size", type=int, help="layers of networks of this size; 512 on a GPU")
+    parser.add_argument("--batch", help="pictures, several sizes with commas between; 8")
+    parser.add_argument("--cases", default="", help="part of the names of operations; a regular expression")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--page", nargs="?", type=Path, const=PAGE, help="write the figures to this page as well")
+    given = parser.parse_args(arguments)
+    device = torch.device(given.device)
+    torch.backends.cudnn.allow_tf32 = False
+    rows: list[dict[str, Any]] = []
+    spare = spare_engines(device)
+    for case in chosen_cases(given):
+        print(f"{case.operation} {case.shape}", file=sys.stderr, flush=True)
+        rows += measured(case, spare, device, given.rounds)
+    found = {"machine": facts(device), "rows": rows}
+    print("\n".join(operation_lines(found)))
+    if given.page:
+        keep(given.page, "ops", device.type, found)
 
 
 if __name__ == "__main__":

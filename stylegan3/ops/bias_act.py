@@ -71,7 +71,7 @@ def bias_act(
         scaled = x if b is None and gain == 1 else x * gain if b is None else _affine(x, b.reshape(shape), gain)
         y = function(scaled, alpha)
     else:
-        y = function(x if b is None else x + b.reshape(shape), alpha)
+        y = function(x if b is None else x + b.reshape(shape).to(x.dtype), alpha)
         y = y if gain == 1 else y * gain
     return y if clamp is None else y.clamp(-clamp, clamp)
 

@@ -93,6 +93,11 @@ def filtered_lrelu(
         raise NetworkError(f"gain {gain}: must be above 0")
     size = (x.shape[2], x.shape[3])
     plan = plan_for(constant(fu), constant(fd), up, down, sides(padding), size, (gain, slope, clamp), flip_filter)
+    return run_by(engine_for(x, plan, impl), x, b, plan)
+
+
+def run_by(engine: Engine, x: Tensor, b: Tensor | None, plan: Plan) -> Tensor:
+    """Run a plan by one engine, whichever was chosen; differentiable to any order."""
     keep = torch.is_grad_enabled() and (x.requires_grad or (b is not None and b.requires_grad))
     apply: Callable[..., Tensor] = _FilteredLrelu.apply
-    return apply(x, b, plan, engine_for(x, plan, impl), keep)
+    return apply(x, b, plan, engine, keep)

@@ -56,9 +56,12 @@ def modulated_conv2d(
 def _one_kernel_each(
     x: Tensor, weight: Tensor, styles: Tensor, padding: int, demodulate: bool, gain: Tensor | float
 ) -> Tensor:
-    """Follow the paper: build N kernels, then convolve picture by picture."""
+    """Follow the paper: build N kernels, then convolve with them as N groups of one convolution."""
+    n, o = len(x), len(weight)
+    if n == 0:
+        return F.conv2d(x, weight.to(x.dtype), padding=padding)
     kernels = weight[None] * styles[:, None, :, None, None]
     if demodulate:
         kernels = kernels * torch.rsqrt(kernels.square().sum(dim=(2, 3, 4), keepdim=True) + EPSILON)
-    pairs = zip(x.split(1), kernels * gain, strict=True)
-    return torch.cat([F.conv2d(picture, kernel, padding=padding) for picture, kernel in pairs])
+    y = F.conv2d(x.flatten(0, 1)[None], (kernels * gain).flatten(0, 1).to(x.dtype), padding=padding, groups=n)
+    return y.view(n, o, *y.shape[2:])
