@@ -17,10 +17,11 @@ from torch import Tensor
 from stylegan3.ops.bias_act import bias_act
 from stylegan3.ops.convolution import conv2d
 from stylegan3.ops.filtered_lrelu import filtered_lrelu
+from stylegan3.ops.interfaces import Impl
 from stylegan3.ops.modulation import modulated_conv2d
 from stylegan3.ops.plans import Plan
 from stylegan3.ops.selftest import CASES, Case, draw
-from stylegan3.ops.upfirdn import Impl, upfirdn2d
+from stylegan3.ops.upfirdn import upfirdn2d
 
 Run = Callable[..., Tensor]
 FIR = (0.125, 0.375, 0.375, 0.125)

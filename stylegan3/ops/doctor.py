@@ -77,19 +77,22 @@ def report(tested: list[torch.device]) -> Iterator[tuple[str, bool]]:
 
 def chosen(device: torch.device) -> str:
     """Return in a line what serves a device."""
-    found = engines.choice(device)
-    return (
-        engines.told(device, "auto") if found.kernels is not None else "plain PyTorch, as no kernels serve (see above)"
-    )
+    if engines.choice(device).kernels is None:
+        return "plain PyTorch, as no kernels serve (see above)"
+    return engines.told(device, "auto")
 
 
 def main() -> int:
     """Print the report; return the exit code."""
-    logging.getLogger(engines.__name__).setLevel(logging.ERROR)  # what it would warn of stands in the table
-    wrong = False
-    for text, bad in report(devices()):
-        print(text, flush=True)
-        wrong = wrong or bad
+    log, wrong = logging.getLogger(engines.__name__), False
+    before = log.level
+    log.setLevel(logging.ERROR)  # what it would warn of stands in the table
+    try:
+        for text, bad in report(devices()):
+            print(text, flush=True)
+            wrong = wrong or bad
+    finally:
+        log.setLevel(before)
     return int(wrong)
 
 

@@ -87,8 +87,8 @@ def choice(device: torch.device) -> Choice:
     for name, _ in MAKERS.get(device.type, []):
         try:
             good[name] = tested(name, device)
-        except (NetworkError, ImportError, RuntimeError) as error:
-            errors.append(f"{name}: {error}")
+        except Exception as error:  # compilers, drivers and loaders raise what they like: it is told
+            errors.append(f"{name}: {error or type(error).__name__}")
     if good:
         first, *others = sorted(good, key=lambda name: good[name].milliseconds)
         than = "".join(f", {good[name].milliseconds / good[first].milliseconds:.1f}x {name}'s speed" for name in others)

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The doctor judges every engine, whichever is chosen: right, wrong, or not to be had, with the reason in its words."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 from torch import Tensor
 
 from stylegan3.ops import agreement, doctor, engines, selftest, timing, verdicts
+from stylegan3.ops.interfaces import Kernels
 from stylegan3.ops.native.build import BuildError
 from stylegan3.ops.plans import Plan
+from stylegan3.ops.resampling import resampled
 from stylegan3.ops.tiles import Tiles
 
 CPU = torch.device("cpu")
@@ -42,11 +44,16 @@ class Breaking(Tiles):
         return super().forward(x, b, plan, keep)
 
 
-def no_compiler() -> Tiles:
+def no_compiler() -> Kernels:
     raise BuildError("g++ -O3:\nlrelu.cpp:12: error: expected ';'")
 
 
-MAKERS = [("none", no_compiler), ("wrong", Wrong), ("choosy", Choosy), ("breaking", Breaking)]
+def kernels(engine: type[Tiles]) -> Callable[[], Kernels]:
+    return lambda: Kernels(engine(), lambda x, terms: resampled)
+
+
+ENGINES: list[tuple[str, type[Tiles]]] = [("wrong", Wrong), ("choosy", Choosy), ("breaking", Breaking)]
+MAKERS = [("none", no_compiler), *((name, kernels(engine)) for name, engine in ENGINES)]
 
 
 @pytest.fixture(scope="module")
