@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Time every operation in every way that serves here, against its definition in the same process.
 
-    python bench/ops.py                              a few minutes on a CPU; OMP_NUM_THREADS sets the threads
+    python bench/ops.py                              some ten minutes on a CPU; OMP_NUM_THREADS sets the threads
     python bench/ops.py --device cuda --size 512 --batch 8,32
     python bench/ops.py --page                       the figures also go to docs/bench.md
 

@@ -47,7 +47,8 @@ def medians(calls: Mapping[str, Call], device: torch.device, rounds: int = 5) ->
         if first > LONG and device.type != "cuda":
             found[name] = [first]
         else:
-            times[name] = min(MOST, max(1, round(SPAN / max(seconds(call, device), 1e-6))))
+            again = first if first > SPAN and device.type != "cuda" else seconds(call, device)
+            times[name] = min(MOST, max(1, round(SPAN / max(again, 1e-6))))
     for _ in range(rounds):
         for name, repeated in times.items():
             found.setdefault(name, []).append(seconds(calls[name], device, repeated))
