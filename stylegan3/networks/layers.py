@@ -83,12 +83,11 @@ class Conv(Operated):
             nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = (self.weight * self.scale).to(x.dtype)
-        bias = None if self.bias is None else (self.bias * self.gain).to(x.dtype)
+        weight, bias = self.weight * self.scale, None if self.bias is None else self.bias * self.gain
         if self.stride == 1:
             y = conv2d(x, weight, bias, padding=self.padding, impl=self.impl)
         else:
-            y = F.conv2d(x, weight, bias, stride=self.stride)
+            y = F.conv2d(x, weight.to(x.dtype), None if bias is None else bias.to(x.dtype), stride=self.stride)
         if not self.act:
             return y
         y = F.leaky_relu(y, SLOPE)

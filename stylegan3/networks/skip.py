@@ -57,7 +57,7 @@ class StyledConv(Operated):
         if self.reduced:  # numbers near 1 keep float16 in range; demodulation takes either scale out again
             styles = styles / styles.abs().amax(dim=1, keepdim=True)
             weight = weight / weight[0].numel() ** 0.5
-        y = self._convolved(inside(x * styles[:, :, None, None], self.inner), inside(weight, self.inner))
+        y = self._convolved(inside(x * styles[:, :, None, None], self.inner), weight)
         level = None if noise is None else noise * self.strength
         clamp = CLAMP if self.reduced else None
         return styled(y, demodulation(weight, styles), level, self.bias, clamp=clamp, impl=self.impl)
@@ -65,7 +65,7 @@ class StyledConv(Operated):
     def _convolved(self, x: Tensor, weight: Tensor) -> Tensor:
         if not self.up:
             return conv2d(x, weight, padding=1, impl=self.impl)
-        y = F.conv_transpose2d(laid_out(x), weight.transpose(0, 1), stride=2)
+        y = F.conv_transpose2d(laid_out(x), weight.to(x.dtype).transpose(0, 1), stride=2)
         return upfirdn2d(y, FIR, padding=1, gain=4.0, impl=self.impl)
 
 

@@ -13,22 +13,24 @@ from stylegan3.ops.winograd import winograd
 
 TILES = 150  # a batch of fewer 4x4 tiles is done sooner directly, as are fewer channels
 CHANNELS = 16
+KINDS = (torch.float32, torch.bfloat16)
 
 
 def worth_it(x: Tensor, w: Tensor, padding: int) -> bool:
     """Return whether a convolution is one that Winograd's way takes and does sooner."""
-    if x.device.type != "cpu" or not x.dtype == w.dtype == torch.float32 or w.shape[2:] != (3, 3) or padding > 2:
+    served = x.device.type == "cpu" and x.dtype in KINDS and w.dtype == torch.float32
+    if not served or w.shape[2:] != (3, 3) or padding > 2:
         return False
     rows, columns = (-(-(n + 2 * padding - 2) // 4) for n in x.shape[2:])
     return min(w.shape[:2]) >= CHANNELS and len(x) * rows * columns >= TILES
 
 
 def conv2d(x: Tensor, w: Tensor, bias: Tensor | None = None, *, padding: int = 0, impl: Impl = "auto") -> Tensor:
-    """Convolve; differentiable to any order.
+    """Convolve; differentiable to any order. Kernels may be float32 where pictures have less precision.
 
     Shape: x [N, C, H, W], w [O, C, k, k], bias [O] -> [N, O, H + 2 padding - k + 1, W + 2 padding - k + 1].
     """
     if not worth_it(x, w, padding) or kernels_for(x, impl) is None:
-        return F.conv2d(x, w, bias, padding=padding)
+        return F.conv2d(x, w.to(x.dtype), None if bias is None else bias.to(x.dtype), padding=padding)
     y = winograd(x, w, padding)
-    return y if bias is None else y + bias[:, None, None]
+    return y if bias is None else y + bias.to(y.dtype)[:, None, None]

@@ -47,7 +47,7 @@ def modulated_conv2d(
     if impl == "reference":
         return _one_kernel_each(x, weight, styles, padding, demodulate, gain)
     scaled = x * styles[:, :, None, None].to(x.dtype)
-    y = conv2d(scaled, weight.to(x.dtype), padding=padding, impl=impl)
+    y = conv2d(scaled, weight, padding=padding, impl=impl)
     if demodulate:
         return y * (demodulation(weight, styles) * gain)[:, :, None, None].to(y.dtype)
     return y * gain

@@ -44,11 +44,9 @@ def kernel_transform(kind: torch.dtype) -> Tensor:
     return torch.einsum("ai,bj->abij", g, g).reshape(36, 9).to(kind)
 
 
-def _transform(name: str, x: Tensor, out: Tensor, sizes: tuple[int, ...]) -> None:
-    function = getattr(cpu.library(), f"winograd_{name}")
-    function(
-        (ctypes.c_int64 * len(sizes))(*sizes), cpu.KINDS[x.dtype], x.data_ptr(), out.data_ptr(), torch.get_num_threads()
-    )
+def _transform(name: str, source: Tensor, target: Tensor, pictures: torch.dtype, sizes: tuple[int, ...]) -> None:
+    function, grid = getattr(cpu.library(), f"winograd_{name}"), (ctypes.c_int64 * len(sizes))(*sizes)
+    function(grid, cpu.KINDS[pictures], source.data_ptr(), target.data_ptr(), torch.get_num_threads())
 
 
 class _Tiling:
@@ -70,8 +68,9 @@ class _Tiling:
         return buffer[: 36 * channels * count].view(36, channels, count)
 
     def buffer(self, channels: int, like: Tensor) -> Tensor:
-        """Return memory for a group's tiles."""
-        return like.new_empty(36 * channels * self.columns * min(self.step, self.shape[0] * self.rows))
+        """Return memory for a group's tiles: float32 where the pictures have less precision."""
+        kind = torch.promote_types(like.dtype, torch.float32)
+        return like.new_empty(36 * channels * self.columns * min(self.step, self.shape[0] * self.rows), dtype=kind)
 
     def sizes(self, picture: Tensor, pad: int, group: tuple[int, int]) -> tuple[int, ...]:
         """Return winograd.cpp's Grid."""
@@ -81,30 +80,31 @@ class _Tiling:
 def _correlate(x: Tensor, w: Tensor, padding: int) -> Tensor:
     """Return the convolution of pictures [N, C, H, W] with kernels [O, C, 3, 3]."""
     x, (o, c) = x.contiguous(), w.shape[:2]
+    w = w.to(torch.promote_types(x.dtype, torch.float32))
     y = x.new_empty(len(x), o, x.shape[2] + 2 * padding - 2, x.shape[3] + 2 * padding - 2)
     tiling = _Tiling(y.shape, c + o)
     kernels = (kernel_transform(w.dtype) @ w.reshape(o * c, 9).t()).view(36, o, c)
     spread, products = tiling.buffer(c, x), tiling.buffer(o, x)
     for group in tiling.groups():
         v, m = tiling.tiles(group, c, spread), tiling.tiles(group, o, products)
-        _transform("spread", x, v, tiling.sizes(x, padding, group))
+        _transform("spread", x, v, x.dtype, tiling.sizes(x, padding, group))
         torch.bmm(kernels, v, out=m)
-        _transform("gather", m, y, tiling.sizes(y, 0, group))
+        _transform("gather", m, y, x.dtype, tiling.sizes(y, 0, group))
     return y
 
 
 def _kernel_gradient(g: Tensor, x: Tensor, padding: int) -> Tensor:
     """Return the gradient [O, C, 3, 3] of the kernels for that of the results, g [N, O, H', W']."""
-    g, x, o, c = g.contiguous(), x.contiguous(), g.shape[1], x.shape[1]
+    g, x, o, c = g.to(x.dtype).contiguous(), x.contiguous(), g.shape[1], x.shape[1]
     tiling = _Tiling(g.shape, c + o)
-    total = g.new_zeros(36, o, c)
+    total = torch.zeros(36, o, c, dtype=torch.promote_types(x.dtype, torch.float32))
     spread, raised = tiling.buffer(c, x), tiling.buffer(o, x)
     for group in tiling.groups():
         v, m = tiling.tiles(group, c, spread), tiling.tiles(group, o, raised)
-        _transform("spread", x, v, tiling.sizes(x, padding, group))
-        _transform("raise", g, m, tiling.sizes(g, 0, group))
+        _transform("spread", x, v, x.dtype, tiling.sizes(x, padding, group))
+        _transform("raise", g, m, x.dtype, tiling.sizes(g, 0, group))
         total.baddbmm_(m, v.transpose(1, 2))
-    return (kernel_transform(g.dtype).t() @ total.view(36, o * c)).t().reshape(o, c, 3, 3)
+    return (kernel_transform(total.dtype).t() @ total.view(36, o * c)).t().reshape(o, c, 3, 3)
 
 
 def _turned(w: Tensor) -> Tensor:
@@ -149,6 +149,8 @@ class _KernelGradient(torch.autograd.Function):
 
 def winograd(x: Tensor, w: Tensor, padding: int) -> Tensor:
     """Convolve in Winograd's way, on the CPU, padding 0 to 2; differentiable to any order.
+
+    Pictures may be bfloat16 in memory: what lies between is float32 in any case.
 
     Shape: x [N, C, H, W], w [O, C, 3, 3] -> [N, O, H + 2 padding - 2, W + 2 padding - 2].
     """

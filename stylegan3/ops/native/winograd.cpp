@@ -65,20 +65,20 @@ struct Grid {
 };
 
 // One row of a picture, `pad` zeros before it, split into phases: to[p line + t] = from[4 t + p - pad].
-template <class T>
-void split_row(const T* from, int64_t width, int64_t pad, T* to, int64_t line) {
+template <class T, class X>
+void split_row(const X* from, int64_t width, int64_t pad, T* to, int64_t line) {
     for (int64_t p = 0; p < 4; ++p, to += line) {
         const int64_t low = std::min((pad - p + 3) / 4, line);
         const int64_t high = std::clamp((width + pad - p + 3) / 4, low, line);
         std::fill(to, to + low, T(0));
-        for (int64_t t = low; t < high; ++t) to[t] = from[4 * t + p - pad];
+        for (int64_t t = low; t < high; ++t) to[t] = T(from[4 * t + p - pad]);
         std::fill(to + high, to + line, T(0));
     }
 }
 
 // x [N, C, H, W] -> tiles [36][C][last - first][columns]
-template <class Transform, class T>
-void to_tiles(const Grid& g, const T* x, T* tiles, int threads) {
+template <class Transform, class T, class X>
+void to_tiles(const Grid& g, const X* x, T* tiles, int threads) {
     constexpr int inputs = Transform::inputs;
     const int64_t n = g.columns, line = n + 1, wide = 4 * line;
     const int64_t count = g.last - g.first, step = g.channels * count * n;
@@ -89,7 +89,7 @@ void to_tiles(const Grid& g, const T* x, T* tiles, int threads) {
 #pragma omp for schedule(static)
         for (int64_t task = 0; task < g.channels * count; ++task) {
             const int64_t c = task / count, row = g.first + task % count;
-            const T* plane = x + (row / g.rows * g.channels + c) * g.height * g.width;
+            const X* plane = x + (row / g.rows * g.channels + c) * g.height * g.width;
             for (int j = 0; j < inputs; ++j) {
                 const int64_t i = row % g.rows * 4 + j - g.pad;
                 if (i >= 0 && i < g.height) split_row(plane + i * g.width, g.width, g.pad, from + j * wide, line);
@@ -112,8 +112,8 @@ void to_tiles(const Grid& g, const T* x, T* tiles, int threads) {
 }
 
 // tiles [36][C][last - first][columns] -> y [N, C, H, W]
-template <class T>
-void from_tiles(const Grid& g, const T* tiles, T* y, int threads) {
+template <class T, class X>
+void from_tiles(const Grid& g, const T* tiles, X* y, int threads) {
     const int64_t n = g.columns, wide = 4 * n, count = g.last - g.first, step = g.channels * count * n;
 #pragma omp parallel num_threads(threads)
     {
@@ -135,7 +135,7 @@ void from_tiles(const Grid& g, const T* tiles, T* y, int threads) {
                 Gather::apply<T>([=](int i) { return from[i * wide + t]; },
                               [=](int a, T v) { to[a * wide + t] = v; });
             const int64_t top = row % g.rows * 4;
-            T* picture = y + (row / g.rows * g.channels + c) * g.height * g.width;
+            X* picture = y + (row / g.rows * g.channels + c) * g.height * g.width;
             for (int64_t a = 0; a < std::min<int64_t>(4, g.height - top); ++a)
                 for (int64_t k = 0; k < 4; ++k)
                     for (int64_t t = 0; t < (g.width - k + 3) / 4; ++t)
@@ -144,32 +144,33 @@ void from_tiles(const Grid& g, const T* tiles, T* y, int threads) {
     }
 }
 
-// Calls go(float) or go(double), as the numbers in memory are.
+// Calls go with the kinds of number of the tiles and of the pictures in memory.
 template <class Go>
 void by_kind(int32_t kind, Go go) {
-    if (kind == FLOAT64) go(double());
-    else go(float());
+    if (kind == FLOAT64) go(double(), double());
+    else if (kind == BFLOAT16) go(float(), BFloat16());
+    else go(float(), float());
 }
 
 }  // namespace
 
 extern "C" void winograd_spread(const Grid* grid, int32_t kind, const void* x, void* tiles, int32_t threads) {
-    by_kind(kind, [=](auto number) {
-        using T = decltype(number);
-        to_tiles<Spread>(*grid, static_cast<const T*>(x), static_cast<T*>(tiles), threads);
+    by_kind(kind, [=](auto tile, auto number) {
+        using T = decltype(tile);
+        to_tiles<Spread>(*grid, static_cast<const decltype(number)*>(x), static_cast<T*>(tiles), threads);
     });
 }
 
 extern "C" void winograd_raise(const Grid* grid, int32_t kind, const void* x, void* tiles, int32_t threads) {
-    by_kind(kind, [=](auto number) {
-        using T = decltype(number);
-        to_tiles<Raise>(*grid, static_cast<const T*>(x), static_cast<T*>(tiles), threads);
+    by_kind(kind, [=](auto tile, auto number) {
+        using T = decltype(tile);
+        to_tiles<Raise>(*grid, static_cast<const decltype(number)*>(x), static_cast<T*>(tiles), threads);
     });
 }
 
 extern "C" void winograd_gather(const Grid* grid, int32_t kind, const void* tiles, void* y, int32_t threads) {
-    by_kind(kind, [=](auto number) {
-        using T = decltype(number);
-        from_tiles(*grid, static_cast<const T*>(tiles), static_cast<T*>(y), threads);
+    by_kind(kind, [=](auto tile, auto number) {
+        using T = decltype(tile);
+        from_tiles(*grid, static_cast<const T*>(tiles), static_cast<decltype(number)*>(y), threads);
     });
 }
