@@ -72,7 +72,7 @@ def test_large_convolutions_go_this_way_and_are_the_same(
     calls = []
     kept = winograd.winograd
     monkeypatch.setattr(convolution, "winograd", lambda *given: calls.append(1) or kept(*given))
-    x, w, bias = draw(2, 16, 40, 40), draw(16, 16, 3, 3, seed=1), draw(16, seed=2)
+    x, w, bias = draw(5, 48, 40, 40), draw(48, 48, 3, 3, seed=1), draw(48, seed=2)
     x, w, bias = (t.float() for t in (x, w, bias))
     y = conv2d(x, w, bias, padding=1, impl=impl)  # type: ignore[arg-type]
     right = F.conv2d(x, w, bias, padding=1)
@@ -82,10 +82,10 @@ def test_large_convolutions_go_this_way_and_are_the_same(
 
 def test_what_it_doesnt_take_goes_the_usual_way() -> None:
     for x, w, padding in (
-        (draw(1, 16, 64, 64), draw(16, 16, 3, 3), 1),  # float64
-        (draw(1, 16, 64, 64, kind=torch.float32), draw(16, 16, 1, 1, kind=torch.float32), 0),
-        (draw(1, 4, 64, 64, kind=torch.float32), draw(16, 4, 3, 3, kind=torch.float32), 1),  # few channels
-        (draw(1, 16, 8, 8, kind=torch.float32), draw(16, 16, 3, 3, kind=torch.float32), 1),  # few tiles
+        (draw(5, 48, 40, 40), draw(48, 48, 3, 3), 1),  # float64
+        (draw(5, 48, 40, 40, kind=torch.float32), draw(48, 48, 1, 1, kind=torch.float32), 0),
+        (draw(5, 4, 40, 40, kind=torch.float32), draw(48, 4, 3, 3, kind=torch.float32), 1),  # few channels
+        (draw(1, 48, 8, 8, kind=torch.float32), draw(48, 48, 3, 3, kind=torch.float32), 1),  # few tiles
     ):
         assert not convolution.worth_it(x, w, padding)
         assert torch.equal(conv2d(x, w, padding=padding), F.conv2d(x, w, padding=padding))

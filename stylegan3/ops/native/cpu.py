@@ -85,9 +85,10 @@ class Cpu:
         return _call(g, None, kept[0], plan.transposed if backward else plan, MULTIPLY)
 
     def resamples(self, x: Tensor, terms: Terms) -> bool:
-        """Return whether it can resample a tensor."""
+        """Return whether it can resample a tensor: not with channels innermost, which plain PyTorch leaves there."""
         single = all(b.up == 1 or b.down == 1 for pair in terms for b in pair)
-        return single and self.why_not(x, resampling_plan(terms)) is None
+        planes = x.is_contiguous() or not x.is_contiguous(memory_format=torch.channels_last)
+        return single and planes and self.why_not(x, resampling_plan(terms)) is None
 
     def resample(self, x: Tensor, terms: Terms) -> Tensor:
         """Apply a (row band, column band) product to pictures [N, C, H, W]."""
