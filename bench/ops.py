@@ -27,6 +27,7 @@ from stylegan3.errors import NetworkError
 from stylegan3.ops import engines
 from stylegan3.ops.filtered_lrelu import run_by
 from stylegan3.ops.interfaces import Engine
+from stylegan3.ops.native.memory import keep_freed
 from stylegan3.ops.timing import medians
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "bench.md"
@@ -145,6 +146,8 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     device = torch.device(given.device)
     torch.backends.cudnn.allow_tf32 = False
+    if device.type == "cpu":
+        keep_freed()  # as the programs do
     rows: list[dict[str, Any]] = []
     spare = spare_engines(device)
     for case in chosen_cases(given):

@@ -26,6 +26,7 @@ from typing import Any, Protocol, cast
 import torch
 
 from patches.errors import ONE_LINE_ERRORS, UserError
+from stylegan3.ops.native.memory import keep_freed
 
 EXIT_MISTAKE = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -171,16 +172,18 @@ def progress(description: str, total: int | None, unit: str = "", *, done: int =
 
 
 def choose_device(name: str) -> torch.device:
-    """Resolve auto|cpu|cuda|cuda:N; auto takes a CUDA device where there is one.
+    """Resolve auto|cpu|cuda|cuda:N; auto takes a CUDA device where there is one. On the CPU freed memory is kept.
 
     Raises:
         UserError: an unknown device, or CUDA asked for where this torch sees none.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if not re.fullmatch(r"cpu|cuda(:(0|[1-9]\d?))?", name):  # torch knows more kinds, which nobody tried here
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    elif not re.fullmatch(r"cpu|cuda(:(0|[1-9]\d?))?", name):  # torch knows more kinds, which nobody tried here
         raise UserError(f"--device={name}: unknown; allowed are auto, cpu, cuda and cuda:N")
     device = torch.device(name)
+    if device.type == "cpu":
+        keep_freed()
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"--device={name}: this torch sees no CUDA device; use --device=cpu or auto")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():

@@ -18,6 +18,7 @@ from stylegan3.networks import (
     compute_with,
 )
 from stylegan3.ops import engines
+from stylegan3.ops.native.memory import keep_freed
 from stylegan3.ops.timing import medians
 
 CHANNELS = 4
@@ -62,6 +63,8 @@ class Wanted:
 
 def built(wanted: Wanted) -> tuple[nn.Module, Tensor]:
     """Return a network with drawn weights, and what it is given."""
+    if wanted.device == "cpu":
+        keep_freed()  # as the programs do
     rng, shape = torch.Generator().manual_seed(0), (CHANNELS, wanted.size, wanted.size)
     cbase, cmax = WIDTHS.get(wanted.network, (32768, 512))
     cbase = wanted.cbase or cbase
