@@ -19,7 +19,7 @@ from stylegan3.ops.resampling import Terms
 SOURCES = ("lrelu.cpp", "winograd.cpp", "lrelu.h", "numbers.h")
 FLAGS = (
     "-std=c++17", "-O3", "-march=native", "-mprefer-vector-width=512", "-fno-math-errno", "-fno-trapping-math",
-    "-fno-signed-zeros", "-fassociative-math", "-fPIC", "-fopenmp",
+    "-fPIC", "-fopenmp",
 )  # fmt: skip
 KINDS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2}
 ACTIVATE, ACTIVATE_AND_KEEP, MULTIPLY, LINEAR = range(4)

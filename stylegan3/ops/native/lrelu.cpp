@@ -10,39 +10,111 @@
 
 namespace {
 
-// dst[m] = sum_k weights[k] src[k][m]; K = 0 reads the count at run time
-template <int K, class T>
-void sum_rows(T* __restrict dst, const T* const* src, const T* weights, int count, int n) {
+constexpr int MOST = 64;    // terms of a sum
+constexpr int VECTOR = 64;  // bytes; a processor with shorter ones does several
+
+template <class T>
+constexpr int LANES = VECTOR / int(sizeof(T));
+
+// Whole vectors: every row has room for a last one that isn't full. A result's phases are made in order, so that what one
+// writes past its end is written over by the next; raised phases are whole (tables.py).
+template <class T>
+inline int whole(int n) { return (n + LANES<T> - 1) / LANES<T> * LANES<T>; }
+
+// Several numbers, which may begin anywhere and lie where single ones do.
+template <class T>
+struct Lanes {
+    typedef T type __attribute__((vector_size(VECTOR), aligned(alignof(T)), may_alias));
+};
+
+template <class T>
+using Vector = typename Lanes<T>::type;
+
+// dst[i][m] = finish(sum_k weights[i][k] src[k][m]), a whole vector at a time, for N results of the same rows, which are
+// read once; K = 0 reads the count at run time
+template <int K, int N, class T, class Finish>
+void sum_rows(T* const* dst, const T* const* src, const T* const* weights, int count, int n, Finish finish) {
+    const T* rows[K ? K : MOST];
+    T w[N][K ? K : MOST];
     const int terms = K ? K : count;
-    const T* rows[K ? K : 1];
-    T w[K ? K : 1];
-    if constexpr (K > 0) {
-        for (int k = 0; k < K; ++k) rows[k] = src[k], w[k] = weights[k];
-        for (int m = 0; m < n; ++m) {
-            T sum = w[0] * rows[0][m];
+    for (int k = 0; k < terms; ++k) {
+        rows[k] = src[k];
+        for (int i = 0; i < N; ++i) w[i][k] = weights[i][k];
+    }
+    T* to[N];
+    for (int i = 0; i < N; ++i) to[i] = dst[i];
+    for (int m = 0; m < n; m += LANES<T>) {
+        Vector<T> sums[N][2];  // two chains, as each waits for its last sum
+        for (int i = 0; i < N; ++i) sums[i][0] = sums[i][1] = Vector<T>{};
 #pragma GCC unroll 32
-            for (int k = 1; k < K; ++k) sum += w[k] * rows[k][m];
-            dst[m] = sum;
+        for (int k = 0; k < terms; ++k) {
+            const Vector<T> row = *reinterpret_cast<const Vector<T>*>(rows[k] + m);
+            for (int i = 0; i < N; ++i) sums[i][k % 2] += w[i][k] * row;
         }
-    } else {
-        for (int m = 0; m < n; ++m) dst[m] = weights[0] * src[0][m];
-        for (int k = 1; k < terms; ++k)
-            for (int m = 0; m < n; ++m) dst[m] += weights[k] * src[k][m];
+        for (int i = 0; i < N; ++i) *reinterpret_cast<Vector<T>*>(to[i] + m) = finish(sums[i][0] + sums[i][1]);
+    }
+}
+
+template <int N, class T, class Finish>
+void sums(T* const* dst, const T* const* src, const T* const* weights, int count, int n, Finish finish) {
+    switch (count) {
+        case 1: return sum_rows<1, N>(dst, src, weights, count, n, finish);
+        case 2: return sum_rows<2, N>(dst, src, weights, count, n, finish);
+        case 4: return sum_rows<4, N>(dst, src, weights, count, n, finish);
+        case 6: return sum_rows<6, N>(dst, src, weights, count, n, finish);
+        case 12: return sum_rows<12, N>(dst, src, weights, count, n, finish);
+        case 24: return sum_rows<24, N>(dst, src, weights, count, n, finish);
+        default: return sum_rows<0, N>(dst, src, weights, count, n, finish);
     }
 }
 
 template <class T>
 void sum(T* dst, const T* const* src, const T* weights, int count, int n) {
-    switch (count) {
-        case 1: return sum_rows<1>(dst, src, weights, count, n);
-        case 2: return sum_rows<2>(dst, src, weights, count, n);
-        case 4: return sum_rows<4>(dst, src, weights, count, n);
-        case 6: return sum_rows<6>(dst, src, weights, count, n);
-        case 12: return sum_rows<12>(dst, src, weights, count, n);
-        case 24: return sum_rows<24>(dst, src, weights, count, n);
-        default: return sum_rows<0>(dst, src, weights, count, n);
-    }
+    sums<1>(&dst, src, &weights, count, n, [](Vector<T> v) { return v; });
 }
+
+// Zeros that begin where a vector may: one that lies across two cache lines is read at half the speed.
+template <class T>
+class Buffer {
+  public:
+    explicit Buffer(size_t size) : memory_(size + LANES<T>) {}
+
+    T* data() {
+        const auto address = reinterpret_cast<uintptr_t>(memory_.data());
+        return memory_.data() + (VECTOR - address % VECTOR) % VECTOR / sizeof(T);
+    }
+
+  private:
+    std::vector<T> memory_;
+};
+
+// The last rows of a flow, the newest written over the oldest.
+template <class T>
+class Ring {
+  public:
+    Ring(int count, int width) : count_(count), pitch_(whole<T>(width) + LANES<T>), rows_(size_t(count) * pitch_) {}
+
+    T* push() {
+        T* row = rows_.data() + size_t(next_) * pitch_;
+        next_ = next_ + 1 == count_ ? 0 : next_ + 1;
+        return row;
+    }
+
+    void oldest_first(const T** rows) {
+        for (int k = 0, slot = next_; k < count_; ++k, slot = slot + 1 == count_ ? 0 : slot + 1)
+            rows[k] = rows_.data() + size_t(slot) * pitch_;
+    }
+
+    void newest_first(const T** rows) {
+        for (int k = count_ - 1, slot = next_; k >= 0; --k, slot = slot + 1 == count_ ? 0 : slot + 1)
+            rows[k] = rows_.data() + size_t(slot) * pitch_;
+    }
+
+  private:
+    const int count_, pitch_;
+    int next_ = 0;
+    Buffer<T> rows_;
+};
 
 template <class T>
 std::vector<T> converted(const double* values, size_t n) { return std::vector<T>(values, values + n); }
@@ -60,9 +132,9 @@ class Stream {
           down_(converted<T>(columns_.weights_down, columns_.q * columns_.taps_down)),
           rows_up_(converted<T>(rows_.weights_up, rows_.up * rows_.taps_up)),
           rows_down_(converted<T>(rows_.weights_down, rows_.taps_down)),
-          line_(columns_.s * columns_.width_in), wide_(size_t(rows_.taps_up) * across_),
-          raised_(size_t(rows_.taps_down) * across_), low_(across_),
-          result_(columns_.q * columns_.width_out), codes_(across_), terms_(std::max({columns_.taps_up,
+          line_(columns_.s * columns_.width_in + LANES<T>), wide_(rows_.taps_up, across_),
+          raised_(rows_.taps_down, across_), low_(across_ + LANES<T>),
+          result_(columns_.q * columns_.width_out + LANES<T>), codes_(across_), terms_(std::max({columns_.taps_up,
           columns_.taps_down, rows_.taps_up, rows_.taps_down})) {}
 
     // Results [from, to) of one plane; the raised rows whose codes are written are of
@@ -75,28 +147,24 @@ class Stream {
         byte_row_ = -1;
         for (int o = from; o < to; ++o) {
             const int begin = o * rows_.down + rows_.base;
-            for (; next < begin + rows_.taps_down; ++next) make_raised(next);
-            for (int k = 0; k < rows_.taps_down; ++k) terms_[k] = ring(raised_, begin + k, rows_.taps_down);
+            const int end = begin + rows_.taps_down;
+            while (next < end) next += make_raised(next, end);
+            raised_.oldest_first(terms_.data());
             sum(low_.data(), terms_.data(), rows_down_.data(), rows_.taps_down, across_);
             store(y + size_t(o) * columns_.n_out);
         }
         if (mode_ == ACTIVATE_AND_KEEP && to == rows_.n_out)
-            for (; next < rows_.n_raised; ++next) make_raised(next);  // rows that nothing reads still have codes
+            while (next < rows_.n_raised) next += make_raised(next, rows_.n_raised);  // they are read by nothing
         flush();
     }
 
   private:
     int input_of(int raised) const { return floor_div(raised + rows_.offset, rows_.up); }
 
-    T* ring(std::vector<T>& rows, int index, int count) {
-        const int slot = index % count;
-        return rows.data() + size_t(slot < 0 ? slot + count : slot) * across_;
-    }
-
     // Bring row i of x to the raised rate along columns.
     void make_wide(int i) {
         const Columns& c = columns_;
-        T* wide = ring(wide_, i, rows_.taps_up);
+        T* wide = wide_.push();
         if (i < 0 || i >= rows_.n_in) return void(std::fill(wide, wide + across_, T(0)));
         const X* from = x_ + size_t(i) * c.n_in;
         for (int s = 0; s < c.s; ++s) {
@@ -109,41 +177,76 @@ class Stream {
             else for (int m = low; m < high; ++m) line[m] = T(from[begin + c.s * m]) + bias_;
             std::fill(line + high, line + c.width_in, T(0));
         }
-        for (int p = 0; p < c.p; ++p) {
-            T* part = wide + size_t(p) * c.width_raised;
-            for (int k = 0; k < c.taps_up; ++k) terms_[k] = line_.data() + c.offsets_up[p * c.taps_up + k];
-            sum(part, terms_.data(), up_.data() + p * c.taps_up, c.taps_up, c.width_raised);
-            const int low = std::clamp(floor_div(-c.base - p + c.p - 1, c.p), 0, c.width_raised);
-            const int high = std::clamp(floor_div(c.n_raised - 1 - c.base - p, c.p) + 1, low, c.width_raised);
-            std::fill(part, part + low, T(0));
-            std::fill(part + high, part + c.width_raised, T(0));
+        for (int p = 0; p < c.p;) {
+            const int32_t* offsets = c.offsets_up + p * c.taps_up;
+            for (int k = 0; k < c.taps_up; ++k) terms_[k] = line_.data() + offsets[k];
+            T* parts[2] = {wide + size_t(p) * c.width_raised, wide + size_t(p + 1) * c.width_raised};
+            const T* weights[2] = {up_.data() + p * c.taps_up, up_.data() + (p + 1) * c.taps_up};
+            const bool two = p + 1 < c.p && std::equal(offsets, offsets + c.taps_up, offsets + c.taps_up);
+            const auto same = [](Vector<T> v) { return v; };
+            if (two) sums<2>(parts, terms_.data(), weights, c.taps_up, c.width_raised, same);
+            else sums<1>(parts, terms_.data(), weights, c.taps_up, c.width_raised, same);
+            p += 1 + two;
         }
+        for (int p = 0; p < c.p; ++p) clear_outside(wide + size_t(p) * c.width_raised, c.base + p);
     }
 
-    // Make one raised row: along rows, then phi or a multiplication by s.
-    void make_raised(int r) {
-        T* row = ring(raised_, r, rows_.taps_down);
-        if (r < 0 || r >= rows_.n_raised) return void(std::fill(row, row + across_, T(0)));
-        const int last = input_of(r);
+    // Zeros for the samples of a phase that lie outside the raised canvas; `begin` is the index of its first.
+    void clear_outside(T* part, int begin) const {
+        const Columns& c = columns_;
+        const int low = std::clamp(floor_div(-begin + c.p - 1, c.p), 0, c.width_raised);
+        const int high = std::clamp(floor_div(c.n_raised - 1 - begin, c.p) + 1, low, c.width_raised);
+        std::fill(part, part + low, T(0));
+        std::fill(part + high, part + c.width_raised, T(0));
+    }
+
+    // Make raised rows r and, where it reads the same rows and is wanted too, r + 1; return how many.
+    int make_raised(int r, int end) {
+        if (r < 0 || r >= rows_.n_raised) {
+            T* row = raised_.push();
+            std::fill(row, row + across_, T(0));
+            return 1;
+        }
+        const int last = input_of(r), e = r + rows_.offset - last * rows_.up;
         next_wide_ = std::max(next_wide_, last - (rows_.taps_up - 1));
         for (; next_wide_ <= last; ++next_wide_) make_wide(next_wide_);
-        for (int k = 0; k < rows_.taps_up; ++k) terms_[k] = ring(wide_, last - k, rows_.taps_up);
-        const int e = (r + rows_.offset) - last_multiple(r);
-        sum(row, terms_.data(), rows_up_.data() + size_t(e) * rows_.taps_up, rows_.taps_up, across_);
-        if (mode_ == LINEAR) return;
-        if (mode_ == MULTIPLY) return multiply(row, r);
-        if (mode_ == ACTIVATE_AND_KEEP && r >= own_from_ && r < own_to_) keep(row, r);
-        activate(row);
+        wide_.newest_first(terms_.data());
+        const bool room = rows_.taps_down > 1;  // for two rows in the ring
+        const int count = room && e + 1 < rows_.up && r + 1 < std::min(end, rows_.n_raised) ? 2 : 1;
+        T* made[2] = {raised_.push(), nullptr};
+        if (count == 2) made[1] = raised_.push();
+        const T* weights[2] = {rows_up_.data() + size_t(e) * rows_.taps_up, nullptr};
+        weights[1] = weights[0] + rows_.taps_up;
+        if (mode_ == ACTIVATE) {
+            raise(made, weights, count, [this](Vector<T> v) { return activated(v); });
+            return count;
+        }
+        raise(made, weights, count, [](Vector<T> v) { return v; });
+        for (int i = 0; i < count; ++i) finish(made[i], r + i);
+        return count;
     }
 
-    int last_multiple(int r) const { return input_of(r) * rows_.up; }
+    template <class Finish>
+    void raise(T* const* made, const T* const* weights, int count, Finish finish) {
+        if (count == 2) sums<2>(made, terms_.data(), weights, rows_.taps_up, across_, finish);
+        else sums<1>(made, terms_.data(), weights, rows_.taps_up, across_, finish);
+    }
 
-    void activate(T* __restrict row) const {
-        const T slope = slope_, clamp = clamp_;
-        for (int m = 0; m < across_; ++m) {
-            const T v = row[m] > 0 ? row[m] : slope * row[m];
-            row[m] = std::min(std::max(v, -clamp), clamp);
+    // Multiply a raised row by s, or activate it and keep its codes where they are this part's.
+    void finish(T* row, int r) {
+        if (mode_ == MULTIPLY) return multiply(row, r);
+        if (mode_ == LINEAR) return;
+        if (r >= own_from_ && r < own_to_) keep(row, r);
+        for (int m = 0; m < across_; m += LANES<T>) {
+            auto& v = *reinterpret_cast<Vector<T>*>(row + m);
+            v = activated(v);
         }
+    }
+
+    Vector<T> activated(Vector<T> v) const {
+        v = v > 0 ? v : slope_ * v;
+        v = v < -clamp_ ? Vector<T>{} - clamp_ : v;
+        return v > clamp_ ? Vector<T>{} + clamp_ : v;
     }
 
     void keep(const T* __restrict row, int r) {
@@ -216,7 +319,9 @@ class Stream {
     const T slope_, clamp_;
     const int across_;
     const std::vector<T> up_, down_, rows_up_, rows_down_;
-    std::vector<T> line_, wide_, raised_, low_, result_;
+    Buffer<T> line_;
+    Ring<T> wide_, raised_;
+    Buffer<T> low_, result_;
     std::vector<uint8_t> codes_;
     std::vector<const T*> terms_;
     const X* x_ = nullptr;

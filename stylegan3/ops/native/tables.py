@@ -23,6 +23,8 @@ from stylegan3.ops.bands import Band
 from stylegan3.ops.plans import Plan
 
 FACTORS = (1, 2, 4)
+MOST = 64  # terms of a sum, and taps filled up to a multiple of the factor; as in lrelu.cpp and lrelu_tile.h
+LANES = 16  # a raised phase is whole vectors of so many, so that two can be made at once
 
 
 def _fields(kind: type[ctypes._SimpleCData], names: str) -> list[tuple[str, type]]:
@@ -92,7 +94,7 @@ def _columns(u: Band, d: Band, arrays: _Arrays) -> Columns:
     index = ((base + u.offset + phases) // u.up - first)[:, None] - k  # of x, where m = 0
     read = np.arange(q)[:, None] * d.down + np.arange(n)  # raised samples of an output, where m = 0
     width_out = -(-d.n_out // q)
-    width_raised = width_out + int(read.max()) // p
+    width_raised = -(-(width_out + int(read.max()) // p) // LANES) * LANES
     width_in = width_raised + int(index.max()) // s
     return Columns(
         u.n_in, u.n_out, d.n_out, first, base, s, p, q, width_in, width_raised, width_out, taps_up, n,
@@ -133,4 +135,7 @@ def why_not(plan: Plan) -> str | None:
     bands = (*plan.up[0], *plan.down[0])
     if any(b.up not in FACTORS or b.down not in FACTORS for b in bands):
         return "it resamples by another factor than 1, 2 or 4"
+    longest = max(-(-len(b.taps) // f) * f for b in bands for f in (b.up, b.down))
+    if longest > MOST:
+        return f"a filter has {longest} taps, more than {MOST}"
     return None
