@@ -18,6 +18,9 @@ RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))
 RUN python -c 'import torch; print(f"torch=={torch.__version__}")' > pinned.txt && grep -v '^torch==' constraints.txt >> pinned.txt
 RUN PIP_BREAK_SYSTEM_PACKAGES=1 python -m pip install --no-cache-dir -c pinned.txt -r requirements.txt
 
+# Kernels are compiled when they are first needed: Triton's want a C compiler, those of the CPU g++.
+RUN apt-get update && apt-get install -y --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
+
 COPY LICENSE README.md dataset_tool_wav.py train.py gen_audio.py calc_metrics.py ./
 COPY spect ./spect
 COPY stylegan3 ./stylegan3

@@ -22,13 +22,21 @@ KINKS = {torch.bfloat16: 0.2, torch.float16: 0.04}
 """The same of gradients: rounding also moves activations over the leaky relu's kink, one in 2^8 or 2^11."""
 
 
-def generator(kind: str) -> Generator:
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> str:
+    """Each place where networks run."""
+    place: str = request.param
+    return place
+
+
+def generator(kind: str, device: str = "cpu") -> Generator:
     spec = GeneratorSpec(kind=kind, shape=(4, 16, 32), channel_base=512, channel_max=32, z_dim=16, w_dim=16)
-    return build_generator(spec, torch.Generator().manual_seed(0))
+    return build_generator(spec, torch.Generator().manual_seed(0)).to(device)
 
 
 def pictures(network: Generator) -> Tensor:
-    made: Tensor = network(torch.randn(3, 16, generator=torch.Generator().manual_seed(1)))
+    place = next(network.parameters()).device
+    made: Tensor = network(torch.randn(3, 16, generator=torch.Generator().manual_seed(1)).to(place))
     return made
 
 
@@ -42,8 +50,8 @@ def rms(found: Tensor, right: Tensor) -> float:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_way_makes_the_same_pictures_and_gradients(kind: str) -> None:
-    network = generator(kind)
+def test_each_way_makes_the_same_pictures_and_gradients(kind: str, device: str) -> None:
+    network = generator(kind, device)
     compute_with(network, "reference")
     right = pictures(network)
     expected = gradient(network, right)
@@ -56,8 +64,10 @@ def test_each_way_makes_the_same_pictures_and_gradients(kind: str) -> None:
 
 @pytest.mark.parametrize("inner", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("kind", KINDS)
-def test_less_precision_inside_changes_pictures_and_gradients_by_its_rounding(kind: str, inner: torch.dtype) -> None:
-    network = generator(kind)
+def test_less_precision_inside_changes_pictures_and_gradients_by_its_rounding(
+    kind: str, inner: torch.dtype, device: str
+) -> None:
+    network = generator(kind, device)
     right = pictures(network)
     expected = gradient(network, right)
     compute_with(network, inner=inner)
@@ -80,10 +90,10 @@ def test_pictures_keep_float32s_detail_with_less_precision_inside(kind: str) -> 
 
 
 @pytest.mark.parametrize("inner", [torch.bfloat16, torch.float16])
-def test_the_discriminator_reads_float32_and_scores_in_float32(inner: torch.dtype) -> None:
+def test_the_discriminator_reads_float32_and_scores_in_float32(inner: torch.dtype, device: str) -> None:
     spec = DiscriminatorSpec(shape=(4, 32, 64), channel_base=1024, channel_max=48)
-    network = build_discriminator(spec, torch.Generator().manual_seed(0))
-    x = torch.randn(4, 4, 32, 64, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    network = build_discriminator(spec, torch.Generator().manual_seed(0)).to(device)
+    x = torch.randn(4, 4, 32, 64, generator=torch.Generator().manual_seed(1)).to(device).requires_grad_()
     right = network(x)
     (expected,) = torch.autograd.grad(right.sum(), x)
     compute_with(network, inner=inner)
