@@ -12,9 +12,11 @@ out: it takes minutes); on a GPU from the allocator.
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench.pages.machine import facts
-from bench.pages.network_passes import NETWORKS, Wanted, peak, timed
+from bench.pages.network_passes import FULL, NETWORKS, Wanted, peak, timed
 from bench.pages.network_tables import network_lines
 from bench.pages.speeds import keep
 
@@ -47,11 +49,24 @@ def one(text: str) -> Any:
 
 def measured(wanted: Wanted) -> Iterator[dict[str, Any]]:
     """Measure a network; yield a row for each way and precision."""
-    for row in apart(wanted, "times"):
+    for row in fitting(wanted):
         if wanted.device == "cpu" and row["way"] != "reference":
             for figure in ("forward", "both"):
                 row[f"{figure}_gb"] = apart(wanted, "peak", row["kind"], row["way"], figure)
         yield row
+
+
+def fitting(wanted: Wanted) -> list[dict[str, Any]]:
+    """Return the times of a network; without the yardstick's where it took all memory and the system ended it."""
+    try:
+        rows: list[dict[str, Any]] = apart(wanted, "times")
+    except subprocess.CalledProcessError as error:
+        if error.returncode != -signal.SIGKILL or wanted.skip_reference:
+            raise
+        rows = apart(replace(wanted, skip_reference=True), "times")
+        about = {name: rows[0][name] for name in ("network", "size", "batch")}
+        rows.insert(0, {**about, "kind": "float32", "way": "reference", "trouble": FULL})
+    return rows
 
 
 def options(arguments: list[str] | None) -> argparse.Namespace:

@@ -2,6 +2,7 @@
 """docs/bench.md says what was measured: rows for each way, ratios against the same process's yardstick, no claims."""
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +200,18 @@ def test_the_yardstick_of_one_axis_is_the_filter_of_both() -> None:
         for f in (line, sheet)
     )
     assert torch.allclose(one, both, rtol=0, atol=1e-12)
+
+
+def test_a_yardstick_that_takes_all_memory_is_told_and_the_rest_measured(monkeypatch):
+    asked = []
+
+    def apart(wanted, what):
+        asked.append(wanted.skip_reference)
+        if not wanted.skip_reference:
+            raise subprocess.CalledProcessError(-9, "networks")
+        return [{"network": "stylegan3-r", "size": 16, "batch": 1, "kind": "float32", "way": "auto", "forward_ms": 1.0}]
+
+    monkeypatch.setattr(networks, "apart", apart)
+    rows = networks.fitting(networks.Wanted("stylegan3-r", 16, 1))
+    assert asked == [False, True]
+    assert [(row["way"], row.get("trouble")) for row in rows] == [("reference", "out of memory"), ("auto", None)]

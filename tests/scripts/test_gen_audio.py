@@ -121,6 +121,16 @@ def test_a_recipe_makes_the_same_bytes_again(tmp_path, suffix):
         assert path.read_bytes() == (tmp_path / "first" / path.name).read_bytes()
 
 
+def test_operations_are_told_kept_in_the_recipe_and_make_the_same_sound(snapshot, tmp_path):
+    told = call("--network", snapshot, "--outdir", tmp_path / "a", "--seeds", "1", "--ops", "reference")
+    assert "Operations: reference, as asked" in told
+    assert json.loads((tmp_path / "a/seed0001.json").read_text())["computed"]["ops"] == "reference"
+    told = call("--network", snapshot, "--outdir", tmp_path / "b", "--recipe", tmp_path / "a/seed0001.wav")
+    assert "by reference, again with" in told
+    first, again = (sound(tmp_path / name / "seed0001.wav") for name in "ab")
+    assert np.abs(first - again).max() < 1e-4 * np.abs(first).max()
+
+
 def test_a_recipe_of_another_network_is_refused_with_both_hashes(snapshot, drums, tmp_path):
     call("--network", snapshot, "--outdir", tmp_path, "--seeds", "1")
     error = call("--network", drums, "--outdir", tmp_path, "--recipe", tmp_path / "seed0001.wav", code=2)

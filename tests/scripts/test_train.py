@@ -242,6 +242,7 @@ def test_an_archive_that_is_none_is_refused_by_what_it_is(refuse, tmp_path):
         ({"finetune": "none"}, "--finetune=none: no such file"),
         ({"finetune": "a", "resume": "b"}, "give one of them"),
         ({"preset": "huge"}, "--preset=huge: must be one of"),
+        ({"ops": "quick"}, "--ops=quick: must be one of auto, reference, fused"),
     ],
 )
 def test_mistakes_get_one_line_with_what_is_allowed(refuse, options, words):
@@ -268,6 +269,7 @@ def test_a_dry_run_prints_options_with_reasons_and_stops(tmp_path, archive):
     told = call("--dry-run", outdir=tmp_path / "out", data=archive, cfg="stylegan3-t", map_depth=None)
     assert not (tmp_path / "out").exists()
     assert told.splitlines()[-1] == "--dry-run: stopped before any work"
+    assert told.count("\nOperations: ") == 1
     assert "--map-depth    2                         (by --cfg=stylegan3-t)" in told
     assert "--tick         4                         (default)" in told
     assert "--batch        8\n" in told

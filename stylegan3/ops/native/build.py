@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from stylegan3.errors import NetworkError
@@ -34,7 +35,13 @@ def cache_folder() -> Path:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.access(root, os.W_OK) and root.stat().st_uid == os.getuid():
         return root
-    return Path(tempfile.mkdtemp(prefix="sg3-spect-"))
+    return Path(_own_folder().name)
+
+
+@cache
+def _own_folder() -> tempfile.TemporaryDirectory[str]:
+    """Return a folder of this process's own, which goes with it."""
+    return tempfile.TemporaryDirectory(prefix="sg3-spect-")
 
 
 def output_of(command: Sequence[str], folder: Path) -> str:
