@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The C++ operations of the CPU (cpu.cpp), called with addresses of torch's memory."""
+"""The C++ operations of the CPU (lrelu.cpp, winograd.cpp), called with addresses of torch's memory."""
 
 from __future__ import annotations
 
 import ctypes
+import platform
 import shutil
 from functools import cache
 from pathlib import Path
@@ -16,11 +17,9 @@ from stylegan3.ops.native.tables import Pass, tables_for, why_not
 from stylegan3.ops.plans import Plan, resampling_plan
 from stylegan3.ops.resampling import Terms
 
-SOURCES = ("lrelu.cpp", "winograd.cpp", "lrelu.h", "numbers.h")
-FLAGS = (
-    "-std=c++17", "-O3", "-march=native", "-mprefer-vector-width=512", "-fno-math-errno", "-fno-trapping-math",
-    "-fPIC", "-fopenmp",
-)  # fmt: skip
+SOURCES = ("lrelu.cpp", "winograd.cpp", "flow.h", "lrelu.h", "numbers.h")
+WIDE = ("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()
+FLAGS = ("-std=c++17", "-O3", "-march=native", *WIDE, "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fopenmp")
 KINDS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2}
 ACTIVATE, ACTIVATE_AND_KEEP, MULTIPLY, LINEAR = range(4)
 
