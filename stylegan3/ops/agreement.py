@@ -91,7 +91,7 @@ def others(batch: int, channels: int, side: int) -> list[Subject]:
     ]
 
 
-SUBJECTS = (*map(lrelu, CASES), *others(2, 20, 37))  # sizes at which Winograd's convolution serves
+SUBJECTS = (*map(lrelu, CASES), *others(4, 50, 40))  # sizes at which Winograd's convolution serves
 
 
 def derivatives(run: Run, given: Sequence[Tensor]) -> list[list[Tensor]]:

@@ -28,6 +28,7 @@ from stylegan3.ops.native.build import BuildError
 from stylegan3.ops.plans import Plan
 from stylegan3.ops.tiles import Tiles
 
+LINE = 160  # characters of a reason in one line; the warning has it whole
 OPS = ("auto", "reference", "fused")  # what a user chooses from
 TILES = Tiles()
 COST = {
@@ -145,4 +146,5 @@ def told(device: torch.device, impl: Impl) -> str:
     name = served_by(device, impl)
     if impl in ("plain", "reference"):
         return f"{name}, as asked"
-    return f"{name} ({choice(torch.empty(0, device=device).device).reason})"
+    reason = " ".join(choice(torch.empty(0, device=device).device).reason.split())
+    return f"{name} ({reason if len(reason) <= LINE else reason[:LINE] + ' ...'})"

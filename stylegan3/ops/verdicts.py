@@ -22,7 +22,7 @@ from stylegan3.ops.plans import Plan
 from stylegan3.ops.timing import medians
 
 KINDS = {"cpu": (torch.float32, torch.bfloat16), "cuda": (torch.float32, torch.float16, torch.bfloat16)}
-TIMED = {"cpu": (1, 32, 86), "cuda": (8, 256, 150)}  # pictures, channels, side
+TIMED = {"cpu": (1, 64, 86), "cuda": (8, 256, 150)}  # pictures, channels, side
 KINKS = 4  # gradients of reduced precision may be this much further off: samples beside a kink fall to its other side
 LAYER = (2, 2, (9, 8, 9, 8))  # up, down and padding of most of StyleGAN3-T's layers
 
