@@ -12,6 +12,7 @@ from torch import Tensor
 
 from stylegan3.errors import NetworkError
 from stylegan3.ops.interfaces import Impl
+from stylegan3.ops.layout import channels_last
 
 SQRT2 = 2.0**0.5
 
@@ -90,7 +91,7 @@ def scaled_bias_lrelu(
     added = (bias * gain)[None, :, None, None]
     if level is not None:
         added = added + level * gain
-        if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
+        if channels_last(x):
             added = added.contiguous(memory_format=torch.channels_last)
     y = torch.addcmul(added.to(x.dtype), x, (scale * gain)[:, :, None, None].to(x.dtype))
     y = F.leaky_relu(y, ACTIVATIONS["lrelu"].alpha)

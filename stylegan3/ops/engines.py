@@ -93,7 +93,8 @@ def choice(device: torch.device) -> Choice:
     if good:
         first, *others = sorted(good, key=lambda name: good[name].milliseconds)
         than = "".join(f", {good[name].milliseconds / good[first].milliseconds:.1f}x {name}'s speed" for name in others)
-        return Choice(good[first].kernels, f"passed its self-test here{than}")
+        failed = "".join(f"; {error}" for error in errors)
+        return Choice(good[first].kernels, f"passed its self-test here{than}{failed}")
     reason = "; ".join(errors) or f"there are none for {device.type}"
     if errors:
         cost = COST.get(device.type, "")

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from stylegan3.errors import NetworkError
 from stylegan3.ops.bands import Band, along_columns, along_rows, band, span
+from stylegan3.ops.layout import channels_last
 
 Taps = tuple[float, ...]
 Terms = tuple[tuple[Band, Band], ...]  # (rows, columns)
@@ -88,7 +88,7 @@ def resampled(x: Tensor, terms: Terms) -> Tensor:
     """Apply a sum of separable bands to pictures [N, C, H, W], in groups of planes that a CPU's cache holds."""
     n, c, h, w = x.shape
     rows, columns = terms[0]
-    if not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
+    if channels_last(x):
         return _apply_channels_last(x, terms)
     planes = x.reshape(n * c, h, w)
     size = max(h * w, rows.n_out * columns.n_out)

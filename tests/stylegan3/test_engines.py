@@ -117,6 +117,7 @@ def test_without_kernels_auto_computes_the_same_and_fused_is_refused(have: Calla
 def test_of_several_the_second_serves_where_the_first_fails(have: Callable[..., None]) -> None:
     have(("Bad", lambda: with_engine(Loud())), ("Good", lambda: with_engine(Engine())))
     assert engines.served_by(CPU, "auto") == "test"
+    assert "; Bad: failed its self-test" in engines.told(CPU, "auto")
 
 
 def test_a_passed_test_is_remembered_and_a_failed_one_is_not(

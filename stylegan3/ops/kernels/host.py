@@ -56,17 +56,6 @@ def arithmetic(dtype: torch.dtype) -> dict[str, Any]:
     return {"ROUND": rounded, "FACTOR": held, "PRECISION": precision, "SUM": sum_type(dtype)}
 
 
-def channels_last(x: Tensor) -> bool:
-    """Return whether the channels of x [N, C, H, W] lie innermost."""
-    return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-
-
-def empty_as(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return an empty tensor [N, C, *size] in the layout of x [N, C, H, W]."""
-    layout = torch.channels_last if channels_last(x) else torch.contiguous_format
-    return torch.empty((*x.shape[:2], *size), dtype=x.dtype, device=x.device, memory_format=layout)
-
-
 def on_device(x: Tensor) -> Any:
     """Return a context in which kernels are launched where x lies."""
     return torch.cuda.device_of(x)

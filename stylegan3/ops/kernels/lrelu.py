@@ -17,6 +17,7 @@ from stylegan3.ops.kernels import host
 from stylegan3.ops.kernels.filtered import filtered
 from stylegan3.ops.kernels.geometry import Sizes, side, sizes_of, starts, unfit
 from stylegan3.ops.kernels.host import INTERPRETED
+from stylegan3.ops.layout import empty_as
 from stylegan3.ops.plans import Plan
 
 Kept = tuple[Tensor | None, ...]
@@ -77,7 +78,7 @@ def constants(plan: Plan, dtype: torch.dtype, bias: bool, read: bool, write: boo
 def run(plan: Plan, x: Tensor, b: Tensor | None, codes: Tensor | None, read: bool) -> Tensor:
     """Run the pass: D phi(U (x + b)) with codes written where given, or D (s . U x) where ``read``."""
     planes = x.shape[0] * x.shape[1]
-    y = host.empty_as(x, plan.size)
+    y = empty_as(x, plan.size)
     if not planes:
         return y
     rows, columns = starts(plan)

@@ -27,6 +27,7 @@ from torch import Tensor
 
 from stylegan3.ops.kernels import host
 from stylegan3.ops.kernels.host import INTERPRETED
+from stylegan3.ops.layout import channels_last, empty_as
 from stylegan3.ops.plans import Terms
 
 Shape = tuple[int, int, int, int]  # rows, columns, channels, warps
@@ -121,12 +122,12 @@ def resample(x: Tensor, terms: Terms) -> Tensor:
     """Apply a sum of (row band, column band) products to x [N, C, H, W]; the result has the layout of x."""
     rows, columns = terms[0]
     size = (rows.n_out, columns.n_out)
-    y = host.empty_as(x, size)
+    y = empty_as(x, size)
     if not y.numel():
         return y
     taps = host.taps_of(terms, torch.promote_types(x.dtype, torch.float32), x.device)
     numbers = (x.shape[1], *x.stride(), *y.stride(), *x.shape[2:], *size, rows.offset, columns.offset)
-    last, chosen = host.channels_last(x), constants(terms, x.dtype)
+    last, chosen = channels_last(x), constants(terms, x.dtype)
     if INTERPRETED:
         kernel, chosen = resampled, {**chosen, **arguments(INTERPRETER[last])}
     else:

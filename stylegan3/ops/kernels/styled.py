@@ -26,7 +26,8 @@ from torch import Tensor
 
 from stylegan3.ops.bias_act import SQRT2
 from stylegan3.ops.kernels import host
-from stylegan3.ops.kernels.host import INTERPRETED, channels_last
+from stylegan3.ops.kernels.host import INTERPRETED
+from stylegan3.ops.layout import channels_last
 
 BLOCK = 256 if INTERPRETED else 2048  # samples a program; 16 a thread, 16 bytes a load
 LAUNCH = {"num_warps": 4, **host.FUSION}

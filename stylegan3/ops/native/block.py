@@ -12,6 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from stylegan3.ops.layout import empty_as
 from stylegan3.ops.native.tables import Rows, axes_for
 from stylegan3.ops.native.tables import why_not as no_tables
 from stylegan3.ops.plans import Plan
@@ -47,13 +48,6 @@ def why_not(x: Tensor, plan: Plan) -> str | None:
     return no_tables(plan) if x.dtype in KINDS else f"it takes no {x.dtype}"
 
 
-def result_like(x: Tensor, size: Tile) -> Tensor:
-    """Return an empty result for x, laid out as x is."""
-    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-    layout = torch.channels_last if last else torch.contiguous_format
-    return torch.empty((x.shape[0], x.shape[1], *size), dtype=x.dtype, device=x.device, memory_format=layout)
-
-
 def _address(t: Tensor | None) -> int | None:
     return None if t is None else t.data_ptr()
 
@@ -82,7 +76,7 @@ class Blocks:
         return self._run(g, None, kept[0], plan.transposed if backward else plan, MULTIPLY)
 
     def _run(self, x: Tensor, b: Tensor | None, codes: Tensor | None, plan: Plan, mode: int) -> Tensor:
-        y = result_like(x, plan.size)
+        y = empty_as(x, plan.size)
         bias = None if b is None else b.detach().to(torch.promote_types(x.dtype, torch.float32)).contiguous()
         rows, columns, _kept_alive = axes_for(plan)
         task = Task(

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from stylegan3.ops.layout import channels_last
 from stylegan3.ops.native.build import HERE, BuildError, built, digest, loaded, output_of
 from stylegan3.ops.native.tables import Pass, tables_for, why_not
 from stylegan3.ops.plans import Plan, resampling_plan
@@ -86,8 +87,7 @@ class Cpu:
     def resamples(self, x: Tensor, terms: Terms) -> bool:
         """Return whether it can resample a tensor: not with channels innermost, which plain PyTorch leaves there."""
         single = all(b.up == 1 or b.down == 1 for pair in terms for b in pair)
-        planes = x.is_contiguous() or not x.is_contiguous(memory_format=torch.channels_last)
-        return single and planes and self.why_not(x, resampling_plan(terms)) is None
+        return single and not channels_last(x) and self.why_not(x, resampling_plan(terms)) is None
 
     def resample(self, x: Tensor, terms: Terms) -> Tensor:
         """Apply a (row band, column band) product to pictures [N, C, H, W]."""
