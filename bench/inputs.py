@@ -40,7 +40,6 @@ from examples.synth import write_notes
 from patches.runs.assemble import Assembly, assemble
 from patches.runs.options import resolve
 from spect.files import write_text
-from stylegan3.training.data import batches
 from stylegan3.training.samples import fakes, reals
 from stylegan3.training.trainer import Trainer
 
@@ -118,7 +117,7 @@ def measure(cell: Cell, work: Path, kimg: float) -> dict[str, Any]:
     assembly = assembled(cell, work)
     trainer, view = Trainer(assembly.setup), assembly.setup.dataset.view  # type: ignore[attr-defined]
     assembly.recipe.prepare(trainer)
-    source = batches(assembly.setup.dataset, int(NUMBERS["batch"]), cell.seed, 0, 0)
+    source = trainer.batches()
     steps = []
     while trainer.images < 1000 * kimg:
         began = time.process_time()

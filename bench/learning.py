@@ -44,7 +44,6 @@ from patches.runs.assemble import Assembly, assemble
 from patches.runs.options import resolve
 from patches.views import View, kind_of
 from spect.measures import levels
-from stylegan3.training.data import batches
 from stylegan3.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -128,7 +127,7 @@ def learn(experiment: Experiment, work: Path, minutes: float) -> None:
         curve.unlink(missing_ok=True)
         assembly.recipe.prepare(trainer)
         note(curve, {"seconds": 0.0, "shape": view.shape, **measured(trainer, view, scores)})
-    source = batches(assembly.setup.dataset, NUMBERS["batch"], experiment.seed, trainer.images, 0)
+    source = trainer.batches()
     while spent < 60 * minutes:
         goal = min(60 * minutes, EVERY_SECONDS * (spent // EVERY_SECONDS + 1))
         while spent < goal:

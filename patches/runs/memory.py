@@ -15,7 +15,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from stylegan3.networks import Discriminator, Generator
-from stylegan3.training.ada import AdaController
 from stylegan3.training.draws import Draws
 from stylegan3.training.phases import Context, phases_of
 from stylegan3.training.rng import generator
@@ -66,7 +65,7 @@ def peak(setup: Setup, pictures: int) -> int:
         g, d = Generator(setup.generator), Discriminator(setup.discriminator)
         reals = torch.zeros(pictures, *setup.dataset.shape)
         labels = torch.zeros(pictures, setup.dataset.c_dim) if setup.dataset.c_dim else None
-    hyper = replace(setup.hyper, batch=pictures, batch_gpu=None)
+    hyper = replace(setup.hyper, batch=pictures, batch_gpu=None, ranks=1)
     small = replace(setup, hyper=hyper)
     most = 0
     for phase in phases_of(small):
@@ -76,8 +75,7 @@ def peak(setup: Setup, pictures: int) -> int:
         context = Context(
             setup=small, generator=g, discriminator=d,
             draws=_MetaDraws(hyper, phase.name, 0, range(hyper.groups), META), reals=reals, real_labels=labels, p=0.0,
-            stats=Stats(META), ada=AdaController(0, target=0, interval=1, batch=1, kimg=1),
-            path_length_mean=torch.zeros((), device=META),
+            stats=Stats(META), path_length_mean=torch.zeros((), device=META),
         )  # fmt: skip
         with _Living() as living:
             for loss in phase.losses(context):

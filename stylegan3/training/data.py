@@ -33,16 +33,18 @@ def positions_to_items(positions: np.ndarray, items: int, seed: int) -> np.ndarr
 
 
 def batches(
-    dataset: Dataset, batch: int, seed: int, images: int, workers: int
+    dataset: Dataset, batch: int, seed: int, images: int, workers: int, places: np.ndarray
 ) -> Generator[tuple[Tensor, Tensor], None, None]:
-    """Yield (pictures as stored [batch, ...], labels [batch, K]) without end, from position `images` on.
+    """Yield (pictures as stored [N, ...], labels [N, K]) without end, from position `images` on.
 
     Args:
+        batch: pictures an iteration takes.
         workers: batches read ahead, one thread each (reading and decoding release Python's lock); 0 reads in place.
+        places: in the batch, of the N pictures wanted, in the order wanted.
     """
 
     def read(first: int) -> tuple[Tensor, Tensor]:
-        indices = positions_to_items(np.arange(first, first + batch), len(dataset), seed)
+        indices = positions_to_items(first + places, len(dataset), seed)
         return dataset.pictures(indices), dataset.labels(indices)
 
     if workers == 0:

@@ -15,12 +15,13 @@ from torch import Tensor
 from stylegan3.networks import Generator, Moments
 from stylegan3.training.rng import generator
 from stylegan3.training.setup import Augment, Dataset, Hyperparameters
+from stylegan3.training.transfer import onto
 
 
-def rounds(hyper: Hyperparameters) -> list[range]:
-    """Return the groups of each round."""
-    count = hyper.round_size // hyper.group_size
-    return [range(first, first + count) for first in range(0, hyper.groups, count)]
+def rounds(hyper: Hyperparameters, rank: int = 0) -> list[range]:
+    """Return the groups of each round of a rank: rank r has the r-th run of groups."""
+    count, own = hyper.round_size // hyper.group_size, hyper.groups // hyper.ranks
+    return [range(first, first + count) for first in range(rank * own, (rank + 1) * own, count)]
 
 
 def members(groups: Sequence[int], hyper: Hyperparameters) -> Tensor:
@@ -46,7 +47,7 @@ class Draws:
         """Draw [members, ...] for each group; return the round's, first members first. Shape: [N, ...]."""
         device = self.device if on_device else "cpu"
         parts = [draw(self._rng(group, purpose, device)) for group in self.groups]
-        return torch.stack(parts, dim=1).flatten(0, 1).to(self.device)
+        return onto(torch.stack(parts, dim=1).flatten(0, 1), self.device)
 
     def latents(self, purpose: str, z_dim: int, members: int | None = None) -> Tensor:
         """Draw z. Shape: [N, z_dim]."""

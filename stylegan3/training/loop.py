@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-from stylegan3.training.data import batches
 from stylegan3.training.trainer import Trainer
+from stylegan3.training.transfer import ahead
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,15 @@ def run(
     """Train until `kimg` thousand images (of the run's whole life) were shown; yield after every iteration.
 
     Args:
-        stop: asked after each iteration; a reason ends the loop with that iteration.
+        stop: asked after each iteration; a reason ends the loop with that iteration. It must be the same on all ranks.
+
+    Raises:
+        NonFiniteLossError: at the end of the tick in which a loss was not finite.
     """
-    hyper = trainer.setup.hyper
     goal, per_tick = round(kimg * 1000), round(kimg_per_tick * 1000)
     began, waited, images_before = time.perf_counter(), 0.0, trainer.images
-    source = batches(trainer.setup.dataset, hyper.batch, hyper.seed, trainer.images, workers)
-    with closing(source):
+    stored = trainer.batches(workers)
+    with closing(stored), closing(ahead(stored, trainer.device)) as source:
         while trainer.images < goal:
             asked = time.perf_counter()
             pictures, labels = next(source)
@@ -55,8 +57,12 @@ def run(
             trainer.step(pictures, labels)
             done, reason = trainer.images >= goal, stop()
             ticked = trainer.images // per_tick > ticks_before or done
-            stats = trainer.stats.read() if ticked else {}
+            stats = {}
+            if ticked or reason:
+                trainer.check()
+                trainer.stats.gather(trainer.ranks)
             if ticked:
+                stats = trainer.stats.read()
                 trainer.stats.clear()
             yield Progress(
                 images=trainer.images,

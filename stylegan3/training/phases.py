@@ -14,10 +14,11 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from stylegan3.networks import Discriminator, Generator, Moments
-from stylegan3.training.ada import AdaController
+from stylegan3.training.ada import signs_of
 from stylegan3.training.blur import blur
 from stylegan3.training.draws import Draws, make_pictures
 from stylegan3.training.setup import Setup
+from stylegan3.training.spans import Spans, unmeasured
 from stylegan3.training.stats import Stats
 
 
@@ -33,10 +34,11 @@ class Context:
     real_labels: Tensor | None
     p: float
     stats: Stats
-    ada: AdaController
     path_length_mean: Tensor
     moments: Moments = field(default_factory=Moments)
     path_lengths: list[Tensor] = field(default_factory=list)
+    signs: list[Tensor] = field(default_factory=list)  # of D(real), as ADA observes them
+    spans: Spans = unmeasured
 
     @property
     def weight(self) -> float:
@@ -46,9 +48,10 @@ class Context:
     def augmented(self, pictures: Tensor, purpose: str) -> Tensor:
         """Return the pictures as D receives them: augmented with probability p, then blurred where that is on."""
         augment = self.setup.augment
-        if augment is not None and self.p > 0:
-            pictures = augment(pictures, self.draws.augmentation(augment, self.p, purpose))
-        return blur(pictures, self.setup.hyper, self.draws.images)
+        with self.spans("augmentation"):
+            if augment is not None and self.p > 0:
+                pictures = augment(pictures, self.draws.augmentation(augment, self.p, purpose))
+            return blur(pictures, self.setup.hyper, self.draws.images)
 
     def judge(self, pictures: Tensor, labels: Tensor | None, purpose: str) -> Tensor:
         """Return D's logits of the augmented pictures. Shape: [N, 1]."""
@@ -68,6 +71,10 @@ class Phase(Protocol):
     @property
     def interval(self) -> int: ...
 
+    @property
+    def passes(self) -> int:
+        """How many losses `losses` yields."""
+
     def losses(self, context: Context) -> Iterator[Tensor]:
         """Yield scalar losses of a round; each is differentiated before the next is asked for."""
 
@@ -79,6 +86,7 @@ class GeneratorAdversarial:
     name: str = "G main"
     network: str = "G"
     interval: int = 1
+    passes: int = 1
 
     def losses(self, context: Context) -> Iterator[Tensor]:
         pictures, _, labels = make_pictures(context.generator, context.draws, context.setup.dataset)
@@ -102,6 +110,7 @@ class PathLength:
     name: str = "G path length"
     network: str = "G"
     interval: int = 4
+    passes: int = 1
 
     def losses(self, context: Context) -> Iterator[Tensor]:
         half = max(1, context.draws.hyper.group_size // 2)
@@ -124,6 +133,7 @@ class DiscriminatorAdversarial:
     name: str = "D main"
     network: str = "D"
     interval: int = 1
+    passes: int = 2
 
     def losses(self, context: Context) -> Iterator[Tensor]:
         with torch.no_grad():
@@ -133,7 +143,7 @@ class DiscriminatorAdversarial:
         fake = context.judge(pictures, labels, "augment fakes")
         yield softplus(fake).mean() * context.weight
         real = context.judge(context.reals, context.real_labels, "augment reals")
-        context.ada.observe(real)
+        context.signs.append(signs_of(real))
         context.stats.add("Loss/scores/real", real)
         context.stats.add("Loss/signs/real", real.sign())
         context.stats.add("Loss/D/loss", softplus(fake.detach()) + softplus(-real))
@@ -152,6 +162,7 @@ class GradientPenalty:
     name: str = "D R1"
     network: str = "D"
     interval: int = 16
+    passes: int = 1
 
     def losses(self, context: Context) -> Iterator[Tensor]:
         received = context.augmented(context.reals, "augment reals").detach().requires_grad_(True)

@@ -61,7 +61,8 @@ class Hyperparameters:
     """Numbers of the training; defaults are those of facts/stylegan.md, gamma and batch have none.
 
     Args:
-        batch: pictures an iteration; `batch_gpu` of them at a time, `group` (minibatch stddev) is what must stay whole.
+        batch: pictures an iteration, over all `ranks`; `batch_gpu` of them at a time on each, `group` (minibatch stddev)
+            is what must stay whole.
         ema_kimg: half-life of the generator's running mean; `ema_rampup` caps it to that share of the images so far.
         blur_sigma: first standard deviation of the blur on D's inputs (stylegan3-r), fading out over `blur_kimg`.
     """
@@ -89,6 +90,7 @@ class Hyperparameters:
     blur_kimg: float = 0.0
     freeze_d: int = 0
     seed: int = 0
+    ranks: int = 1
 
     def __post_init__(self) -> None:
         if self.batch < 1 or self.batch % self.group_size:
@@ -96,9 +98,18 @@ class Hyperparameters:
                 f"--batch={self.batch}: must be a multiple of the minibatch-stddev group {self.group_size}; give "
                 f"--batch={-(-max(self.batch, 1) // self.group_size) * self.group_size}, or another --mbstd-group"
             )
-        if self.round_size % self.group_size or self.batch % self.round_size:
+        if self.groups % self.ranks:
+            least = self.group_size * self.ranks
             raise NetworkError(
-                f"--batch-gpu={self.batch_gpu}: must divide --batch={self.batch} and be a multiple of {self.group_size}"
+                f"--batch={self.batch}: {self.ranks} ranks share its {self.groups} minibatch-stddev groups of "
+                f"{self.group_size}; give a multiple of {least}, such as --batch={-(-self.batch // least) * least}, "
+                "another --gpus, or another --mbstd-group"
+            )
+        share = self.batch // self.ranks
+        if self.round_size % self.group_size or share % self.round_size:
+            whose = f"a rank's share of --batch={self.batch}, {share}," if self.ranks > 1 else f"--batch={self.batch}"
+            raise NetworkError(
+                f"--batch-gpu={self.batch_gpu}: must divide {whose} and be a multiple of {self.group_size}"
             )
         if self.gamma < 0:
             raise NetworkError(f"--gamma={self.gamma}: must not be negative")
@@ -117,13 +128,17 @@ class Hyperparameters:
 
     @property
     def round_size(self) -> int:
-        """Pictures that are on the device at a time."""
-        return self.batch if self.batch_gpu is None else self.batch_gpu
+        """Pictures that are on a device at a time."""
+        return self.batch // self.ranks if self.batch_gpu is None else self.batch_gpu
 
 
 @dataclass(frozen=True)
 class Setup:
-    """Everything a training consists of, ready to run."""
+    """Everything a training consists of, ready to run.
+
+    Args:
+        ops, inner: how networks are computed, and in which precision between their float32 ends (networks/ways.py).
+    """
 
     dataset: Dataset
     generator: GeneratorSpec
@@ -132,6 +147,7 @@ class Setup:
     sheet: SheetWriter
     augment: Augment | None = None
     ops: Impl = "auto"
+    inner: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
         for name, spec in (("generator", self.generator), ("discriminator", self.discriminator)):

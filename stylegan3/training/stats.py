@@ -4,6 +4,8 @@
 import torch
 from torch import Tensor
 
+from stylegan3.training.ranks import Ranks, sum_together
+
 
 class Stats:
     """Named running sums [count, sum, sum of squares]."""
@@ -17,6 +19,12 @@ class Stats:
         x = values.detach().to(torch.float64).flatten()
         moments = torch.stack([torch.full_like(x[:1].sum(), x.numel()), x.sum(), x.square().sum()])
         self._sums[name] = self._sums[name] + moments if name in self._sums else moments
+
+    def gather(self, ranks: Ranks) -> None:
+        """Bring the sums of all ranks together on rank 0; the others begin anew."""
+        names = sorted(self._sums)
+        sums = sum_together(ranks, [self._sums[name] for name in names])
+        self._sums = dict(zip(names, sums, strict=True)) if ranks.rank == 0 else {}
 
     def read(self) -> dict[str, dict[str, float]]:
         """Return {name: {num, mean, std}} of what was added since the last `clear`."""

@@ -7,24 +7,28 @@ took up a state goes on bit for bit (on the CPU) as the one that gave it.
 """
 
 import copy
-import math
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import torch
 from torch import Tensor, nn
 
 from stylegan3.errors import NetworkError
-from stylegan3.networks import Discriminator, Moments, build_discriminator, build_generator, compute_with
+from stylegan3.networks import Moments, build_discriminator, build_generator, compute_with
 from stylegan3.training.ada import AdaController
+from stylegan3.training.data import batches
 from stylegan3.training.draws import Draws, members, rounds
 from stylegan3.training.ema import ema_beta, update_ema
+from stylegan3.training.gradients import Gradients
+from stylegan3.training.optimizers import adam, first_layers, load_moments, moments_of
 from stylegan3.training.phases import Context, Phase, phases_of
+from stylegan3.training.ranks import Alone, Ranks, sum_together
 from stylegan3.training.rng import generator
 from stylegan3.training.setup import Setup
+from stylegan3.training.spans import Spans, unmeasured
 from stylegan3.training.stats import Stats
+from stylegan3.training.transfer import Batch, onto
 
 NETWORKS = ("G", "D", "G_ema")
-MOMENTS = {"exp_avg", "exp_avg_sq", "step"}
 
 
 class NonFiniteLossError(ArithmeticError):
@@ -32,18 +36,40 @@ class NonFiniteLossError(ArithmeticError):
 
 
 class Trainer:
-    """Networks, optimisers and counters of one training."""
+    """Networks, optimisers and counters of one training, on one of its ranks.
 
-    def __init__(self, setup: Setup, device: torch.device | str = "cpu") -> None:
+    Args:
+        ranks: the processes that share each batch, setup.hyper.ranks of them.
+        spans: told of every part of an iteration.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        device: torch.device | str = "cpu",
+        ranks: Ranks | None = None,
+        spans: Spans = unmeasured,
+    ) -> None:
         hyper = setup.hyper
-        self.setup, self.device = setup, torch.device(device)
+        self.setup, self.device, self.ranks, self.spans = setup, torch.device(device), ranks or Alone(), spans
+        if hyper.ranks != self.ranks.count:
+            raise NetworkError(f"a setup for {hyper.ranks} ranks, and there are {self.ranks.count}")
         self.generator = build_generator(setup.generator, generator(hyper.seed, "init G")).to(self.device)
         self.discriminator = build_discriminator(setup.discriminator, generator(hyper.seed, "init D")).to(self.device)
         for network in (self.generator, self.discriminator):
-            compute_with(network, setup.ops)
-        self.mean_generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
+            compute_with(network, setup.ops, setup.inner)
+            network.requires_grad_(False)
+        self.mean_generator = copy.deepcopy(self.generator).eval()
         self.phases = phases_of(setup)
-        self.optimizers = {"G": self._optimizer("G", hyper.g_lr), "D": self._optimizer("D", hyper.d_lr)}
+        self._trained = {"G": list(self.generator.parameters()), "D": self._trained_of_d()}
+        self._gradients = {
+            name: Gradients(parameters, self.ranks, finite=setup.inner == torch.float16)
+            for name, parameters in self._trained.items()
+        }
+        self.optimizers = {
+            name: adam(self.network(name), lr, hyper, [phase for phase in self.phases if phase.network == name])
+            for name, lr in (("G", hyper.g_lr), ("D", hyper.d_lr))
+        }
         p = hyper.aug_p if hyper.aug == "fixed" else 0.0
         self.ada = AdaController(
             p, target=hyper.ada_target, interval=hyper.ada_interval, batch=hyper.batch, kimg=hyper.ada_kimg
@@ -51,6 +77,13 @@ class Trainer:
         self.path_length_mean = torch.zeros([], device=self.device)
         self.stats = Stats(self.device)
         self.images = 0
+        self._rounds = rounds(hyper, self.ranks.rank)
+        self._places = torch.cat([members(groups, hyper) for groups in self._rounds])
+        self._trouble = torch.full([], -1, dtype=torch.int64, device=self.device)  # the first loss that isn't finite
+
+    def _trained_of_d(self) -> list[nn.Parameter]:
+        frozen = {id(p) for p in first_layers(self.discriminator, self.setup.hyper.freeze_d)}
+        return [p for p in self.discriminator.parameters() if id(p) not in frozen]
 
     @property
     def iteration(self) -> int:
@@ -61,75 +94,97 @@ class Trainer:
         """Return the network called G, D or G_ema."""
         return {"G": self.generator, "D": self.discriminator, "G_ema": self.mean_generator}[name]
 
-    def step(self, pictures: Tensor, labels: Tensor) -> None:
-        """Do one iteration with a batch of the dataset.
-
-        Shape: pictures as stored [B, ...], labels [B, K].
-
-        Raises:
-            NonFiniteLossError: a loss is not finite; the networks are then of no use any more.
-        """
+    def batches(self, workers: int = 0) -> Generator[Batch, None, None]:
+        """Yield what the coming iterations take, read ahead by so many threads: this rank's share of each batch."""
         hyper = self.setup.hyper
+        return batches(self.setup.dataset, hyper.batch, hyper.seed, self.images, workers, self._places.numpy())
+
+    def step(self, pictures: Tensor, labels: Tensor) -> None:
+        """Do one iteration with what `batches` yielded for it; nothing is read back from the device.
+
+        Shape: pictures as stored [B / ranks, ...], labels [B / ranks, K].
+        """
+        hyper, spans = self.setup.hyper, self.spans
         parts = []
-        for groups in rounds(hyper):
-            chosen = members(groups, hyper)
-            reals = self.setup.dataset.to_model(pictures[chosen].to(self.device))
-            parts.append((groups, reals, labels[chosen].to(self.device) if labels.shape[1] else None))
-        for phase in self.phases:
+        with spans("data"):
+            for number, groups in enumerate(self._rounds):
+                own = slice(number * hyper.round_size, (number + 1) * hyper.round_size)
+                reals = self.setup.dataset.to_model(onto(pictures[own], self.device))
+                parts.append((groups, reals, onto(labels[own], self.device) if labels.shape[1] else None))
+        for number, phase in enumerate(self.phases):
             if self.iteration % phase.interval == 0:
-                self._run(phase, parts)
-        beta = ema_beta(hyper.batch, self.images, hyper.ema_kimg, hyper.ema_rampup)
-        update_ema(self.mean_generator, self.generator, beta)
+                with spans(phase.name):
+                    self._run(phase, parts, self.images * len(self.phases) + number)
+        with spans("EMA"):
+            beta = ema_beta(hyper.batch, self.images, hyper.ema_kimg, hyper.ema_rampup)
+            update_ema(self.mean_generator, self.generator, beta)
         if hyper.aug == "ada":
-            self.ada.update(self.iteration)
+            with spans("statistics"):
+                self.ada.update(self.iteration)
         self.images += hyper.batch
 
-    def _run(self, phase: Phase, parts: list[tuple[range, Tensor, Tensor | None]]) -> None:
-        optimizer = self.optimizers[phase.network]
-        trained = self.network(phase.network)
-        parameters = self._trained_parameters(phase.network)
-        moments, lengths = Moments(), list[Tensor]()
-        for parameter in parameters:
+    def _run(self, phase: Phase, parts: list[tuple[range, Tensor, Tensor | None]], mark: int) -> None:
+        """Take one optimiser step; `mark` is what `trouble` becomes where a loss isn't finite."""
+        optimizer, gradients = self.optimizers[phase.network], self._gradients[phase.network]
+        moments, lengths, signs = Moments(), list[Tensor](), list[Tensor]()
+        for parameter in self._trained[phase.network]:
             parameter.requires_grad_(True)
         for groups, reals, labels in parts:
             context = Context(
                 setup=self.setup, generator=self.generator, discriminator=self.discriminator,
                 draws=Draws(self.setup.hyper, phase.name, self.images, groups, self.device),
-                reals=reals, real_labels=labels, p=self.ada.p, stats=self.stats, ada=self.ada,
-                path_length_mean=self.path_length_mean, moments=moments, path_lengths=lengths,
+                reals=reals, real_labels=labels, p=self.ada.p, stats=self.stats,
+                path_length_mean=self.path_length_mean, moments=moments, path_lengths=lengths, signs=signs,
+                spans=self.spans,
             )  # fmt: skip
-            for loss in phase.losses(context):
-                value = float(loss.detach())
-                if not math.isfinite(value):
-                    raise NonFiniteLossError(f"the loss of '{phase.name}' is {value} after {self.images} pictures")
+            for passed, loss in enumerate(phase.losses(context), 1):
+                self._note(loss.detach(), mark)
+                if groups is parts[-1][0] and passed == phase.passes:
+                    gradients.before_last_pass()
                 loss.backward()
-        trained.requires_grad_(False)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        with self.spans("exchange"):
+            gradients.finish()
+            self._gather(moments, lengths, signs)
+        with self.spans("optimiser"):
+            self.network(phase.network).requires_grad_(False)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         if moments.counts:
             self.generator.update_averages(moments)
+
+    def _note(self, loss: Tensor, mark: int) -> None:
+        first = (self._trouble < 0) & ~torch.isfinite(loss)
+        self._trouble = torch.where(first, mark, self._trouble)
+
+    def _gather(self, moments: Moments, lengths: list[Tensor], signs: list[Tensor]) -> None:
+        """Bring together what all rounds and ranks have gathered; path length's mean and ADA's sums take it in."""
+        named = list(moments.sums)
+        sums = [moments.sums[name] for name in named]
+        sums += [torch.cat(lengths).sum()] if lengths else []
+        sums += [torch.stack(signs).sum(0)] if signs else []
+        sums = sum_together(self.ranks, sums)
+        for name in named:
+            moments.sums[name] = sums.pop(0)
+            moments.counts[name] *= self.ranks.count
         if lengths:
-            decay = self.setup.hyper.path_length_decay
-            self.path_length_mean = self.path_length_mean.lerp(torch.cat(lengths).mean(), decay)
+            mean = sums.pop(0) / (sum(len(length) for length in lengths) * self.ranks.count)
+            self.path_length_mean = self.path_length_mean.lerp(mean, self.setup.hyper.path_length_decay)
+        if signs and self.setup.hyper.aug == "ada":
+            self.ada.observe(sums.pop(0))
 
-    def _trained_parameters(self, network: str) -> list[nn.Parameter]:
-        if network == "D" and self.setup.hyper.freeze_d:
-            frozen = {id(p) for p in first_layers(self.discriminator, self.setup.hyper.freeze_d)}
-            return [p for p in self.discriminator.parameters() if id(p) not in frozen]
-        return list(self.network(network).parameters())
+    def check(self) -> None:
+        """See that every loss so far was finite; all ranks ask together. This waits for the device.
 
-    def _optimizer(self, name: str, lr: float) -> torch.optim.Adam:
-        """Adam, slowed by lazy regularisation: a regulariser every k iterations adds one step to k, hence k/(k+1)."""
-        hyper = self.setup.hyper
-        lazy = [phase.interval for phase in self.phases if phase.network == name and phase.interval > 1]
-        ratio = lazy[0] / (lazy[0] + 1) if lazy else 1.0
-        self.network(name).requires_grad_(False)
-        return torch.optim.Adam(
-            list(self.network(name).parameters()),
-            lr=lr * ratio,
-            betas=(hyper.beta1**ratio, hyper.beta2**ratio),
-            eps=hyper.eps,
-        )
+        Raises:
+            NonFiniteLossError: one was not; the networks are of no use any more.
+        """
+        trouble = self._trouble.clone()
+        trouble = torch.where(trouble < 0, torch.iinfo(torch.int64).max, trouble)
+        self.ranks.start_min(trouble)()
+        mark = int(trouble)
+        if mark < torch.iinfo(torch.int64).max:
+            images, number = divmod(mark, len(self.phases))
+            raise NonFiniteLossError(f"the loss of '{self.phases[number].name}' is not finite after {images} pictures")
 
     def state(self, *, optimizers: bool = True) -> dict[str, Tensor]:
         """Return every tensor and counter under a name of its own."""
@@ -141,13 +196,10 @@ class Trainer:
             tensors |= {f"{name}.{key}": value for key, value in self.network(name).state_dict().items()}
         tensors |= {f"ada.{key}": value for key, value in self.ada.state().items()}
         tensors |= {f"stats.{key}": value for key, value in self.stats.state().items()}
-        return tensors | (dict(self._optimizer_state()) if optimizers else {})
-
-    def _optimizer_state(self) -> Iterator[tuple[str, Tensor]]:
-        for name, optimizer in self.optimizers.items():
-            for key, parameter in self.network(name).named_parameters():
-                for moment, value in optimizer.state.get(parameter, {}).items():
-                    yield f"{name}_optimizer.{key}.{moment}", value
+        for name in self.optimizers if optimizers else ():
+            moments = moments_of(self.optimizers[name], self.network(name))
+            tensors |= {f"{name}_optimizer.{key}": value for key, value in moments}
+        return tensors
 
     def load_state(self, tensors: dict[str, Tensor]) -> list[str]:
         """Take up a state; return what it lacked: nothing, or the optimisers of a pruned one.
@@ -191,19 +243,6 @@ class Trainer:
             raise NetworkError(f"{name}: the file is of another network: {'; '.join(wrong[:6])}{more}")
 
     def _load_optimizer(self, name: str, tensors: dict[str, Tensor]) -> bool:
-        optimizer, found = self.optimizers[name], False
-        for key, parameter in self.network(name).named_parameters():
-            prefix = f"{name}_optimizer.{key}."
-            moments = {k: tensors[prefix + k] for k in MOMENTS if prefix + k in tensors}
-            if moments:
-                optimizer.state[parameter] = {
-                    k: v.clone() if k == "step" else v.to(self.device).clone() for k, v in moments.items()
-                }
-                found = True
-        return found or self.images == 0
-
-
-def first_layers(discriminator: Discriminator, count: int) -> list[nn.Parameter]:
-    """Return the parameters of the first layers: the entry, then each block's convolutions (Mo et al. 2020)."""
-    layers = [discriminator.entry, *(layer for block in discriminator.blocks for layer in block.children())]
-    return [parameter for layer in layers[:count] for parameter in layer.parameters()]
+        prefix = f"{name}_optimizer."
+        own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        return load_moments(self.optimizers[name], self.network(name), own) or self.images == 0

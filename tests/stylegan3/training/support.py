@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stylegan3.networks import DiscriminatorSpec, GeneratorSpec
+from stylegan3.training.ranks import Ranks
 from stylegan3.training.setup import Hyperparameters, Setup
 from stylegan3.training.trainer import Trainer
 
@@ -69,21 +70,23 @@ def setup(kind: str = "stylegan2", data: Pictures | None = None, **numbers: Any)
 
 def trained(arrangement: Setup, iterations: int, trainer: Trainer | None = None) -> Trainer:
     """Take steps with the data in its order."""
-    from stylegan3.training.data import batches
-
     trainer = trainer or Trainer(arrangement)
-    hyper = arrangement.hyper
-    source = batches(arrangement.dataset, hyper.batch, hyper.seed, trainer.images, workers=0)
+    source = trainer.batches()
     for _ in range(iterations):
         trainer.step(*next(source))
     return trainer
 
 
-def in_double(arrangement: Setup) -> Trainer:
+def everything_on(kind: str, **numbers: Any) -> Setup:
+    """Augmentation with ADA moving fast, and for stylegan2 style mixing and path length; two classes."""
+    return setup(kind, Pictures(c_dim=2), aug="ada", ada_kimg=0.2, ada_target=-0.9, **numbers)
+
+
+def in_double(arrangement: Setup, ranks: Ranks | None = None) -> Trainer:
     """A trainer in float64, so that rounding doesn't hide what differs; noise strengths off zero."""
     data = arrangement.dataset
     assert isinstance(data, Pictures)
-    trainer = Trainer(replace(arrangement, dataset=replace(data, dtype=torch.float64)))
+    trainer = Trainer(replace(arrangement, dataset=replace(data, dtype=torch.float64)), ranks=ranks)
     for name in ("G", "D", "G_ema"):
         trainer.network(name).double()
     trainer.path_length_mean = trainer.path_length_mean.double()

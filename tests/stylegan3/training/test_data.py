@@ -14,7 +14,7 @@ from tests.stylegan3.training.support import Pictures
 def first(
     count: int, data: Pictures, batch: int, images: int = 0, workers: int = 0, seed: int = 0
 ) -> list[torch.Tensor]:
-    source = batches(data, batch, seed, images, workers)
+    source = batches(data, batch, seed, images, workers, np.arange(batch))
     found = [next(source)[0] for _ in range(count)]
     source.close()
     return found
@@ -48,7 +48,7 @@ def test_the_data_goes_on_at_any_position_with_any_number_of_workers(workers):
 
 def test_pictures_and_labels_belong_together():
     data = Pictures(items=10, c_dim=5)
-    pictures, labels = next(batches(data, 4, 0, 0, 0))
+    pictures, labels = next(batches(data, 4, 0, 0, 0, np.arange(4)))
     items = positions_to_items(np.arange(4), 10, 0)
     assert torch.equal(pictures, data.pictures(items))
     assert torch.equal(labels, data.labels(items))
@@ -59,7 +59,7 @@ def test_an_error_while_reading_ahead_reaches_the_reader_and_no_thread_stays():
         def pictures(self, indices):
             raise OSError("gone")
 
-    source = batches(Broken(), 4, 0, 0, workers=2)
+    source = batches(Broken(), 4, 0, 0, 2, np.arange(4))
     with pytest.raises(OSError, match="gone"):
         next(source)
     source.close()

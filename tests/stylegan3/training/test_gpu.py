@@ -4,7 +4,6 @@
 import pytest
 import torch
 
-from stylegan3.training.data import batches
 from stylegan3.training.trainer import Trainer
 from tests.stylegan3.training.support import KINDS, setup
 
@@ -20,7 +19,7 @@ def test_iterations_on_the_device_end_near_the_cpus(kind: str) -> None:
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     on_cpu, on_device = Trainer(arrangement), Trainer(arrangement, "cuda")
     on_device.load_state(on_cpu.state())
-    source = batches(arrangement.dataset, arrangement.hyper.batch, arrangement.hyper.seed, 0, workers=2)
+    source = on_cpu.batches(workers=2)
     for _ in range(5):  # R1 at the first, path length at the first and the fifth
         batch = next(source)
         on_cpu.step(*batch)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from stylegan3.training.ada import AdaController
+from stylegan3.training.ada import AdaController, signs_of
 from stylegan3.training.blur import blur, blur_sigma
 from stylegan3.training.ema import ema_beta, update_ema
 from stylegan3.training.setup import Hyperparameters
@@ -18,45 +18,49 @@ def ada(p: float = 0.0, kimg: float = 0.5) -> AdaController:
 
 def run(controller: AdaController, logits: float, iterations: int) -> None:
     for iteration in range(iterations):
-        controller.observe(torch.full((16, 1), logits))
+        controller.observe(signs_of(torch.full((16, 1), logits)))
         controller.update(iteration)
 
 
 def test_p_rises_by_batch_times_interval_over_kimg_and_falls_by_the_same():
-    controller = ada()
-    run(controller, 1.0, 4)
-    assert controller.p == pytest.approx(16 * 4 / 500)
-    run(controller, 1.0, 4)
-    assert controller.p == pytest.approx(2 * 16 * 4 / 500)
-    run(controller, -1.0, 4)
-    assert controller.p == pytest.approx(16 * 4 / 500)
+    controller, step = ada(), 16 * 4 / 500
+    told = []
+    for iteration in range(17):
+        controller.observe(signs_of(torch.full((16, 1), 1.0 if iteration < 8 else -1.0)))
+        controller.update(iteration)
+        told.append(controller.p)
+    expected = [0] * 4 + [step] * 4 + [2 * step] * 4 + [step] * 4 + [0]  # an iteration after an interval's end
+    assert told == pytest.approx(expected)
 
 
 def test_p_moves_only_every_fourth_iteration_by_all_it_has_seen_since():
     controller = ada()
     for iteration, logits in enumerate((5.0, 5.0, 5.0)):
-        controller.observe(torch.full((16, 1), logits))
+        controller.observe(signs_of(torch.full((16, 1), logits)))
         assert controller.update(iteration) is None
     assert controller.p == 0
-    controller.observe(torch.full((16, 1), -5.0))
-    assert controller.update(3) == 0.5  # the mean of the signs: below 0.6
-    assert controller.p == 0
+    controller.observe(signs_of(torch.full((16, 1), -5.0)))
+    assert controller.update(3) is None
     assert controller.state()["sums"].tolist() == [0, 0]
+    assert controller.state()["ended"].tolist() == [32, 64]
+    assert controller.update(4) == 0.5  # the mean of the signs: below 0.6
+    assert controller.p == 0
 
 
 def test_p_stays_between_0_and_1():
     controller = ada(p=0.99)
-    run(controller, 1.0, 8)
+    run(controller, 1.0, 9)
     assert controller.p == 1
     controller = ada(p=0.01)
-    run(controller, -1.0, 8)
+    run(controller, -1.0, 9)
     assert controller.p == 0
 
 
 def test_p_rests_on_the_target():
     controller = AdaController(0.3, target=0.5, interval=1, batch=4, kimg=0.5)
-    controller.observe(torch.tensor([[1.0], [1.0], [1.0], [-1.0]]))
-    assert controller.update(0) == 0.5
+    controller.observe(signs_of(torch.tensor([[1.0], [1.0], [1.0], [-1.0]])))
+    controller.update(0)
+    assert controller.update(1) == 0.5
     assert controller.p == 0.3
 
 

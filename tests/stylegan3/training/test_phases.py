@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from stylegan3.training.ada import AdaController
 from stylegan3.training.draws import Draws
 from stylegan3.training.phases import (
     Context,
@@ -76,7 +75,6 @@ def context(
         real_labels=None,
         p=p,
         stats=Stats(),
-        ada=AdaController(p, target=0.6, interval=4, batch=8, kimg=500),
         path_length_mean=torch.tensor(0.25),
     )
 
@@ -137,7 +135,7 @@ def fakes(c: Context) -> Tensor:
 def test_ada_watches_the_reals_alone():
     c = context(phase="D main")
     list(DiscriminatorAdversarial().losses(c))
-    assert c.ada.state()["sums"].tolist() == [value(c.discriminator(c.reals).sign().sum()), 8.0]
+    assert [signs.tolist() for signs in c.signs] == [[value(c.discriminator(c.reals).sign().sum()), 8.0]]
 
 
 def test_rounds_weigh_by_their_share_of_the_batch():
@@ -162,3 +160,8 @@ def test_at_p_0_no_augmentation_is_drawn():
 
 def test_gamma_reaches_the_penalty():
     assert phases_of(setup(gamma=7.0))[-1].gamma == 7.0
+
+
+@pytest.mark.parametrize("phase", [GeneratorAdversarial(), DiscriminatorAdversarial(), GradientPenalty(1.0)])
+def test_a_phase_says_how_many_losses_it_yields(phase):
+    assert len(list(phase.losses(context(phase=phase.name)))) == phase.passes

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A network's gradients, summed over ranks: fixed buckets in a fixed order, while the backward pass still runs.
+
+Buckets are filled from the last parameter to the first, as a backward pass reaches them. One is sent as soon as it and
+all before it are whole, so that every rank sends the same buckets in the same order; what a pass doesn't reach is sent
+after it as zeros.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from stylegan3.training.ranks import Ranks, Wait
+
+BUCKET_BYTES = 16 * 2**20
+LARGEST = 1e5
+"""What an infinite gradient becomes where activations are float16, whose sums overflow at 65504."""
+
+
+class Gradients:
+    """The gradients of some parameters, all of one type, over all ranks.
+
+    Args:
+        finite: put 0 for NaN and +-1e5 for infinities, as float16 inside a network needs it.
+    """
+
+    def __init__(self, parameters: Sequence[nn.Parameter], ranks: Ranks, *, finite: bool = False) -> None:
+        self._parameters, self._ranks, self._finite = list(parameters), ranks, finite
+        self._buckets = buckets(self._parameters, BUCKET_BYTES) if ranks.count > 1 else []
+        self._missing: list[int] = []  # gradients that each bucket still waits for; empty outside the last pass
+        self._sent: list[tuple[Tensor, Wait]] = []
+        for number, bucket in enumerate(self._buckets):
+            for parameter in bucket:
+                trained = parameter.requires_grad
+                parameter.requires_grad_(True).register_post_accumulate_grad_hook(self._arrival(number))
+                parameter.requires_grad_(trained)
+
+    def before_last_pass(self) -> None:
+        """Expect the last backward pass of a phase: what it completes is sent at once."""
+        self._missing = [len(bucket) for bucket in self._buckets]
+
+    def finish(self) -> None:
+        """Leave in every parameter's `grad` the sum over all ranks; None stays None."""
+        self._missing = []
+        while len(self._sent) < len(self._buckets):
+            self._send()
+        for bucket, (flat, wait) in zip(self._buckets, self._sent, strict=True):
+            wait()
+            for parameter, part in zip(bucket, flat.split([p.numel() for p in bucket]), strict=True):
+                if parameter.grad is not None:
+                    parameter.grad = part.view(parameter.shape)
+        self._sent = []
+        if self._finite:
+            for parameter in self._parameters:
+                if parameter.grad is not None:
+                    torch.nan_to_num(parameter.grad, nan=0.0, posinf=LARGEST, neginf=-LARGEST, out=parameter.grad)
+
+    def _arrival(self, number: int) -> Callable[[Tensor], None]:
+        def arrived(parameter: Tensor) -> None:
+            if not self._missing:
+                return
+            self._missing[number] -= 1
+            while len(self._sent) < len(self._buckets) and self._missing[len(self._sent)] == 0:
+                self._send()
+
+        return arrived
+
+    def _send(self) -> None:
+        bucket = self._buckets[len(self._sent)]
+        with torch.no_grad():
+            flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket])
+        self._sent.append((flat, self._ranks.start_sum(flat)))
+
+
+def buckets(parameters: Sequence[nn.Parameter], most: int) -> list[list[nn.Parameter]]:
+    """Cut parameters, last first, into runs of at most `most` bytes; a larger one stands alone."""
+    found: list[list[nn.Parameter]] = []
+    size = most
+    for parameter in reversed(parameters):
+        own = parameter.numel() * parameter.element_size()
+        if size + own > most:
+            found.append([])
+            size = 0
+        found[-1].append(parameter)
+        size += own
+    return found

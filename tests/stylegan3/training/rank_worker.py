@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One rank of a small training, run as a process: `python -m tests.stylegan3.training.rank_worker FOLDER`.
+
+The environment says which rank it is, as torchrun would. Each rank leaves what its trainer holds in FOLDER.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from safetensors.torch import save_file
+
+from stylegan3.training.ranks import Group
+from stylegan3.training.trainer import Trainer
+from tests.stylegan3.training.support import KINDS, everything_on, in_double, trained
+
+ITERATIONS, SHORT = 20, 8
+BATCH = 16
+
+
+def main(folder: Path) -> None:
+    """Train every kind, in float64 and in float32, and one with a state in its middle."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo")
+    ranks = Group()
+    for kind in KINDS:
+        arrangement = everything_on(kind, batch=BATCH, batch_gpu=4, ranks=ranks.count)
+        whole = trained(arrangement, ITERATIONS, in_double(arrangement, ranks))
+        keep(whole, folder / f"{kind}-float64-{ranks.rank}")
+        keep(trained(arrangement, SHORT, Trainer(arrangement, ranks=ranks)), folder / f"{kind}-float32-{ranks.rank}")
+        halfway = trained(arrangement, SHORT // 2, Trainer(arrangement, ranks=ranks))
+        halfway.stats.gather(ranks)
+        state = {name: value.clone() for name, value in halfway.state().items()}
+        resumed = Trainer(arrangement, ranks=ranks)
+        resumed.load_state(state)
+        keep(trained(arrangement, SHORT - SHORT // 2, resumed), folder / f"{kind}-resumed-{ranks.rank}")
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def keep(trainer: Trainer, path: Path) -> None:
+    """Write all of a trainer's state; what only one rank holds in the middle of a tick is brought together."""
+    trainer.stats.gather(trainer.ranks)
+    save_file({name: value.contiguous() for name, value in trainer.state().items()}, f"{path}.safetensors")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several processes compute what one computes, agree among themselves bit for bit, and go on exactly after a resume."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from stylegan3.errors import NetworkError
+from stylegan3.training.draws import members, rounds
+from stylegan3.training.gradients import LARGEST, Gradients, buckets
+from stylegan3.training.ranks import Alone
+from stylegan3.training.setup import Hyperparameters
+from tests.stylegan3.training.rank_worker import BATCH, ITERATIONS
+from tests.stylegan3.training.support import KINDS, everything_on, in_double, trained
+
+ROOT = Path(__file__).resolve().parents[3]
+EQUAL = 1e-5  # of a tensor's largest value
+State = dict[str, Tensor]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def train_on_ranks(count: int, folder: Path) -> None:
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(count)}
+    command = [sys.executable, "-m", "tests.stylegan3.training.rank_worker", str(folder)]
+    processes = [
+        subprocess.Popen(command, cwd=ROOT, env={**os.environ, **place, "RANK": str(rank), "OMP_NUM_THREADS": "1"})
+        for rank in range(count)
+    ]
+    try:
+        assert [process.wait(timeout=240) for process in processes] == [0] * count
+    finally:
+        for process in processes:
+            process.kill()
+
+
+@pytest.fixture(scope="module", params=[2, 4])
+def states(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Path]:
+    """What each rank of 2 and of 4 processes holds after the iterations."""
+    folder = tmp_path_factory.mktemp(f"ranks{request.param}")
+    train_on_ranks(request.param, folder)
+    return request.param, folder
+
+
+@pytest.fixture(scope="module")
+def alone() -> dict[str, State]:
+    """What one process holds after the same iterations, by kind."""
+    arrangements = {kind: everything_on(kind, batch=BATCH, batch_gpu=4) for kind in KINDS}
+    return {kind: trained(one, ITERATIONS, in_double(one)).state() for kind, one in arrangements.items()}
+
+
+def furthest(found: State, right: State) -> tuple[float, str]:
+    """Return the largest difference of two states, relative to each tensor's largest value, and where it is."""
+    assert found.keys() == right.keys()
+    worst = (0.0, "")
+    for name, value in right.items():
+        scale = max(float(value.double().abs().max()), 1e-3)
+        worst = max(worst, (float((value.double() - found[name].double()).abs().max()) / scale, name))
+    return worst
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ranks_compute_what_one_process_computes(kind, states, alone):
+    count, folder = states
+    found = load_file(folder / f"{kind}-float64-0.safetensors")
+    error, name = furthest(found, alone[kind])
+    print(f"{kind}, {count} ranks: {error:.1e} at {name}")
+    assert float(alone[kind]["ada.p"]) > 0
+    assert error <= EQUAL, name
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_ranks_agree_bit_for_bit(kind, precision, states):
+    """But for the statistics of the tick, which rank 0 gathers."""
+    count, folder = states
+    of_ranks = [load_file(folder / f"{kind}-{precision}-{rank}.safetensors") for rank in range(count)]
+    for other in of_ranks[1:]:
+        shared = [name for name in of_ranks[0] if not name.startswith("stats.")]
+        assert [name for name in shared if not torch.equal(of_ranks[0][name], other[name])] == []
+        assert not [name for name in other if name.startswith("stats.")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_resumed_ranks_go_on_bit_for_bit(kind, states):
+    _, folder = states
+    whole, resumed = (load_file(folder / f"{kind}-{name}-0.safetensors") for name in ("float32", "resumed"))
+    same = [name for name in whole if not name.startswith("stats.")]  # sums of floats in another order
+    assert [name for name in same if not torch.equal(whole[name], resumed[name])] == []
+
+
+@pytest.mark.parametrize(("batch", "ranks", "batch_gpu"), [(16, 1, 4), (16, 2, 4), (16, 4, 4), (32, 2, 8), (24, 3, 8)])
+def test_ranks_share_the_batch_by_whole_groups(batch, ranks, batch_gpu):
+    hyper = Hyperparameters(batch=batch, gamma=1, ranks=ranks, batch_gpu=batch_gpu)
+    shares = [[group for part in rounds(hyper, rank) for group in part] for rank in range(ranks)]
+    assert [len(share) for share in shares] == [batch // 4 // ranks] * ranks
+    assert sorted(group for share in shares for group in share) == list(range(batch // 4))
+    places = np.concatenate([members(share, hyper).numpy() for share in shares])
+    assert sorted(places) == list(range(batch))
+
+
+def test_a_batch_that_ranks_cannot_share_is_refused():
+    with pytest.raises(NetworkError, match=r"--batch=24: 4 ranks .* such as --batch=32"):
+        Hyperparameters(batch=24, gamma=1, ranks=4)
+    with pytest.raises(NetworkError, match=r"--batch-gpu=16: must divide a rank's share of --batch=16, 8,"):
+        Hyperparameters(batch=16, gamma=1, ranks=2, batch_gpu=16)
+
+
+def test_a_setup_for_ranks_is_not_trained_alone():
+    with pytest.raises(NetworkError, match="2 ranks, and there are 1"):
+        in_double(everything_on("stylegan2", batch=16, ranks=2))
+
+
+def test_buckets_hold_all_parameters_last_first_and_no_more_than_their_size():
+    parameters = [nn.Parameter(torch.zeros(n)) for n in (3, 50, 4, 4, 2)]
+    cut = buckets(parameters, most=40)  # ten values
+    assert [[p.numel() for p in bucket] for bucket in cut] == [[2, 4, 4], [50], [3]]
+
+
+class Doubling(Alone):
+    """Two ranks that hold the same."""
+
+    count = 2
+
+    def start_sum(self, values):
+        values *= 2
+        return lambda: None
+
+
+def test_what_a_pass_does_not_reach_stays_without_a_gradient():
+    """So that Adam leaves it alone, as it does in one process."""
+    reached, other = (nn.Parameter(torch.ones(3)) for _ in range(2))
+    gradients = Gradients([reached, other], Doubling())
+    gradients.before_last_pass()
+    (3 * reached).sum().backward()
+    gradients.finish()
+    assert reached.grad.tolist() == [6, 6, 6]
+    assert other.grad is None
+
+
+def test_gradients_of_earlier_passes_are_summed_once():
+    parameter = nn.Parameter(torch.ones(2))
+    gradients = Gradients([parameter], Doubling())
+    parameter.sum().backward()
+    gradients.before_last_pass()
+    parameter.sum().backward()
+    gradients.finish()
+    assert parameter.grad.tolist() == [4, 4]
+
+
+def test_infinite_gradients_are_cut_where_float16_makes_them():
+    parameter = nn.Parameter(torch.ones(3))
+    gradients = Gradients([parameter], Alone(), finite=True)
+    (parameter * torch.tensor([1.0, float("inf"), float("nan")])).sum().backward()
+    gradients.finish()
+    assert parameter.grad.tolist() == [1, LARGEST, 0]
