@@ -2,8 +2,8 @@
 """Adaptive discriminator augmentation (Karras et al. 2020, "Training GANs with limited data", section 3.2).
 
 The overfitting heuristic r_t = E[sign D(real)] is held at a target by moving the probability p of every augmentation by
-a fixed step. p stays in [0, 1]: a probability above 1 means nothing, though the reference lets it grow. What an interval
-measured moves p one iteration after its end, so that nobody waits for the device.
+a fixed step. p stays in [0, 1]: a probability above 1 means nothing, though the reference lets it grow. What an
+interval measured moves p one iteration after its end, so that nobody waits for the device.
 """
 
 import torch

@@ -15,18 +15,18 @@ from stylegan3.training.ranks import Ranks, Wait
 
 BUCKET_BYTES = 16 * 2**20
 LARGEST = 1e5
-"""What an infinite gradient becomes where activations are float16, whose sums overflow at 65504."""
+"""What an infinite gradient becomes where losses are scaled, since float16 overflows at 65504."""
 
 
 class Gradients:
     """The gradients of some parameters, all of one type, over all ranks.
 
     Args:
-        finite: put 0 for NaN and +-1e5 for infinities, as float16 inside a network needs it.
+        scale: by which losses are multiplied before their backward passes, 1 for none.
     """
 
-    def __init__(self, parameters: Sequence[nn.Parameter], ranks: Ranks, *, finite: bool = False) -> None:
-        self._parameters, self._ranks, self._finite = list(parameters), ranks, finite
+    def __init__(self, parameters: Sequence[nn.Parameter], ranks: Ranks, *, scale: float = 1.0) -> None:
+        self._parameters, self._ranks, self._scale = list(parameters), ranks, scale
         self._buckets = buckets(self._parameters, BUCKET_BYTES) if ranks.count > 1 else []
         self._missing: list[int] = []  # gradients that each bucket still waits for; empty outside the last pass
         self._sent: list[tuple[Tensor, Wait]] = []
@@ -41,7 +41,10 @@ class Gradients:
         self._missing = [len(bucket) for bucket in self._buckets]
 
     def finish(self) -> None:
-        """Leave in every parameter's `grad` the sum over all ranks; None stays None."""
+        """Leave in every parameter's `grad` the sum over all ranks, of losses as they were; None stays None.
+
+        Where losses were scaled NaN becomes 0 and an infinity a large number.
+        """
         self._missing = []
         while len(self._sent) < len(self._buckets):
             self._send()
@@ -51,10 +54,11 @@ class Gradients:
                 if parameter.grad is not None:
                     parameter.grad = part.view(parameter.shape)
         self._sent = []
-        if self._finite:
-            for parameter in self._parameters:
-                if parameter.grad is not None:
-                    torch.nan_to_num(parameter.grad, nan=0.0, posinf=LARGEST, neginf=-LARGEST, out=parameter.grad)
+        if self._scale != 1:
+            found = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+            torch._foreach_div_(found, self._scale)
+            for gradient in found:
+                torch.nan_to_num(gradient, nan=0.0, posinf=LARGEST, neginf=-LARGEST, out=gradient)
 
     def _arrival(self, number: int) -> Callable[[Tensor], None]:
         def arrived(parameter: Tensor) -> None:

@@ -53,6 +53,12 @@ class Context:
                 pictures = augment(pictures, self.draws.augmentation(augment, self.p, purpose))
             return blur(pictures, self.setup.hyper, self.draws.images)
 
+    def gradient(self, total: Tensor, of: Tensor) -> Tensor:
+        """Return d total / d of, to be differentiated itself. Shape: [] and any -> that of `of`."""
+        scale = self.setup.loss_scale
+        (found,) = torch.autograd.grad(total * scale, of, create_graph=True)
+        return found / scale
+
     def judge(self, pictures: Tensor, labels: Tensor | None, purpose: str) -> Tensor:
         """Return D's logits of the augmented pictures. Shape: [N, 1]."""
         return self.discriminator(self.augmented(pictures, purpose), labels)
@@ -117,7 +123,7 @@ class PathLength:
         pictures, ws, _ = make_pictures(context.generator, context.draws, context.setup.dataset, members=half)
         directions = context.draws.noise("directions", pictures[0].numel(), half).view_as(pictures)
         directions = directions / (pictures.shape[2] * pictures.shape[3]) ** 0.5
-        (gradients,) = torch.autograd.grad((pictures * directions).sum(), ws, create_graph=True)
+        gradients = context.gradient((pictures * directions).sum(), ws)
         lengths = gradients.square().sum(2).mean(1).sqrt()
         penalty = (lengths - context.path_length_mean).square()
         context.path_lengths.append(lengths.detach())
@@ -167,7 +173,7 @@ class GradientPenalty:
     def losses(self, context: Context) -> Iterator[Tensor]:
         received = context.augmented(context.reals, "augment reals").detach().requires_grad_(True)
         logits = context.discriminator(received, context.real_labels)
-        (gradients,) = torch.autograd.grad(logits.sum(), received, create_graph=True)
+        gradients = context.gradient(logits.sum(), received)
         penalty = gradients.square().sum((1, 2, 3))
         context.stats.add("Loss/r1 penalty", penalty)
         yield penalty.mean() * (self.gamma / 2 * self.interval * context.weight)

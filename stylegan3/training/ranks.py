@@ -74,7 +74,7 @@ class Group:
 
     def _start(self, values: Tensor, operation: dist.ReduceOp.RedOpType) -> Wait:
         work = dist.all_reduce(values, operation, async_op=True)
-        return work.wait  # type: ignore[no-any-return, union-attr]
+        return work.wait
 
 
 def _nothing() -> None:

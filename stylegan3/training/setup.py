@@ -52,6 +52,9 @@ class Augment(Protocol):
         """Apply them (they stay on the CPU), differentiably. Shape: [N, C, F, T] in model space, the same out."""
 
 
+LOSS_SCALE = 1024.0
+"""A picture's 10^6 values share a gradient of about 1/batch: 10^-5 each, where float16 keeps 4 bits of its 11."""
+
 SheetWriter = Callable[[Path, str, Tensor], dict[str, Any]]
 """Write model-space pictures [N, C, F, T] into a folder under a name; returns what a log may show."""
 
@@ -61,8 +64,8 @@ class Hyperparameters:
     """Numbers of the training; defaults are those of facts/stylegan.md, gamma and batch have none.
 
     Args:
-        batch: pictures an iteration, over all `ranks`; `batch_gpu` of them at a time on each, `group` (minibatch stddev)
-            is what must stay whole.
+        batch: pictures an iteration, over all `ranks`; `batch_gpu` of them at a time on each; `group` (minibatch
+            stddev) is what must stay whole.
         ema_kimg: half-life of the generator's running mean; `ema_rampup` caps it to that share of the images so far.
         blur_sigma: first standard deviation of the blur on D's inputs (stylegan3-r), fading out over `blur_kimg`.
     """
@@ -148,6 +151,11 @@ class Setup:
     augment: Augment | None = None
     ops: Impl = "auto"
     inner: torch.dtype = torch.float32
+
+    @property
+    def loss_scale(self) -> float:
+        """By which losses are multiplied before a backward pass, so that float16 holds the gradients inside."""
+        return LOSS_SCALE if self.inner == torch.float16 else 1.0
 
     def __post_init__(self) -> None:
         for name, spec in (("generator", self.generator), ("discriminator", self.discriminator)):

@@ -63,7 +63,7 @@ class Trainer:
         self.phases = phases_of(setup)
         self._trained = {"G": list(self.generator.parameters()), "D": self._trained_of_d()}
         self._gradients = {
-            name: Gradients(parameters, self.ranks, finite=setup.inner == torch.float16)
+            name: Gradients(parameters, self.ranks, scale=setup.loss_scale)
             for name, parameters in self._trained.items()
         }
         self.optimizers = {
@@ -141,7 +141,7 @@ class Trainer:
                 self._note(loss.detach(), mark)
                 if groups is parts[-1][0] and passed == phase.passes:
                     gradients.before_last_pass()
-                loss.backward()
+                (loss * self.setup.loss_scale).backward()
         with self.spans("exchange"):
             gradients.finish()
             self._gather(moments, lengths, signs)
@@ -217,7 +217,7 @@ class Trainer:
         self.images = int(tensors["counters.images"])
         self.path_length_mean = tensors["path_length.mean"].to(self.device)
         self.ada.load_state({k[4:]: v for k, v in tensors.items() if k.startswith("ada.")})
-        self.stats.load_state({k[6:]: v for k, v in tensors.items() if k.startswith("stats.")})
+        self.stats.load_state({k[6:]: v for k, v in tensors.items() if k.startswith("stats.")}, self.ranks)
         return [f"the optimiser of {name}" for name in self.optimizers if not self._load_optimizer(name, tensors)]
 
     def load_network(self, name: str, tensors: dict[str, Tensor]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from stylegan3.training.ranks import Group
 from stylegan3.training.trainer import Trainer
@@ -30,8 +30,9 @@ def main(folder: Path) -> None:
         keep(whole, folder / f"{kind}-float64-{ranks.rank}")
         keep(trained(arrangement, SHORT, Trainer(arrangement, ranks=ranks)), folder / f"{kind}-float32-{ranks.rank}")
         halfway = trained(arrangement, SHORT // 2, Trainer(arrangement, ranks=ranks))
-        halfway.stats.gather(ranks)
-        state = {name: value.clone() for name, value in halfway.state().items()}
+        keep(halfway, folder / f"{kind}-halfway-{ranks.rank}")
+        dist.barrier()
+        state = load_file(folder / f"{kind}-halfway-0.safetensors")  # as a run's ranks do
         resumed = Trainer(arrangement, ranks=ranks)
         resumed.load_state(state)
         keep(trained(arrangement, SHORT - SHORT // 2, resumed), folder / f"{kind}-resumed-{ranks.rank}")

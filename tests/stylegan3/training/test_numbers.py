@@ -8,6 +8,7 @@ from torch import nn
 from stylegan3.training.ada import AdaController, signs_of
 from stylegan3.training.blur import blur, blur_sigma
 from stylegan3.training.ema import ema_beta, update_ema
+from stylegan3.training.ranks import Alone
 from stylegan3.training.setup import Hyperparameters
 from stylegan3.training.stats import Stats
 
@@ -120,7 +121,7 @@ def test_means_over_a_tick_and_their_state():
     assert (a["num"], a["mean"]) == (3, 3)
     assert a["std"] == pytest.approx(torch.tensor([1.0, 2.0, 6.0]).std(correction=0).item())
     again = Stats()
-    again.load_state(stats.state())
+    again.load_state(stats.state(), Alone())
     assert again.read() == stats.read()
     stats.clear()
     assert stats.read() == {}
