@@ -11,6 +11,7 @@ try:
     from patches import console
     from patches.presets import PRESETS
     from patches.runs.command import train
+    from patches.runs.precision import NAMES as PRECISIONS
     from patches.scores.names import DEFAULT, NAMES
     from patches.views import KINDS
     from stylegan3.ops.engines import OPS
@@ -22,8 +23,8 @@ except KeyboardInterrupt:  # Ctrl-C while the libraries load
 @click.option("--outdir", help="Where the runs' folders go.", metavar="DIR")
 @click.option("--cfg", help="stylegan3-t, stylegan3-r or stylegan2.")
 @click.option("--data", help="The archive to learn from.", metavar="ZIP")
-@click.option("--gpus", help="Number of GPUs; 1 is also the CPU.", type=int)
-@click.option("--batch", help="Pictures an iteration.", type=int)
+@click.option("--gpus", help="GPUs of this machine to train on, a process each; on a CPU the processes.", type=int)
+@click.option("--batch", help="Pictures an iteration, over all GPUs.", type=int)
 @click.option("--gamma", help="Weight of R1.", type=float)
 @click.option("--preset", help=f"Fill in what isn't given: {', '.join(PRESETS)}.")
 @click.option("--cond", help="Learn labels: all, or sets as in instrument,pitch:value.", metavar="BOOL|SETS")
@@ -35,7 +36,7 @@ except KeyboardInterrupt:  # Ctrl-C while the libraries load
 @click.option("--freezed", help="First layers of D that stay as they are.", type=int)
 @click.option("--p", help="Probability for --aug=fixed.  [default: 0.2]", type=float)
 @click.option("--target", help="ADA's target for the mean sign of D(real).  [default: 0.6]", type=float)
-@click.option("--batch-gpu", help="Pictures on the device at a time.  [default: from free memory]", type=int)
+@click.option("--batch-gpu", help="Pictures on a GPU at a time.  [default: from free memory]", type=int)
 @click.option("--cbase", help="Channels times resolution.  [default: 32768]", type=int)
 @click.option("--cmax", help="Most channels of a layer.  [default: 512]", type=int)
 @click.option("--glr", help="Learning rate of G.  [default: by --cfg]", type=float)
@@ -61,7 +62,9 @@ except KeyboardInterrupt:  # Ctrl-C while the libraries load
 @click.option("--tick", help="kimg between two lines.  [default: 4]", type=float)
 @click.option("--snap", help="Ticks between two snapshots.  [default: 50]", type=int)
 @click.option("--seed", help="Seed of everything that is drawn.  [default: 0]", type=int)
-@click.option("--fp32", help="float32 throughout, as it is now in any case.", type=bool, metavar="BOOL")
+@click.option("--precision", help=f"Inside the networks: {', '.join(PRECISIONS)}.  [default: auto, by the device]")
+@click.option("--fp32", help="The same as --precision=fp32.", type=bool, metavar="BOOL")
+@click.option("--cache", help="Keep all pictures ready for the networks: none, ram or device.  [default: none]")
 @click.option("--nobench", help="Don't let cuDNN time its algorithms.", type=bool, metavar="BOOL")
 @click.option("--workers", help="Batches read ahead.  [default: 3]", type=int)
 @click.option("--device", help="auto, cpu, cuda, cuda:1.  [default: auto]")

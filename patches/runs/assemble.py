@@ -9,8 +9,10 @@ import torch
 
 from patches.canvases import Canvases
 from patches.errors import UserError
+from patches.runs.caching import kept_by_cache
 from patches.runs.memory import choose_batch_gpu, estimate, free_memory
 from patches.runs.options import Resolved, TrainOptions
+from patches.runs.precision import INNER, check_precision, suited
 from patches.runs.viewed import check_learnable, opened, patch_names, with_view
 from patches.scores.names import DEFAULT, parse_metrics
 from patches.series import SoundOptions, apply_series
@@ -91,15 +93,18 @@ def recipe_for(options: TrainOptions) -> Recipe:
     return apply_series(picture_recipe(save_png), patch_names(options), sound)
 
 
-def assemble(resolved: Resolved, device: torch.device) -> Assembly:
-    """Open the data and build the setup; --batch-gpu is chosen here where it wasn't given.
+def assemble(resolved: Resolved, device: torch.device, processes: int = 1) -> Assembly:
+    """Open the data and build the setup; --batch-gpu and --precision are chosen here where they weren't given.
+
+    Args:
+        processes: ranks that share this machine's memory.
 
     Raises:
         UserError, SoundError, NetworkError: in one line what doesn't fit.
     """
     options = resolved.options
     hyperparameters(options)  # refuses what doesn't fit before anything is opened
-    resolved = with_metrics(with_view(resolved))
+    resolved = with_precision(with_metrics(with_view(resolved)), device)
     options = resolved.options
     recipe = recipe_for(options)
     data = open_data(recipe, options)
@@ -116,12 +121,29 @@ def assemble(resolved: Resolved, device: torch.device) -> Assembly:
         sheet=recipe.make_sheet(data),
         augment=augment,
         ops=cast(Impl, options.ops),
+        inner=INNER[options.precision],
     )
+    free = free_memory(device) / (processes if device.type == "cpu" else 1)
+    free -= kept_by_cache(data, options.cache, device, processes)
     if options.batch_gpu is None:
-        chosen, reason = choose_batch_gpu(options.batch, options.mbstd_group, estimate(setup), free_memory(device))
+        share = options.batch // options.gpus
+        chosen, reason = choose_batch_gpu(share, options.mbstd_group, estimate(setup), free)
         resolved = resolved.with_choice("batch_gpu", chosen, reason)
         setup = replace(setup, hyper=hyperparameters(resolved.options))
     return Assembly(setup, resolved, recipe, str(data.digest))
+
+
+def with_precision(resolved: Resolved, device: torch.device) -> Resolved:
+    """Choose the precision where that was left to us.
+
+    Raises:
+        UserError: the device hasn't the one that was asked for.
+    """
+    if resolved.options.precision == "auto":
+        name, reason = ("fp32", "--fp32=1") if resolved.options.fp32 else suited(device)
+        resolved = resolved.with_choice("precision", name, reason)
+    check_precision(resolved.options.precision, device)
+    return resolved
 
 
 def with_metrics(resolved: Resolved) -> Resolved:
@@ -187,6 +209,7 @@ def hyperparameters(options: TrainOptions) -> Hyperparameters:
         gamma=options.gamma,
         g_lr=numbers.g_lr if options.glr is None else options.glr,
         d_lr=options.dlr,
+        ranks=options.gpus,
         ema_kimg=options.batch * 10 / 32,
         ema_rampup=options.ema_rampup,
         style_mixing=numbers.style_mixing,

@@ -13,19 +13,20 @@ SPARE_SHARE, SPARE_SECONDS = 0.02, 30.0
 
 
 class Stop:
-    """Catches SIGINT, SIGTERM and SIGHUP while it is entered.
+    """Catches SIGINT, SIGTERM and SIGHUP while it is entered; `tells` of the first one where that is asked for.
 
     Before `arm` there is nothing to save and a signal ends the program at once. From then on the first one is kept
     until it is asked for (call the object after each iteration), and only a second one ends at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, tells: bool = True) -> None:
+        self._tells = tells
         self._began = self._last = time.monotonic()
         self._deadline: float | None = None
         self._armed = False
         self._reason: str | None = None
         self._iteration = 0.0
-        self._other = 0.0
+        self._other = self._beside = 0.0
 
     def __enter__(self) -> "Stop":
         heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup's stay so
@@ -52,6 +53,8 @@ class Stop:
         if not self._armed or self._reason is not None:
             raise KeyboardInterrupt
         self._reason = signal.Signals(number).name
+        if not self._tells:
+            return
         # a handler may run amid a print: past Python's streams, which aren't made for that
         told = f"\n{self._reason}: saving after this iteration; once more: stop at once, with the last snapshot\n"
         os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, told.encode())
@@ -71,13 +74,17 @@ class Stop:
         self._other = max(self._other, now - self._last)
         self._last = now
 
+    def worked_beside(self, seconds: float) -> None:
+        """Note how long it took to write what is written beside the training, and at its end."""
+        self._beside = max(self._beside, seconds)
+
     def __call__(self) -> str | None:
         """Note that an iteration lies behind; return why to stop now, or None."""
         now = time.monotonic()
         self._iteration = max(self._iteration, now - self._last)
         self._last = now
         if self._reason is None and self._deadline is not None:
-            needed = 2 * (self._iteration + self._other)
+            needed = 2 * (self._iteration + self._other + self._beside)
             if now + needed >= self._deadline:
                 self._reason = "--time-limit"
         return self._reason

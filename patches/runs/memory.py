@@ -14,7 +14,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from stylegan3.networks import Discriminator, Generator
+from stylegan3.networks import Discriminator, Generator, compute_with
 from stylegan3.training.draws import Draws
 from stylegan3.training.phases import Context, phases_of
 from stylegan3.training.rng import generator
@@ -44,11 +44,11 @@ class Estimate:
 
 
 def estimate(setup: Setup) -> Estimate:
-    """Return what a training needs, for rounds of any size."""
+    """Return what a training needs, for rounds of any size; what is kept stands twice while a state is written."""
     group, beyond = setup.hyper.group_size, BEYOND_TENSORS[setup.generator.kind]
     low, high = (beyond * peak(setup, pictures) for pictures in (group, 2 * group))
     per_picture = (high - low) / group
-    return Estimate(per_picture, low - group * per_picture + bytes_kept(setup) + LIBRARIES)
+    return Estimate(per_picture, low - group * per_picture + 2 * bytes_kept(setup) + LIBRARIES)
 
 
 def bytes_kept(setup: Setup) -> int:
@@ -63,6 +63,8 @@ def peak(setup: Setup, pictures: int) -> int:
     """Return the largest number of bytes that live at a time in an iteration with so many pictures in one round."""
     with META:
         g, d = Generator(setup.generator), Discriminator(setup.discriminator)
+        for network in (g, d):
+            compute_with(network, inner=setup.inner)
         reals = torch.zeros(pictures, *setup.dataset.shape)
         labels = torch.zeros(pictures, setup.dataset.c_dim) if setup.dataset.c_dim else None
     hyper = replace(setup.hyper, batch=pictures, batch_gpu=None, ranks=1)

@@ -13,12 +13,15 @@ from typing import Any
 from patches import presets
 from patches.errors import UserError
 from patches.runs.amounts import total_kimg
+from patches.runs.precision import NAMES as PRECISIONS
 from patches.scores.names import DEFAULT as DEFAULT_METRICS
 from patches.scores.names import parse_metrics
 from patches.scores.select import Chosen
 from stylegan3.configs import CONFIGURATIONS, suggested_gamma
 from stylegan3.networks.specs import INPUT_LOCKS
 from stylegan3.ops.engines import OPS
+
+CACHES = ("none", "ram", "device")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class TrainOptions:
         input_lock: what w must not move in StyleGAN3's Fourier input: none, rotation, frequency or both.
         row_features, row_gains: learned profiles along the frequencies, at StyleGAN3's input and at the output.
         augs: comma-separated sound augmentations; empty: all that the view bears.
+        precision: of patches/runs/precision.py; auto: by the device. fp32: the reference's flag for precision "fp32".
+        cache: where pictures stand ready in model space: none (read and computed for every batch), ram or device.
         ops: which way the operations are computed (stylegan3/ops/engines.py).
         view, scaling: auto: chosen by the archive (patches/views/choice.py).
         view_args: parameters of the view's representation, "hop=64,window=256".
@@ -80,7 +85,9 @@ class TrainOptions:
     tick: float = 4
     snap: int = 50
     seed: int = 0
-    fp32: bool = True
+    fp32: bool = False
+    precision: str = "auto"
+    cache: str = "none"
     nobench: bool = False
     workers: int = 3
     device: str = "auto"
@@ -96,7 +103,10 @@ class TrainOptions:
     def __post_init__(self) -> None:
         checks = (
             ("cfg", self.cfg in CONFIGURATIONS, f"must be one of {', '.join(CONFIGURATIONS)}"),
-            ("gpus", self.gpus == 1, "only 1 is supported so far (one GPU, or the CPU)"),
+            ("gpus", self.gpus >= 1, "must be at least 1"),
+            ("precision", self.precision in PRECISIONS, f"must be one of {', '.join(PRECISIONS)}"),
+            ("precision", not self.fp32 or self.precision in ("auto", "fp32"), "--fp32=1 asks for fp32; give one"),
+            ("cache", self.cache in CACHES, f"must be one of {', '.join(CACHES)}"),
             ("ops", self.ops in OPS, f"must be one of {', '.join(OPS)}"),
             ("batch", self.batch >= 1, "must be at least 1"),
             ("batch-gpu", self.batch_gpu is None or self.batch_gpu >= 1, "must be at least 1"),
@@ -156,9 +166,11 @@ NAMES = tuple(field.name for field in fields(TrainOptions))
 DEFAULTS = {field.name: field.default for field in fields(TrainOptions) if field.default is not MISSING}
 REQUIRED = ("outdir", "data", "cfg", "gpus", "batch", "gamma")  # gamma last: what it should be depends on cfg and batch
 MAY_DIFFER = (
-    "kimg", "snap", "keep_states", "time_limit", "workers", "metrics", "select", "patience", "data", "outdir",
+    "kimg", "snap", "keep_states", "time_limit", "workers", "metrics", "select", "patience", "data", "outdir", "gpus",
 )  # fmt: skip
 """What an exact resume may change."""
+BY_MACHINE = ("batch_gpu", "precision", "fp32")
+"""What is chosen by the machine where it isn't given."""
 OF_A_PROCESS = ("time_limit",)
 """What belongs to one process and isn't taken from the run that goes on."""
 
@@ -190,6 +202,8 @@ def resolve(given: Mapping[str, Any], preset: str | None, own: Mapping[str, Any]
     layers = [(chosen, "")]
     if own is not None:
         kept = {name: value for name, value in own.items() if name not in OF_A_PROCESS}
+        if chosen.get("gpus", own["gpus"]) != own["gpus"]:
+            kept.pop("batch_gpu", None)  # what a rank holds at a time depends on how many there are
         layers.append((kept, "as the run has it"))
     if preset is not None:
         layers.append((presets.settings(preset), f"from --preset={preset}"))
@@ -241,6 +255,7 @@ def refuse_differences(given: Mapping[str, Any], own: Mapping[str, Any]) -> None
         f"--{name.replace('_', '-')} is {own[name]}, not {value}"
         for name, value in given.items()
         if name not in MAY_DIFFER and name in own and own[name] != value
+        if name != "batch_gpu" or given.get("gpus", own["gpus"]) == own["gpus"]
     ]
     if wrong:
         free = ", ".join(f"--{name.replace('_', '-')}" for name in MAY_DIFFER)
@@ -253,9 +268,9 @@ def same_run(options: TrainOptions, own: Mapping[str, Any], *, given: Collection
     """Whether a run has the same options but for those that may differ.
 
     Args:
-        given: names of the options that were given; a batch_gpu that was chosen from free memory counts as the same.
+        given: names of the options that were given; what was chosen by the machine counts as the same.
     """
     mine = options.to_dict()
     own = {**DEFAULTS, **own}  # a run of an older version lacks what came later
-    free = {*MAY_DIFFER, *(("batch_gpu",) if "batch_gpu" not in given else ())}
+    free = {*MAY_DIFFER, *(name for name in BY_MACHINE if name not in given)}
     return all(mine[name] == own.get(name) for name in NAMES if name not in free)

@@ -6,6 +6,7 @@ import math
 import resource
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any
 
@@ -31,18 +32,20 @@ class Log:
 
     def __init__(self, path: Path, echo: Callable[[str], None]) -> None:
         self._file, self._echo = open(path, "a", encoding="utf-8"), echo  # noqa: SIM115 (closed below)
+        self._one = Lock()  # files are written, and told of, beside the training
         if not locked(self._file.fileno()):
             self._file.close()
             raise UserError(f"{path.parent}: another process is training this run; wait for it, or stop it")
 
     def __call__(self, line: str) -> None:
         """Say one line; where nobody reads the terminal's any more (`| head`), the training goes on all the same."""
-        try:
-            self._echo(line)
-        except BrokenPipeError:
-            silence_stdout()
-        self._file.write(line + "\n")
-        self._file.flush()
+        with self._one:
+            try:
+                self._echo(line)
+            except BrokenPipeError:
+                silence_stdout()
+            self._file.write(line + "\n")
+            self._file.flush()
 
     def close(self) -> None:
         """Close log.txt."""

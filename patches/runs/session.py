@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A training from beginning to end: a new run or one that goes on, ticks, snapshots, and a clean leave."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from patches.errors import UserError
+from patches.runs.agreed import agreed
 from patches.runs.assemble import Assembly
+from patches.runs.caching import cached
 from patches.runs.directory import Run
 from patches.runs.interrupt import Stop
 from patches.runs.reporter import Log, Reporter
@@ -17,7 +19,9 @@ from patches.runs.resume import Resume
 from patches.runs.states import read_state
 from patches.runs.ticker import Ticker, go_on
 from stylegan3.errors import NetworkError
+from stylegan3.training.loop import Progress
 from stylegan3.training.loop import run as train_loop
+from stylegan3.training.ranks import LostRankError, Ranks
 from stylegan3.training.trainer import NonFiniteLossError, Trainer
 
 Begin = Callable[[Trainer], list[str]]
@@ -36,22 +40,28 @@ class Session:
 
     assembly: Assembly
     device: torch.device
+    ranks: Ranks
     echo: Callable[[str], None]
     stop: Stop
     resume: Resume | None = None
     begin_with: Begin | None = None
     advance: Callable[[int], None] = lambda images: None
 
-    def run(self) -> Run:
-        """Train until --kimg, a signal or the time limit; return the run.
+    def run(self) -> None:
+        """Train until --kimg, a signal or the time limit; rank 0 writes the run.
 
         Raises:
             UserError: a loss that isn't finite, a full disk, a state of another network, a run that is in use.
             KeyboardInterrupt: a second signal.
         """
-        options = self.assembly.resolved.options
-        trainer = Trainer(self.assembly.setup, self.device)
+        options, setup = self.assembly.resolved.options, self.assembly.setup
+        ready = cached(setup.dataset, options.cache, self.device)
+        trainer = Trainer(replace(setup, dataset=ready), self.device, self.ranks)
+        if self.ranks.rank:
+            self._follow(trainer)
+            return
         said = self._fill(trainer)
+        trainer.share()
         run = self.resume.run if self.resume else Run.create(Path(options.outdir), options)
         with closing(Log(run.path / "log.txt", self.echo)) as log:
             said += self._cut(run, trainer.images)
@@ -61,8 +71,7 @@ class Session:
             before = max((float(row["total_seconds"]) for row in run.rows()), default=0.0)
             with Reporter(run.path, trainer.images, before) as reporter:
                 state = self.resume.state if self.resume else None
-                self._train(trainer, Ticker(self.assembly, run, trainer, reporter, log, self.stop, state))
-        return run
+                self._lead(trainer, Ticker(self.assembly, run, trainer, reporter, log, self.stop, state))
 
     def _fill(self, trainer: Trainer) -> list[str]:
         """Bring the state, or the weights to begin with, into the trainer; return what to tell."""
@@ -89,15 +98,13 @@ class Session:
             f"  newer files are removed, that part is trained again: {', '.join(cut[:6])}{' ...' * (len(cut) > 6)}"
         ] * bool(cut)
 
-    def _train(self, trainer: Trainer, ticker: Ticker) -> None:
-        options, done = self.assembly.resolved.options, False
+    def _lead(self, trainer: Trainer, ticker: Ticker) -> None:
+        done = False
         self.stop.arm()
         try:
             if trainer.images == 0:
                 ticker.begin()
-            for progress in train_loop(
-                trainer, kimg=options.kimg, kimg_per_tick=options.tick, workers=options.workers, stop=self.stop
-            ):
+            for progress in self._iterations(trainer):
                 self.advance(progress.images)
                 if progress.tick is not None:
                     ticker.tick(progress)
@@ -108,9 +115,27 @@ class Session:
                 ticker.finish()
         except NonFiniteLossError as error:
             raise UserError(f"{error}; training stopped, the last good state is {ticker.snapshots.last}") from error
+        except LostRankError as error:
+            ticker.log(f"Stopped: another rank is gone ({error}); the last state is {ticker.snapshots.last}")
+            ticker.log(go_on(ticker.run))
+            raise
         except KeyboardInterrupt:
             ticker.log(f"Stopped at once; the last state is {ticker.snapshots.last}")
             ticker.log(go_on(ticker.run))
             raise
         finally:
             ticker.close()
+
+    def _follow(self, trainer: Trainer) -> None:
+        """Train beside rank 0, which tells and writes."""
+        trainer.share()
+        self.stop.arm()
+        for _ in self._iterations(trainer):
+            pass
+
+    def _iterations(self, trainer: Trainer) -> Iterator[Progress]:
+        options = self.assembly.resolved.options
+        with agreed(self.stop, self.ranks) as stop:
+            yield from train_loop(
+                trainer, kimg=options.kimg, kimg_per_tick=options.tick, workers=options.workers, stop=stop
+            )

@@ -5,6 +5,7 @@ A network snapshot holds G_ema and all that gen_audio needs. A training state ho
 ones lose their optimisers, G, D and G_ema stay. The state is written last: where it stands, all of its moment does.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,21 @@ from stylegan3.training.trainer import NETWORKS, Trainer
 
 VERSION = 1
 """Of what a snapshot and a state hold."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A copy of all that a trainer held when it had shown so many pictures; the training goes on meanwhile."""
+
+    images: int
+    batch: int
+    tensors: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, trainer: Trainer) -> "Moment":
+        """Copy a trainer's state, on its device."""
+        tensors = {name: tensor.clone() for name, tensor in trainer.state().items()}
+        return cls(trainer.images, trainer.setup.hyper.batch, tensors)
 
 
 class Snapshots:
@@ -33,7 +49,7 @@ class Snapshots:
         self.last = last
         self._images: int | None = None
 
-    def write(self, trainer: Trainer, *, between: bool = False) -> Path:
+    def write(self, moment: Moment, *, between: bool = False) -> Path:
         """Write the network and then the state; prune the older ones.
 
         Args:
@@ -42,27 +58,26 @@ class Snapshots:
         Raises:
             UserError: the disk is full, or the networks hold values that aren't finite. What was there stays.
         """
-        if self.last is not None and self._images == trainer.images:
+        if self.last is not None and self._images == moment.images:
             return self.last  # stopped right at a snapshot
-        state = trainer.state()
-        networks = {name: tensor for name, tensor in state.items() if name.split(".")[0] in NETWORKS}
+        networks = {name: tensor for name, tensor in moment.tensors.items() if name.split(".")[0] in NETWORKS}
         if not tensorfile.is_finite(networks):
             raise UserError(
-                f"the networks hold values that are not finite after {trainer.images} pictures; the last good state "
+                f"the networks hold values that are not finite after {moment.images} pictures; the last good state "
                 f"is {self.last}; try a smaller --glr and --dlr, or another --gamma"
             )
         mean = {name: tensor for name, tensor in networks.items() if name.startswith("G_ema.")}
-        number = stamp(trainer.images, trainer.setup.hyper.batch)
+        number = stamp(moment.images, moment.batch)
         header = {
             **self._description,
             "version": VERSION,
-            "images": trainer.images,
-            "kimg": trainer.images / 1000,
+            "images": moment.images,
+            "kimg": moment.images / 1000,
         }
         tensorfile.save(self._run.file(NETWORK, number), mean, {**header, "kind": "network"})
         path = self._run.file(STATE, number)
-        tensorfile.save(path, state, {**header, "kind": "training-state", "pruned": False, "between": between})
-        self.last, self._images = path, trainer.images
+        tensorfile.save(path, moment.tensors, {**header, "kind": "training-state", "pruned": False, "between": between})
+        self.last, self._images = path, moment.images
         self._tidy()
         return path
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from torch import Tensor
 
 from patches.runs.assemble import Assembly
+from patches.runs.beside import Beside
 from patches.runs.directory import FAKES, NETWORK, STATE, Run, stamp
 from patches.runs.health import Watch
 from patches.runs.interrupt import Stop
 from patches.runs.judging import PATIENCE, Judging
 from patches.runs.reporter import Log, Reporter, sheet_notes, tick_line
 from patches.runs.scoring import Scoring
-from patches.runs.states import Snapshots
+from patches.runs.states import Moment, Snapshots
 from patches.scores.choose import has_classes
 from patches.scores.job import Job
 from patches.scores.names import parse_metrics
@@ -30,7 +31,7 @@ SMALL_SHEET, LARGE_SHEET, LARGE = 16, 8, 256 * 256
 
 @dataclass
 class Ticker:
-    """Writes a run's files as it goes.
+    """Writes a run's files as it goes: a tick's figures at once, sheets and snapshots beside the training.
 
     Args:
         last: the state that the run went on from.
@@ -48,6 +49,7 @@ class Ticker:
         options, data = self.assembly.resolved.options, self.assembly.canvases
         self.snapshots = Snapshots(self.run, self.assembly.header(), options.keep_states, self.last)
         self._images = self.trainer.images
+        self._writing: Beside[Path] = Beside(self._written)
         self._judging = self._make_judging()
         self._watch = Watch(real_pictures(self.trainer, WATCHED), data.view.sound if data else None)
 
@@ -63,12 +65,18 @@ class Ticker:
 
     def begin(self) -> None:
         """Write what a new run shows before its first iteration: reals, the untrained network, the first state."""
-        self._sheet("reals", "reals", real_pictures(self.trainer, sheet_size(self.trainer)))
+        reals = real_pictures(self.trainer, sheet_size(self.trainer))
+        self._writing.start(lambda: self._sheet("reals", "reals", reals, 0))
         self._snapshot(fixed_pictures(self.trainer))
         self.stop.worked()
 
     def tick(self, progress: Progress) -> None:
-        """Tell of a tick that ended; a snapshot where it is due."""
+        """Tell of a tick that ended; a snapshot where it is due.
+
+        Raises:
+            UserError: the last snapshot could not be written, or its networks are not finite.
+        """
+        self._writing.look()
         options = self.assembly.resolved.options
         pictures = fixed_pictures(self.trainer)
         health = self._watch.look(pictures)
@@ -86,18 +94,25 @@ class Ticker:
         self.stop.worked()
 
     def finish(self) -> None:
-        """Wait for the last scores of a run that has reached its end, and name the best snapshot."""
+        """Wait for the last files and scores of a run that has reached its end, and name the best snapshot.
+
+        Raises:
+            UserError: as `tick`.
+        """
+        self._writing.wait()
         if self._judging:
             self._judging.finish(self.stop)
 
     def close(self) -> None:
-        """End what runs beside the training."""
+        """End what runs beside the training; what is being written is written to its end."""
+        self._writing.close()
         if self._judging:
             self._judging.scoring.close()
 
     def leave(self, reason: str) -> None:
         """Save between two snapshots, and say how to go on."""
-        path = self.snapshots.write(self.trainer, between=True)
+        self._writing.wait()
+        path = self.snapshots.write(Moment.of(self.trainer), between=True)
         self.log(f"Stopped by {reason} at {self.trainer.images / 1000:g} kimg; the state is {path.name}")
         for line in self._judging.best_lines() if self._judging else ():
             self.log(line)
@@ -105,18 +120,27 @@ class Ticker:
         self.log(go_on(self.run, f" --patience={2 * patience:g}" * reason.startswith(PATIENCE)))
 
     def _snapshot(self, pictures: Tensor) -> None:
-        """Write the sheet, the network and then the state: where that stands, the others do."""
-        images = self.trainer.images
-        self._sheet("fakes", f"{FAKES}{stamp(images, self.trainer.setup.hyper.batch)}", pictures)
-        state = self.snapshots.write(self.trainer)
-        if self._judging:
-            self._judging.scoring.add(state.with_name(state.name.replace(STATE, NETWORK)))
+        """Have the sheet, the network and then the state written: where that stands, the others do."""
+        moment = Moment.of(self.trainer)
+        name = f"{FAKES}{stamp(moment.images, moment.batch)}"
 
-    def _sheet(self, kind: str, name: str, pictures: Tensor) -> None:
+        def write() -> Path:
+            self._sheet("fakes", name, pictures, moment.images)
+            return self.snapshots.write(moment)
+
+        self._writing.start(write)
+
+    def _written(self, path: Path, seconds: float) -> None:
+        self.stop.worked_beside(seconds)
+        if self._judging and path.name.startswith(STATE):
+            self._judging.scoring.add(path.with_name(path.name.replace(STATE, NETWORK)))
+
+    def _sheet(self, kind: str, name: str, pictures: Tensor, images: int) -> Path:
         sheet = self.assembly.setup.sheet(self.run.path, name, pictures)
-        self.reporter.show(kind, sheet, self.trainer.images)
+        self.reporter.show(kind, sheet, images)
         for note in sheet_notes(sheet):
             self.log(f"  {name}: {note}")
+        return self.run.path / name
 
 
 def go_on(run: Run, more: str = "") -> str:

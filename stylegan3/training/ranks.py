@@ -5,8 +5,10 @@ Every rank holds the whole network and a share of each batch; what is summed ove
 all of them, so that they go on with equal bits.
 """
 
-from collections.abc import Callable
-from typing import Protocol
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 import torch
 import torch.distributed as dist
@@ -14,6 +16,10 @@ from torch import Tensor
 
 Wait = Callable[[], None]
 """Returns when a sum that was started stands in its tensor."""
+
+
+class LostRankError(RuntimeError):
+    """Another rank can't be reached any more."""
 
 
 class Ranks(Protocol):
@@ -70,11 +76,26 @@ class Group:
 
     def broadcast(self, values: Tensor, source: int) -> None:
         """Replace `values` by those of rank `source`."""
-        dist.broadcast(values, source)
+        with _reaching():
+            dist.broadcast(values, source)
 
     def _start(self, values: Tensor, operation: dist.ReduceOp.RedOpType) -> Wait:
-        work = dist.all_reduce(values, operation, async_op=True)
-        return work.wait
+        with _reaching():
+            work = dist.all_reduce(values, operation, async_op=True)
+
+        def wait() -> None:
+            with _reaching():
+                work.wait()
+
+        return wait
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise LostRankError(str(error).splitlines()[0]) from error
 
 
 def _nothing() -> None:
@@ -89,3 +110,30 @@ def sum_together(ranks: Ranks, tensors: list[Tensor]) -> list[Tensor]:
     ranks.start_sum(flat)()
     parts = flat.split([tensor.numel() for tensor in tensors])
     return [part.view_as(tensor).to(tensor.dtype) for part, tensor in zip(parts, tensors, strict=True)]
+
+
+def share_json(ranks: Ranks, value: Any, source: int = 0) -> Any:
+    """Return on all ranks the JSON value that rank `source` holds."""
+    if ranks.count == 1:
+        return value
+    text = json.dumps(value).encode() if ranks.rank == source else b""
+    length = torch.tensor(len(text))
+    ranks.broadcast(length, source)
+    buffer = torch.zeros(int(length), dtype=torch.uint8)
+    if ranks.rank == source:
+        buffer.copy_(torch.frombuffer(bytearray(text), dtype=torch.uint8))
+    ranks.broadcast(buffer, source)
+    return json.loads(bytes(buffer.tolist()))
+
+
+def share_tensors(ranks: Ranks, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return on all ranks, on the CPU, the named tensors that rank 0 holds."""
+    if ranks.count == 1:
+        return tensors
+    kinds = {name: (str(t.dtype).removeprefix("torch."), list(t.shape)) for name, t in tensors.items()}
+    shared = {}
+    for name, (dtype, shape) in share_json(ranks, kinds).items():
+        own = tensors[name].detach().cpu().contiguous() if ranks.rank == 0 else None
+        shared[name] = torch.empty(shape, dtype=getattr(torch, dtype)) if own is None else own
+        ranks.broadcast(shared[name], 0)
+    return shared

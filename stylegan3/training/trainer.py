@@ -21,7 +21,7 @@ from stylegan3.training.ema import ema_beta, update_ema
 from stylegan3.training.gradients import Gradients
 from stylegan3.training.optimizers import adam, first_layers, load_moments, moments_of
 from stylegan3.training.phases import Context, Phase, phases_of
-from stylegan3.training.ranks import Alone, Ranks, sum_together
+from stylegan3.training.ranks import Alone, Ranks, share_tensors, sum_together
 from stylegan3.training.rng import generator
 from stylegan3.training.setup import Setup
 from stylegan3.training.spans import Spans, unmeasured
@@ -219,6 +219,12 @@ class Trainer:
         self.ada.load_state({k[4:]: v for k, v in tensors.items() if k.startswith("ada.")})
         self.stats.load_state({k[6:]: v for k, v in tensors.items() if k.startswith("stats.")}, self.ranks)
         return [f"the optimiser of {name}" for name in self.optimizers if not self._load_optimizer(name, tensors)]
+
+    def share(self) -> None:
+        """Take up, on all ranks, what rank 0's trainer holds."""
+        tensors = share_tensors(self.ranks, self.state())
+        if self.ranks.rank:
+            self.load_state(tensors)
 
     def load_network(self, name: str, tensors: dict[str, Tensor]) -> None:
         """Take up one network's weights; all names and shapes must agree.

@@ -31,7 +31,9 @@ def test_a_loss_that_is_not_finite_stops_with_the_last_good_state_named(archive,
     told = call(code=2, outdir=tmp_path, data=archive, kimg=0.1, tick=0.016, snap=1)
     run = only_run(tmp_path)
     good = run / "training-state-000000.032.safetensors"
-    assert f"the loss of 'G main' is nan after 40 pictures; training stopped, the last good state is {good}" in told
+    assert (
+        f"the loss of 'G main' is not finite after 40 pictures; training stopped, the last good state is {good}" in told
+    )
     tensors, header = read_state(good)
     assert header["images"] == 32
     assert all(torch.isfinite(value).all() for value in tensors.values() if value.is_floating_point())

@@ -11,6 +11,7 @@ from patches import presets
 from patches.errors import UserError
 from patches.runs.amounts import seconds_of, total_kimg
 from patches.runs.options import (
+    BY_MACHINE,
     MAY_DIFFER,
     NAMES,
     TrainOptions,
@@ -88,11 +89,11 @@ def test_a_missing_gamma_is_suggested_for_the_configuration_and_batch():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("cfg", "stylegan4"), ("gpus", 2), ("batch", 0), ("batch_gpu", 0), ("gamma", -1.0), ("aug", "yes"), ("p", 1.5),
+        ("cfg", "stylegan4"), ("gpus", 0), ("batch", 0), ("batch_gpu", 0), ("gamma", -1.0), ("aug", "yes"), ("p", 1.5),
         ("target", 2.0), ("cbase", 0), ("cmax", 0), ("glr", 0.0), ("dlr", -1.0), ("map_depth", 0), ("mbstd_group", 0),
         ("tick", 0.0), ("tick", 0.0001), ("snap", 0), ("workers", -1), ("freezed", -1), ("keep_states", 0),
         ("metrics", "fid50k_full"), ("kimg", "-1"), ("kimg", "ten"), ("kimg", "+5"), ("seed", -1), ("time_limit", 0.0),
-        ("select", "prdc.recall"), ("patience", 0.0), ("patience", math.nan),
+        ("precision", "fp8"), ("cache", "disk"), ("select", "prdc.recall"), ("patience", 0.0), ("patience", math.nan),
         ("tick", math.inf), ("gamma", math.inf), ("gamma", math.nan), ("glr", math.nan), ("target", math.nan),
     ],
 )  # fmt: skip
@@ -123,9 +124,26 @@ def test_a_resumed_run_refuses_other_options_all_in_one_line():
     assert "--finetune" in str(error.value)
 
 
+def test_fp32_is_the_references_word_for_a_precision():
+    assert resolved(**GIVEN, fp32=True, precision="fp32").options.fp32
+    with pytest.raises(UserError, match="--precision=bf16: --fp32=1 asks for fp32; give one"):
+        resolved(**GIVEN, fp32=True, precision="bf16")
+
+
+def test_with_another_number_of_ranks_what_each_holds_at_a_time_is_chosen_anew():
+    kept = {**own(), "batch": 16, "batch_gpu": 16}
+    same, other = (resolved(**{**GIVEN, "batch": None}, gpus=n, batch_gpu=None, own=kept).options for n in (1, 2))
+    assert (same.batch_gpu, other.batch_gpu) == (16, None)
+    resolved(**{**GIVEN, "batch": None}, gpus=2, batch_gpu=8, own=kept)
+    with pytest.raises(UserError, match="--batch-gpu is 16, not 8"):
+        resolved(**{**GIVEN, "batch": None}, gpus=1, batch_gpu=8, own=kept)
+
+
 def test_what_may_differ_is_what_the_design_names():
     scores = {"metrics", "select", "patience"}
-    assert set(MAY_DIFFER) == scores | {"kimg", "snap", "keep_states", "time_limit", "workers", "data", "outdir"}
+    assert set(MAY_DIFFER) == scores | {
+        "kimg", "snap", "keep_states", "time_limit", "workers", "data", "outdir", "gpus",
+    }  # fmt: skip
     refuse_differences(dict.fromkeys(MAY_DIFFER, "another"), own())
 
 
@@ -134,10 +152,11 @@ def test_runs_are_the_same_by_all_that_matters():
     mine = options.to_dict()
     for name in MAY_DIFFER:
         assert same_run(options, {**mine, name: "another"}, given=())
-    for name in set(NAMES) - set(MAY_DIFFER) - {"batch_gpu"}:
+    for name in set(NAMES) - set(MAY_DIFFER) - set(BY_MACHINE):
         assert not same_run(options, {**mine, name: "another"}, given=())
-    assert same_run(options, {**mine, "batch_gpu": 4}, given=())  # chosen from what was free then
-    assert not same_run(options, {**mine, "batch_gpu": 4}, given=("batch_gpu",))
+    for name in BY_MACHINE:
+        assert same_run(options, {**mine, name: 4}, given=())  # chosen by the machine it was then
+        assert not same_run(options, {**mine, name: 4}, given=(name,))
 
 
 def test_a_run_from_before_an_option_came_has_its_default():

@@ -10,7 +10,7 @@ import torch
 from patches.errors import UserError
 from patches.runs import tensorfile
 from patches.runs.directory import Run
-from patches.runs.states import Snapshots, read_state
+from patches.runs.states import Moment, Snapshots, read_state
 from stylegan3.training.trainer import Trainer
 from tests.stylegan3.training.support import setup, trained
 
@@ -35,7 +35,7 @@ def headers(folder) -> dict[str, dict]:
 
 
 def test_a_network_snapshot_holds_the_mean_generator_alone(trainer, snapshots, tmp_path):
-    snapshots.write(at(trainer, 1000))
+    snapshots.write(Moment.of(at(trainer, 1000)))
     tensors, header = tensorfile.load(tmp_path / "network-snapshot-000001.safetensors")
     assert all(name.startswith("G_ema.") for name in tensors)
     assert (header["kind"], header["version"], header["images"], header["kimg"]) == ("network", 1, 1000, 1.0)
@@ -45,7 +45,7 @@ def test_a_network_snapshot_holds_the_mean_generator_alone(trainer, snapshots, t
 
 
 def test_a_state_needs_no_other_file(trainer, snapshots):
-    path = snapshots.write(at(trainer, 1000))
+    path = snapshots.write(Moment.of(at(trainer, 1000)))
     tensors, header = read_state(path)
     again = Trainer(trainer.setup)
     assert again.load_state(tensors) == []
@@ -55,7 +55,7 @@ def test_a_state_needs_no_other_file(trainer, snapshots):
 
 def test_all_but_the_last_states_lose_their_optimisers(trainer, snapshots, tmp_path):
     for kimg in range(4):
-        snapshots.write(at(trainer, 1000 * kimg))
+        snapshots.write(Moment.of(at(trainer, 1000 * kimg)))
     found = headers(tmp_path)
     assert [header["pruned"] for header in found.values()] == [True, True, False, False]
     for number, header in found.items():
@@ -65,25 +65,25 @@ def test_all_but_the_last_states_lose_their_optimisers(trainer, snapshots, tmp_p
 
 
 def test_what_was_written_off_the_rhythm_goes_with_the_next(trainer, snapshots, tmp_path):
-    snapshots.write(at(trainer, 1000))
-    snapshots.write(at(trainer, 1312), between=True)
+    snapshots.write(Moment.of(at(trainer, 1000)))
+    snapshots.write(Moment.of(at(trainer, 1312)), between=True)
     assert list(headers(tmp_path)) == ["000001", "000001.312"]
-    snapshots.write(at(trainer, 2000))
+    snapshots.write(Moment.of(at(trainer, 2000)))
     assert list(headers(tmp_path)) == ["000001", "000002"]
     assert sorted(path.name[17:-12] for path in tmp_path.glob("network-*")) == ["000001", "000002"]
 
 
 def test_a_stop_right_at_a_snapshot_writes_nothing_more(trainer, snapshots, tmp_path):
-    path = snapshots.write(at(trainer, 1000))
+    path = snapshots.write(Moment.of(at(trainer, 1000)))
     before = path.stat().st_mtime_ns
-    assert snapshots.write(at(trainer, 1000), between=True) == path
+    assert snapshots.write(Moment.of(at(trainer, 1000)), between=True) == path
     assert path.stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("which", ["network", "state", "pruning"])
 def test_a_full_disk_leaves_every_former_file_whole(trainer, snapshots, tmp_path, monkeypatch, which):
     for kimg in (1, 2):
-        snapshots.write(at(trainer, 1000 * kimg))
+        snapshots.write(Moment.of(at(trainer, 1000 * kimg)))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     written, limit = 0, {"network": 1, "state": 2, "pruning": 3}[which]
     real = os.fsync
@@ -98,7 +98,7 @@ def test_a_full_disk_leaves_every_former_file_whole(trainer, snapshots, tmp_path
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UserError, match="the disk is full") as error:
-        snapshots.write(at(trainer, 3000))
+        snapshots.write(Moment.of(at(trainer, 3000)))
     assert "\n" not in str(error.value)
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
     assert not list(tmp_path.glob(".*"))
@@ -107,14 +107,14 @@ def test_a_full_disk_leaves_every_former_file_whole(trainer, snapshots, tmp_path
 
 
 def test_networks_that_are_not_finite_are_never_written(trainer, snapshots, tmp_path):
-    good = snapshots.write(at(trainer, 1000))
+    good = snapshots.write(Moment.of(at(trainer, 1000)))
     weight = trainer.generator.mapping.layers[0].weight
     value = weight[0, 0].clone()
     with torch.no_grad():
         weight[0, 0] = float("nan")
     try:
         with pytest.raises(UserError, match=f"not finite after 2000 pictures; the last good state is {good}"):
-            snapshots.write(at(trainer, 2000))
+            snapshots.write(Moment.of(at(trainer, 2000)))
     finally:
         with torch.no_grad():
             weight[0, 0] = value
@@ -122,7 +122,7 @@ def test_networks_that_are_not_finite_are_never_written(trainer, snapshots, tmp_
 
 
 def test_another_kind_or_a_newer_version_is_no_state(trainer, snapshots, tmp_path):
-    path = snapshots.write(at(trainer, 1000))
+    path = snapshots.write(Moment.of(at(trainer, 1000)))
     with pytest.raises(UserError, match="a 'network' of this program, not a training state"):
         read_state(tmp_path / "network-snapshot-000001.safetensors")
     tensors, header = tensorfile.load(path)

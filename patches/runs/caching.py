@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""--cache: a small archive wholly in memory or on the card, in the view that the network learns."""
+
+import torch
+
+from patches.console import progress
+from patches.errors import UserError
+from patches.runs.memory import GB, SHARE, free_memory
+from stylegan3.training.cache import Cached, cache_bytes
+from stylegan3.training.setup import Dataset
+
+CPU = torch.device("cpu")
+
+
+def kept_by_cache(dataset: Dataset, where: str, device: torch.device, processes: int) -> float:
+    """Return the bytes of the device's memory that --cache will take on each rank.
+
+    Args:
+        processes: ranks that share this machine's memory.
+
+    Raises:
+        UserError: there is no room for it.
+    """
+    if where == "none":
+        return 0.0
+    place = place_of(where, device)
+    needed = float(cache_bytes(dataset))
+    room = SHARE * free_memory(place) / (processes if place.type == "cpu" else 1)
+    if needed > room:
+        others = "ram or none" if where == "device" and device.type == "cuda" else "none"
+        each = f" for each of {processes} ranks" if processes > 1 else ""
+        raise UserError(
+            f"--cache={where}: {len(dataset)} pictures take {needed / GB:.2f} GB, {room / GB:.2f} GB are free{each}; "
+            f"give --cache={others}"
+        )
+    return needed if place.type == device.type else 0.0
+
+
+def cached(dataset: Dataset, where: str, device: torch.device) -> Dataset:
+    """Return the dataset as --cache wants it: itself, or all of it in model space."""
+    if where == "none":
+        return dataset
+    with progress("computing views", len(dataset), "pictures") as advance:
+        return Cached(dataset, computed_on=device, kept_on=place_of(where, device), advance=advance)
+
+
+def place_of(where: str, device: torch.device) -> torch.device:
+    """Return the device that keeps the pictures."""
+    return device if where == "device" else CPU

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a command line of train.py asks for, before anything is opened."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from patches.conditions import parse_cond
+from patches.errors import UserError
+from patches.runs import resume as resuming
+from patches.runs.amounts import seconds_of
+from patches.runs.options import NAMES, Resolved, resolve
+from patches.runs.resume import Resume
+from patches.runs.suitable import check_archive
+from patches.runs.world import World
+
+PICKLE = ".pkl"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a command line asks for.
+
+    Args:
+        given: options by name, None where not given.
+        resume: a path, 'auto', 'latest', or None.
+    """
+
+    given: dict[str, Any]
+    resume: str | None
+    preset: str | None
+    dry_run: bool
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any], world: World | None = None) -> "Request":
+        """Read the arguments of the script: a .pkl to resume from is one to fine-tune from.
+
+        Args:
+            world: this process's place among several, whose number is --gpus then; started again by torchrun they go
+                on where they were.
+
+        Raises:
+            UserError: two that exclude each other, or a --time-limit that isn't a time.
+        """
+        given = {name: value for name, value in arguments.items() if name in NAMES}
+        resume = arguments["resume"]
+        if world is not None:
+            if given["gpus"] not in (None, world.count):
+                raise UserError(f"--gpus={given['gpus']}: torchrun has started {world.count} ranks; leave --gpus out")
+            given["gpus"] = world.count
+            resume = "auto" if world.restarts and resume is None else resume
+        if given["time_limit"] is not None:
+            given["time_limit"] = seconds_of(given["time_limit"])
+        if given["cond"] is not None:
+            given["cond"] = parse_cond(given["cond"])
+        if given["finetune"] and resume not in (None, "auto"):
+            raise UserError(
+                "--resume and --finetune: one goes on with a run, the other begins a new one; give one of them "
+                "(--resume=auto goes with either)"
+            )
+        if resume and resume.endswith(PICKLE):
+            resume, given["finetune"] = None, resume
+        return cls(given, resume, arguments["preset"], arguments["dry_run"])
+
+    def resolved(self, own: Mapping[str, Any] | None = None) -> Resolved:
+        """Return the options; `own` are those of the run that is resumed.
+
+        Raises:
+            UserError: an option that is wrong, or data that --preset isn't for.
+        """
+        found = resolve(self.given, self.preset, own)
+        if self.preset is not None:
+            check_archive(self.preset, found)
+        return found
+
+    def source(self) -> Resume | None:
+        """Return the run that --resume names; None where a new one starts, or 'auto' has to look at the data first.
+
+        Raises:
+            UserError: there is no such run.
+        """
+        if self.resume in (None, "auto"):
+            return None
+        if self.resume == "latest":
+            if self.given["outdir"] is None:
+                raise UserError("--resume=latest: needs --outdir, the folder whose newest run goes on")
+            return resuming.latest(Path(self.given["outdir"]))
+        return resuming.named(str(self.resume))

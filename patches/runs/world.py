@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which of several processes this one is, as torchrun or `--gpus` (patches/runs/launch.py) has set them up."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+
+from patches.errors import UserError
+from stylegan3.training.ranks import Alone, Group, Ranks
+
+PATIENCE = timedelta(minutes=30)
+"""How long a rank waits for the others: rank 0 writes sheets and snapshots meanwhile."""
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among those that train together.
+
+    Args:
+        rank, count: over all machines; local_rank, local_count: on this one.
+        restarts: how often torchrun has started all of them again (--max-restarts).
+    """
+
+    rank: int = 0
+    count: int = 1
+    local_rank: int = 0
+    local_count: int = 1
+    restarts: int = 0
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> "World | None":
+        """Read torchrun's variables; None where nobody has set up any.
+
+        Raises:
+            UserError: some are no numbers, or don't fit each other.
+        """
+        if not {"RANK", "WORLD_SIZE"} <= environment.keys():
+            return None
+        try:
+            rank, count = int(environment["RANK"]), int(environment["WORLD_SIZE"])
+            local_rank = int(environment.get("LOCAL_RANK", rank))
+            local_count = int(environment.get("LOCAL_WORLD_SIZE", count))
+            restarts = int(environment.get("TORCHELASTIC_RESTART_COUNT", 0))
+        except ValueError as error:
+            raise UserError(f"RANK, WORLD_SIZE, LOCAL_RANK: {error}; torchrun sets them") from error
+        if not 0 <= rank < count:
+            raise UserError(f"RANK={rank}, WORLD_SIZE={count}: a rank lies between 0 and the world's size less one")
+        return cls(rank, count, local_rank, local_count, restarts)
+
+    def device(self, name: str) -> str:
+        """Return the name of this rank's own device.
+
+        Raises:
+            UserError: one card for several ranks, or too few on this machine.
+        """
+        if self.count == 1 or name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+            return name
+        if name not in ("auto", "cuda"):
+            raise UserError(f"--device={name}: each of {self.count} ranks takes a card of its own; give cuda or cpu")
+        check_cards(self.local_count)
+        return f"cuda:{self.local_rank}"
+
+
+def check_cards(wanted: int) -> None:
+    """See that this machine has so many cards.
+
+    Raises:
+        UserError: it hasn't.
+    """
+    cards = torch.cuda.device_count()
+    if wanted > cards:
+        raise UserError(f"--gpus={wanted}: this machine has {cards}; give --gpus={cards}, or --device=cpu")
+
+
+@contextmanager
+def joined(world: World) -> Iterator[Ranks]:
+    """Meet the other ranks; tensors on a card go by NCCL, others by gloo. Leave together where all went well."""
+    if world.count == 1:
+        yield Alone()
+        return
+    _meet(world)
+    try:
+        ranks = Group()
+        yield ranks
+        ranks.start_sum(torch.zeros(1))()  # gloo may abort a process that leaves before the others have read
+    finally:
+        dist.destroy_process_group()
+
+
+def _meet(world: World) -> None:
+    try:
+        store, rank, count = next(dist.rendezvous("env://", world.rank, world.count, timeout=PATIENCE))
+        # torchrun's store outlives its workers: addresses of those before a restart still stand in it
+        own = dist.PrefixStore(f"restart {world.restarts}", store)
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(backend, store=own, rank=rank, world_size=count, timeout=PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        raise UserError(
+            f"rank {world.rank} can't reach the other {world.count - 1} (MASTER_ADDR, MASTER_PORT: "
+            f"{str(error).splitlines()[0]})"
+        ) from error
