@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/bench.md: sections of bench/ops.py and bench/networks.py, each drawn from what it measured on a device.
+"""docs/bench.md: sections of bench/ops.py, networks.py and train.py, each drawn from what it measured on a device.
 
 The figures lie beside the page, PAGE/measured/ops-cpu.json and so on: a bench replaces its own, and the page is drawn
 from all that are there.
@@ -11,10 +11,15 @@ from typing import Any
 
 from bench.pages.network_tables import network_lines
 from bench.pages.operation_tables import operation_lines
+from bench.pages.training_tables import training_lines
 from spect.files import write_text
 
 NEVER = "never run on a GPU"
-SECTIONS = (("ops", "Operations", operation_lines), ("networks", "Networks", network_lines))
+SECTIONS = (
+    ("ops", "Operations", operation_lines),
+    ("networks", "Networks", network_lines),
+    ("train", "Training", training_lines),
+)
 DEVICES = (("cuda", "on a GPU"), ("cpu", "on the CPU"))
 READING = """\
 Written by `python bench/ops.py --page` and `python bench/networks.py --page`; not by hand. The yardstick is

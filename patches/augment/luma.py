@@ -33,7 +33,11 @@ def plane_rotation(v: Tensor, u: Tensor, angle_rad: Tensor) -> Tensor:
     """exp(angle (v u^T - u v^T)) for orthonormal v, u. Shape: [4], [4], [n] -> [n, 4, 4]."""
     generator = torch.outer(v, u) - torch.outer(u, v)
     angle = angle_rad[:, None, None]
-    return torch.eye(4).to(v) + angle.sin() * generator + (1 - angle.cos()) * (generator @ generator)
+    return (
+        torch.eye(4, dtype=v.dtype, device=v.device)
+        + angle.sin() * generator
+        + (1 - angle.cos()) * (generator @ generator)
+    )
 
 
 def paper_rotation(angle_rad: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from patches.errors import UserError
+from stylegan3.training.transfer import onto
 
 if TYPE_CHECKING:
     from patches.views.view import View
@@ -68,12 +69,12 @@ class SoundAugment:
         changed = self._changed(draws, len(pictures))
         if not len(changed):
             return pictures
-        place = changed.to(pictures.device)
+        place = onto(changed, pictures.device)
         canvas = self.view.from_model(pictures.index_select(0, place))
         for transform in self.transforms:
             values = draws[transform.parameter][changed]
             if (values != transform.identity).any():
-                canvas = transform(canvas, values.to(canvas))
+                canvas = transform(canvas, onto(values, canvas.device).to(canvas.dtype))
         return pictures.index_copy(0, place, self.view.to_model(canvas).to(pictures.dtype))
 
     def _changed(self, draws: dict[str, Tensor], n: int) -> Tensor:

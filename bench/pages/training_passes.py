@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What bench/train.py runs: iterations of a training whose data lie on disk, and where their time goes."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.pages.network_passes import resident
+from stylegan3.configs import CONFIGURATIONS, discriminator_spec, generator_spec
+from stylegan3.ops.native.memory import keep_freed
+from stylegan3.training.ranks import Alone, Ranks
+from stylegan3.training.setup import Hyperparameters, Setup
+from stylegan3.training.trainer import Trainer
+from stylegan3.training.transfer import ahead
+
+CHANNELS, PICTURES, WORKERS = 4, 128, 2
+ITERATIONS = 4  # of a round: the first has every phase
+INNER = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+WAITING, REST = "waiting for data", "rest"
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training to measure: what, on what, and in which ways (operations/precision)."""
+
+    cfg: str
+    size: int
+    batch: int
+    cbase: int
+    cmax: int
+    device: str
+    ways: tuple[str, ...]
+    batch_gpu: int | None = None
+    rounds: int = 3
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return values that JSON can hold."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Random pictures in a file, read as an archive's are: copied out of a mapped file, scaled on the device."""
+
+    path: Path
+    size: int
+    c_dim = 0
+    digest = "random"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, F, T)."""
+        return CHANNELS, self.size, self.size
+
+    @cached_property
+    def mapped(self) -> np.ndarray:
+        """The file. Shape: [n, C, F, T]."""
+        return np.load(self.path, mmap_mode="r")
+
+    def __len__(self) -> int:
+        return len(self.mapped)
+
+    def pictures(self, indices: np.ndarray) -> Tensor:
+        """Copy pictures. Shape: [N, C, F, T]."""
+        return torch.from_numpy(self.mapped[indices])
+
+    def labels(self, indices: np.ndarray) -> Tensor:
+        """Return no labels. Shape: [N, 0]."""
+        return torch.zeros(len(indices), 0)
+
+    def to_model(self, pictures: Tensor) -> Tensor:
+        """Compand, as the default view of a sound does. Shape: [N, C, F, T]."""
+        return pictures.sign() * pictures.abs().sqrt()
+
+
+@dataclass
+class Clock:
+    """Attributes the time between any two marks to the innermost part that stands open then.
+
+    Parts are those that the trainer names (stylegan3/training/spans.py). On a GPU a mark is an event in its stream.
+    """
+
+    device: torch.device
+    marks: list[tuple[str, Any]] = field(default_factory=list)
+    opened: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Measure a part."""
+        self.opened.append(name)
+        self._mark()
+        yield
+        self.opened.pop()
+        self._mark()
+
+    def _mark(self) -> None:
+        if self.device.type == "cuda":
+            now: Any = torch.cuda.Event(enable_timing=True)
+            now.record()
+        else:
+            now = time.perf_counter()
+        self.marks.append((self.opened[-1] if self.opened else REST, now))
+
+    def read(self) -> dict[str, float]:
+        """Return the seconds of each part since the last reading."""
+        found: dict[str, float] = {}
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        for (name, begin), (_, end) in zip(self.marks, self.marks[1:], strict=False):
+            seconds = begin.elapsed_time(end) / 1000 if self.device.type == "cuda" else end - begin
+            found[name] = found.get(name, 0.0) + seconds
+        self.marks.clear()
+        return found
+
+
+def setup_of(training: Training, way: str, data: Any, ranks: int = 1) -> Setup:
+    """Return the setup of one way, `ops/precision`, on so many ranks."""
+    ops, precision = way.split("/")
+    numbers = CONFIGURATIONS[training.cfg]
+    shape = (CHANNELS, training.size, training.size)
+    widths: dict[str, Any] = {"c_dim": 0, "cbase": training.cbase, "cmax": training.cmax, "embed_dim": 0}
+    hyper = Hyperparameters(
+        batch=training.batch, batch_gpu=training.batch_gpu, ranks=ranks, gamma=1.0, g_lr=numbers.g_lr,
+        ema_kimg=1.0,
+        style_mixing=numbers.style_mixing, path_length_weight=numbers.path_length_weight,
+    )  # fmt: skip
+    return Setup(
+        dataset=data,
+        generator=generator_spec(training.cfg, shape, map_depth=numbers.mapping_layers, z_dim=512, w_dim=512, **widths),
+        discriminator=discriminator_spec(shape, group=4, **widths),
+        hyper=hyper,
+        sheet=lambda folder, name, pictures: {},
+        ops=ops,  # type: ignore[arg-type]
+        inner=INNER[precision],
+    )
+
+
+class Runner:
+    """A training in one way, ready to take iterations that are measured."""
+
+    def __init__(self, training: Training, way: str, data: Any, ranks: Ranks | None = None) -> None:
+        device, ranks = torch.device(training.device), ranks or Alone()
+        self.clock = Clock(device)
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = way.endswith("tf32")
+        self.trainer = Trainer(setup_of(training, way, data, ranks.count), device, ranks, self.clock)
+        self._batches = ahead(self.trainer.batches(WORKERS), device)
+        self.waited = 0.0
+        self.wall = 0.0
+
+    def iterate(self, count: int) -> dict[str, float]:
+        """Take iterations, the first with every phase; return the seconds of each part."""
+        batch = self.trainer.setup.hyper.batch
+        self.trainer.images = 16 * batch
+        began = time.perf_counter()
+        for _ in range(count):
+            with self.clock(WAITING):
+                asked = time.perf_counter()
+                pictures, labels = next(self._batches)
+                self.waited += time.perf_counter() - asked
+            self.trainer.step(pictures, labels)
+        found = self.clock.read()
+        self.wall += time.perf_counter() - began
+        return found
+
+    def per_iteration(self, parts: dict[str, float], count: int) -> dict[str, float]:
+        """Return an average iteration's seconds by part: a regulariser comes every so many iterations."""
+        every = {phase.name: phase.interval for phase in self.trainer.phases}
+        return {name: seconds / (every[name] if every.get(name, 1) > 1 else count) for name, seconds in parts.items()}
+
+
+def timed(training: Training) -> list[dict[str, Any]]:
+    """Return a row for each way: parts of an iteration and s/kimg, medians over rounds in turns."""
+    if training.device == "cpu":
+        keep_freed()  # as train.py does
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        runners = {way: Runner(training, way, stored(Path(folder), training.size)) for way in training.ways}
+        found: dict[str, list[dict[str, float]]] = {way: [] for way in runners}
+        for runner in runners.values():
+            runner.iterate(2)  # kernels are built, memory is taken
+            runner.waited = runner.wall = 0.0
+        for _ in range(training.rounds):
+            for way, runner in runners.items():
+                found[way].append(runner.per_iteration(runner.iterate(ITERATIONS), ITERATIONS))
+        for way, runner in runners.items():
+            parts = {name: median(one.get(name, 0.0) for one in found[way]) for name in found[way][0]}
+            ops, precision = way.split("/")
+            about = {name: value for name, value in training.to_dict().items() if name not in ("ways", "rounds")}
+            seconds = median(sum(one.values()) for one in found[way])
+            rows.append(
+                about
+                | {
+                    "way": ops,
+                    "precision": precision,
+                    "seconds": seconds,
+                    "s_per_kimg": 1000 * seconds / training.batch,
+                }
+                | {"parts": parts, "waiting_share": runner.waited / runner.wall}
+            )
+    return rows
+
+
+def peak(training: Training) -> float:
+    """Return the GB at the peak of two iterations of the first way: of the card, or of this process."""
+    if training.device == "cpu":
+        keep_freed()
+    with tempfile.TemporaryDirectory() as folder:
+        Runner(training, training.ways[0], stored(Path(folder), training.size)).iterate(2)
+    if training.device == "cpu":
+        return resident() / 1e9
+    return torch.cuda.max_memory_allocated() / 1e9
+
+
+def stored(folder: Path, size: int) -> Stored:
+    """Write the pictures where they aren't yet."""
+    path = folder / "pictures.npy"
+    if not path.exists():
+        rng = np.random.default_rng(0)
+        np.save(path, 0.3 * rng.standard_normal((PICTURES, CHANNELS, size, size), dtype=np.float32))
+    return Stored(path, size)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An iteration asks the device for nothing: on a GPU it would wait for all that was given to it before."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from stylegan3.training.trainer import Trainer
+from tests.stylegan3.training.support import KINDS, everything_on, trained
+
+READING = {"_local_scalar_dense", "nonzero", "equal", "is_nonzero"}
+"""Operations whose result the CPU needs: float(x), if x, x[mask], torch.equal."""
+
+
+class Readings(TorchDispatchMode):
+    """Notes what reads a tensor's values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func._schema.name.split("::")[1] in READING:
+            self.found.append(func._schema.name)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_iteration_reads_nothing_back(kind):
+    """Every phase is in it: R1, path length, style mixing, ADA between two moves of p."""
+    arrangement = everything_on(kind)
+    trainer = trained(arrangement, 16)
+    batch = next(trainer.batches())
+    with Readings() as readings:
+        trainer.step(*batch)
+    assert readings.found == []
+    with Readings() as readings:
+        trainer.check()
+    assert readings.found  # once a tick it does
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_cpu_never_waits_within_an_iteration(kind):
+    trainer = Trainer(everything_on(kind), "cuda")
+    stored = trainer.batches()
+    for _ in range(3):
+        trainer.step(*next(stored))
+    batches = [tuple(tensor.pin_memory().cuda(non_blocking=True) for tensor in next(stored)) for _ in range(3)]
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for pictures, labels in batches:
+            trainer.step(pictures, labels)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
+        trainer.step(*batches[0])
+    waits = [event.key for event in profiler.key_averages() if "Synchronize" in event.key]
+    assert [name for name in waits if "Event" not in name] == []  # ADA's reading of an iteration ago
