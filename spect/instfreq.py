@@ -24,6 +24,7 @@ at -100 dB, which `suited` takes); dropped, tones that begin and end softly >= 9
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
 import torch
@@ -37,6 +38,7 @@ from spect.phase.frames import Frames
 from spect.phase.layout import suited_layout
 from spect.preview import levels
 from spect.representation import check_counts, parameters, register
+from spect.resident import Resident
 
 MEL_ITERATIONS = 50
 SUITED_FLOOR_DB = -100.0  # bin by bin, the noise of 16 bits lies below it, and has no phase to learn
@@ -255,6 +257,10 @@ class Instfreq:
     def _bank(self, norm: Literal["peak", "area"]) -> Tensor:
         return filter_bank(self.sample_rate, self.window, self.rows, 0.0, self.sample_rate / 2, "htk", norm)
 
+    @cached_property
+    def _resident(self) -> dict[str, Resident]:
+        return {"peak": Resident(self._bank("peak")), "area": Resident(self._bank("area"))}
+
     def _bands(self, values: Tensor, norm: Literal["peak", "area"]) -> Tensor:
         """Sum or average bins into bands. Shape: [..., K, T] -> [..., F, T]."""
-        return self._bank(norm).to(values) @ values
+        return self._resident[norm].like(values) @ values

@@ -25,6 +25,7 @@ The seeds' own, by parameters and without resizing (facts: a resized picture has
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
 import torch
@@ -42,6 +43,7 @@ from spect.phase.inverse import Inverse, by_items, check_inverse
 from spect.phase.pghi import pghi
 from spect.preview import levels
 from spect.representation import parameters, register
+from spect.resident import Resident
 from spect.stereo import loudest_mixture
 
 BAND_ITERATIONS = 50
@@ -193,9 +195,14 @@ class Mel:
             self.sample_rate, self.window, self.rows, self.fmin, self.fmax, scale=self.scale, norm=self.norm
         )
 
+    @cached_property
+    def _turned_bank(self) -> Resident:
+        """Shape: [K, F]."""
+        return Resident(self._bank.mT)
+
     def _bands(self, values: Tensor) -> Tensor:
         """Sum bins into rows of a canvas. Shape: [..., T, K] -> [..., F, T]."""
-        return (values @ self._bank.mT.to(values)).mT.flip(-2)
+        return (values @ self._turned_bank.like(values)).mT.flip(-2)
 
     def _level(self, power: Tensor) -> Tensor:
         """Shape: [..., T, K] -> dB [..., F, T]."""

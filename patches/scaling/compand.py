@@ -29,6 +29,7 @@ from torch import Tensor
 from patches.errors import UserError
 from patches.scaling.quotients import expm1_over, log1p_over
 from patches.scaling.scales import Scales
+from spect.resident import Resident
 
 # |u|^2 under which |u| counts as 0: c is linear there to 5e-9, and no derivative of the root overflows.
 TINY_POWER = 1e-20
@@ -77,13 +78,13 @@ class Compand:
     def to_model(self, canvas: Tensor) -> Tensor:
         """Compress. Shape: [..., C, F, T] -> same, about unit range."""
         z = self._pairs(canvas)
-        u = z / self._scale.to(z)
+        u = z / self._scale.like(z)
         return (u * self._compression(self._modulus(u))).flatten(-4, -3)
 
     def from_model(self, picture: Tensor) -> Tensor:
         """Expand, exactly the inverse of `to_model`. Shape: [..., C, F, T] -> same."""
         y = self._pairs(picture)
-        return (y * self._expansion(self._modulus(y)) * self._scale.to(y)).flatten(-4, -3)
+        return (y * self._expansion(self._modulus(y)) * self._scale.like(y)).flatten(-4, -3)
 
     @property
     def _log_range(self) -> float:
@@ -94,12 +95,12 @@ class Compand:
         return 1 / ((1 + self.eps) * self._log_range)
 
     @cached_property
-    def _scale(self) -> Tensor:
+    def _scale(self) -> Resident:
         """Shape: [2, F, 1], Re's and Im's; [1, F, 1] for real numbers."""
         scale = torch.tensor([self.rows] * (2 if self.pairs else 1), dtype=torch.float32)[..., None]
         if self.dc is not None:
             scale[1, 0] = self.dc
-        return scale
+        return Resident(scale)
 
     def _pairs(self, picture: Tensor) -> Tensor:
         """Shape: [..., C, F, T] -> [..., C/2, 2, F, T], or [..., C, 1, F, T] for real numbers; float32 at least."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from patches.errors import UserError
+from spect.resident import Resident
 
 SIGMAS = 3.0
 HEADROOM = 0.1  # above a row's highest value, in what becomes 1
@@ -81,22 +82,22 @@ class Standard:
 
     def to_model(self, canvas: Tensor) -> Tensor:
         """Standardise. Shape: [..., C, F, T] -> same, in [-1, 1]."""
-        mean, spread, _ = (values.to(canvas) for values in self._numbers)
+        mean, spread, _ = (values.like(canvas) for values in self._numbers)
         return ((canvas - mean) / spread).clamp(-1, 1)
 
     def from_model(self, picture: Tensor) -> Tensor:
         """Undo `to_model` on [-1, 1]; what lies beyond is taken for -1 or 1. Shape: [..., C, F, T] -> same."""
         wide = picture if picture.dtype == torch.float64 else picture.float()
-        mean, spread, ceiling = (values.to(wide) for values in self._numbers)
+        mean, spread, ceiling = (values.like(wide) for values in self._numbers)
         return torch.minimum(wide.clamp(-1, 1) * spread + mean, ceiling)
 
     @cached_property
-    def _numbers(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _numbers(self) -> tuple[Resident, Resident, Resident]:
         """Mean, the distance that becomes 1, and the highest value that comes back. Shape: [C, F, 1] each."""
         tables = (self.mean, self.deviation, self.highest)
         mean, deviation, highest = (torch.tensor(v, dtype=torch.float32)[..., None] for v in tables)
         spread = deviation * self.sigmas
-        return mean, spread, highest + HEADROOM * spread
+        return Resident(mean), Resident(spread), Resident(highest + HEADROOM * spread)
 
 
 def _nested(values: Any) -> tuple[tuple[float, ...], ...]:
