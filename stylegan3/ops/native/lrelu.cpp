@@ -3,18 +3,58 @@
 // row of the result reads. Built with -fopenmp, but linked without its library: torch's own threads serve.
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include "flow.h"
 #include "lrelu.h"
 #include "numbers.h"
+#include "slide.h"
 
 namespace {
 
 template <class T>
 std::vector<T> converted(const double* values, size_t n) { return std::vector<T>(values, values + n); }
 
+// Each run of n numbers from its end on.
+template <class T>
+std::vector<T> reversed(std::vector<T> values, int n) {
+    for (auto run = values.begin(); run != values.end(); run += n) std::reverse(run, run + n);
+    return values;
+}
+
 inline int floor_div(int a, int b) { return a / b - (a % b < 0); }
+
+template <class V>
+inline V larger(V a, V b) { return a > b ? a : b; }  // b where either is not a number
+
+template <class V>
+inline V smaller(V a, V b) { return a < b ? a : b; }
+
+// Leaky relu and clamp; a slope is GENTLE in (0, 1], where the larger of v and slope v is meant: cheaper than a choice.
+// Copied to where it is used, so that its numbers lie in registers.
+template <class T, bool GENTLE>
+struct Activation {
+    Vector<T> slope, low, high;
+
+    Activation(T a, T clamp) : slope(Vector<T>{} + a), low(Vector<T>{} - clamp), high(Vector<T>{} + clamp) {}
+
+    Vector<T> operator()(Vector<T> v) const {
+        if constexpr (GENTLE) v = larger(slope * v, v);
+        else v = v > 0 ? v : slope * v;
+        return smaller(high, larger(low, v));
+    }
+};
+
+struct Span {
+    int low, high;
+};
+
+// Those m of [0, count) for which begin + step m lies in [0, n).
+inline Span inside(int begin, int step, int n, int count) {
+    const int low = std::clamp(floor_div(-begin + step - 1, step), 0, count);
+    return {low, std::clamp(floor_div(n - 1 - begin, step) + 1, low, count)};
+}
 
 // One thread's working memory and the work on one plane. T: the arithmetic; X: memory outside.
 template <class T, class X>
@@ -23,14 +63,19 @@ class Stream {
     Stream(const Pass& pass, Mode mode)
         : rows_(pass.rows), columns_(pass.columns), mode_(mode), slope_(T(pass.slope)), clamp_(T(pass.clamp)),
           across_(columns_.p * columns_.width_raised),
-          up_(converted<T>(columns_.weights_up, columns_.p * columns_.taps_up)),
+          up_(reversed(converted<T>(columns_.weights_up, columns_.p * columns_.taps_up), columns_.taps_up)),
           down_(converted<T>(columns_.weights_down, columns_.q * columns_.taps_down)),
           rows_up_(converted<T>(rows_.weights_up, rows_.up * rows_.taps_up)),
           rows_down_(converted<T>(rows_.weights_down, rows_.taps_down)),
-          line_(columns_.s * columns_.width_in + LANES<T>), wide_(rows_.taps_up, across_),
-          raised_(rows_.taps_down, across_), low_(across_ + LANES<T>),
+          lines_{Buffer<T>(columns_.s * columns_.width_in + LANES<T>), Buffer<T>(columns_.s * columns_.width_in + LANES<T>)},
+          read_(((columns_.n_out - 1) * (columns_.p / columns_.q) + columns_.taps_down - 1) / columns_.p + 1), wide_(rows_.taps_up, across_),
+          raised_(rows_.taps_down + (GROUP - 1) * rows_.down, across_), low_(GROUP, across_),
           result_(columns_.q * columns_.width_out + LANES<T>), codes_(across_), terms_(std::max({columns_.taps_up,
-          columns_.taps_down, rows_.taps_up, rows_.taps_down})) {}
+          columns_.taps_down, rows_.taps_up, rows_.taps_down + (GROUP - 1) * rows_.down})) {
+        for (T*& row : lowered_) row = low_.push();
+        for (int p = 0; p < columns_.p; ++p)
+            raised_within_.push_back(inside(columns_.base + p, columns_.p, columns_.n_raised, columns_.width_raised));
+    }
 
     // Results [from, to) of one plane; the raised rows whose codes are written are of
     // [from down, to down), the last part's to the end.
@@ -39,14 +84,17 @@ class Stream {
         own_from_ = from * rows_.down, own_to_ = to == rows_.n_out ? rows_.n_raised : to * rows_.down;
         int next = from * rows_.down + rows_.base;  // the first raised row not made yet
         next_wide_ = input_of(next) - (rows_.taps_up - 1);
-        byte_row_ = -1;
-        for (int o = from; o < to; ++o) {
-            const int begin = o * rows_.down + rows_.base;
-            const int end = begin + rows_.taps_down;
-            while (next < end) next += make_raised(next, end);
+        byte_row_ = -1, lined_[0] = lined_[1] = -1;
+        for (int o = from, count = 1; o < to; o += count) {
+            count = to - o >= GROUP && grouped() ? GROUP : 1;
+            const int begin = o * rows_.down + rows_.base, wanted = rows_.taps_down + (count - 1) * rows_.down;
+            while (next < begin + wanted) next += make_raised(next, begin + wanted);
             raised_.oldest_first(terms_.data());
-            sum(low_.data(), terms_.data(), rows_down_.data(), rows_.taps_down, across_);
-            store(y + size_t(o) * columns_.n_out);
+            lower(terms_.data() + (rows_.taps_down + (GROUP - 1) * rows_.down - wanted), count);
+            for (int i = 0; i < count; ++i) {
+                const size_t at = size_t(o + i) * columns_.n_out;  // what is written past a row's end is written over
+                store(lowered_[i], y + at, at + whole<T>(columns_.n_out) <= size_t(to) * columns_.n_out);
+            }
         }
         if (mode_ == ACTIVATE_AND_KEEP && to == rows_.n_out)
             while (next < rows_.n_raised) next += make_raised(next, rows_.n_raised);  // they are read by nothing
@@ -54,6 +102,16 @@ class Stream {
     }
 
   private:
+    static constexpr int GROUP = 4;  // results along rows that are made together
+
+    bool grouped() const { return rows_.down == 2 && (rows_.taps_down == 12 || rows_.taps_down == 4); }
+
+    void lower(const T* const* rows, int count) {
+        if (count == 1) return sum(lowered_[0], rows, rows_down_.data(), rows_.taps_down, across_);
+        if (rows_.taps_down == 4) return lower_rows<4, 2, GROUP>(lowered_, rows, rows_down_.data(), across_);
+        lower_rows<12, 2, GROUP>(lowered_, rows, rows_down_.data(), across_);
+    }
+
     int input_of(int raised) const { return floor_div(raised + rows_.offset, rows_.up); }
 
     // Bring row i of x to the raised rate along columns.
@@ -61,38 +119,55 @@ class Stream {
         const Columns& c = columns_;
         T* wide = wide_.push();
         if (i < 0 || i >= rows_.n_in) return void(std::fill(wide, wide + across_, T(0)));
+        const T* line = line_of(i);
+        if (i + 1 < rows_.n_in) line_of(i + 1);  // written long before it is read
+        for (int p = 0; p < c.p;) {
+            const int32_t* offsets = c.offsets_up + p * c.taps_up;
+            T* parts[2] = {wide + size_t(p) * c.width_raised, wide + size_t(p + 1) * c.width_raised};
+            const T* weights[2] = {up_.data() + p * c.taps_up, up_.data() + (p + 1) * c.taps_up};
+            const bool two = p + 1 < c.p && std::equal(offsets, offsets + c.taps_up, offsets + c.taps_up);
+            if (two) spread<2>(parts, weights, line, offsets);
+            else spread<1>(parts, weights, line, offsets);
+            p += 1 + two;
+        }
+        for (int p = 0; p < c.p; ++p) clear_outside(wide + size_t(p) * c.width_raised, raised_within_[p]);
+    }
+
+    // Results of the same samples of a line.
+    template <int N>
+    void spread(T* const* parts, const T* const* weights, const T* line, const int32_t* offsets) {
+        const Columns& c = columns_;
+        const T* phases[4];
+        for (int s = 0; s < c.s; ++s) phases[s] = line + size_t(s) * c.width_in;
+        const int first = offsets[c.taps_up - 1], start = first % c.width_in * c.s + first / c.width_in;
+        if (slide<N>(parts, phases, weights, c.taps_up, c.s, start, c.width_raised)) return;
+        for (int k = 0; k < c.taps_up; ++k) terms_[k] = line + offsets[c.taps_up - 1 - k];
+        sums<N>(parts, terms_.data(), weights, c.taps_up, c.width_raised, [](Vector<T> v) { return v; });
+    }
+
+    // Row i of x with its bias, in phases, zero outside.
+    const T* line_of(int i) {
+        const Columns& c = columns_;
+        T* lines = lines_[i % 2].data();
+        if (lined_[i % 2] == i) return lines;
+        lined_[i % 2] = i;
         const X* from = x_ + size_t(i) * c.n_in;
         for (int s = 0; s < c.s; ++s) {
-            T* line = line_.data() + size_t(s) * c.width_in;
+            T* line = lines + size_t(s) * c.width_in;
             const int begin = c.first + s;  // index of m = 0
-            const int low = std::clamp(floor_div(-begin + c.s - 1, c.s), 0, c.width_in);
-            const int high = std::clamp(floor_div(c.n_in - 1 - begin, c.s) + 1, low, c.width_in);
+            const auto [low, high] = inside(begin, c.s, c.n_in, c.width_in);
             std::fill(line, line + low, T(0));
             if (c.s == 1) for (int m = low; m < high; ++m) line[m] = T(from[begin + m]) + bias_;
             else for (int m = low; m < high; ++m) line[m] = T(from[begin + c.s * m]) + bias_;
             std::fill(line + high, line + c.width_in, T(0));
         }
-        for (int p = 0; p < c.p;) {
-            const int32_t* offsets = c.offsets_up + p * c.taps_up;
-            for (int k = 0; k < c.taps_up; ++k) terms_[k] = line_.data() + offsets[k];
-            T* parts[2] = {wide + size_t(p) * c.width_raised, wide + size_t(p + 1) * c.width_raised};
-            const T* weights[2] = {up_.data() + p * c.taps_up, up_.data() + (p + 1) * c.taps_up};
-            const bool two = p + 1 < c.p && std::equal(offsets, offsets + c.taps_up, offsets + c.taps_up);
-            const auto same = [](Vector<T> v) { return v; };
-            if (two) sums<2>(parts, terms_.data(), weights, c.taps_up, c.width_raised, same);
-            else sums<1>(parts, terms_.data(), weights, c.taps_up, c.width_raised, same);
-            p += 1 + two;
-        }
-        for (int p = 0; p < c.p; ++p) clear_outside(wide + size_t(p) * c.width_raised, c.base + p);
+        return lines;
     }
 
-    // Zeros for the samples of a phase that lie outside the raised canvas; `begin` is the index of its first.
-    void clear_outside(T* part, int begin) const {
-        const Columns& c = columns_;
-        const int low = std::clamp(floor_div(-begin + c.p - 1, c.p), 0, c.width_raised);
-        const int high = std::clamp(floor_div(c.n_raised - 1 - begin, c.p) + 1, low, c.width_raised);
-        std::fill(part, part + low, T(0));
-        std::fill(part + high, part + c.width_raised, T(0));
+    // Zeros for the samples of a phase that lie outside the raised canvas and are read.
+    void clear_outside(T* part, const Span& within) const {
+        std::fill(part, part + within.low, T(0));
+        if (within.high < read_) std::fill(part + within.high, part + read_, T(0));
     }
 
     // Make raised rows r and, where it reads the same rows and is wanted too, r + 1; return how many.
@@ -113,7 +188,8 @@ class Stream {
         const T* weights[2] = {rows_up_.data() + size_t(e) * rows_.taps_up, nullptr};
         weights[1] = weights[0] + rows_.taps_up;
         if (mode_ == ACTIVATE) {
-            raise(made, weights, count, [this](Vector<T> v) { return activated(v); });
+            if (slope_ > 0 && slope_ <= 1) raise(made, weights, count, Activation<T, true>(slope_, clamp_));
+            else raise(made, weights, count, Activation<T, false>(slope_, clamp_));
             return count;
         }
         raise(made, weights, count, [](Vector<T> v) { return v; });
@@ -132,16 +208,11 @@ class Stream {
         if (mode_ == MULTIPLY) return multiply(row, r);
         if (mode_ == LINEAR) return;
         if (r >= own_from_ && r < own_to_) keep(row, r);
+        const Activation<T, false> activated(slope_, clamp_);
         for (int m = 0; m < across_; m += LANES<T>) {
             auto& v = *reinterpret_cast<Vector<T>*>(row + m);
             v = activated(v);
         }
-    }
-
-    Vector<T> activated(Vector<T> v) const {
-        v = v > 0 ? v : slope_ * v;
-        v = v < -clamp_ ? Vector<T>{} - clamp_ : v;
-        return v > clamp_ ? Vector<T>{} + clamp_ : v;
     }
 
     void keep(const T* __restrict row, int r) {
@@ -165,11 +236,9 @@ class Stream {
     void each_code(Move move) {
         const Columns c = columns_;
         for (int p = 0; p < c.p; ++p) {
-            const int begin = c.base + p;
-            const int low = std::clamp(floor_div(-begin + c.p - 1, c.p), 0, c.width_raised);
-            const int high = std::clamp(floor_div(c.n_raised - 1 - begin, c.p) + 1, low, c.width_raised);
+            const auto [low, high] = raised_within_[p];
             uint8_t* part = codes_.data() + size_t(p) * c.width_raised;
-            for (int m = low; m < high; ++m) move(part[m], begin + c.p * m);
+            for (int m = low; m < high; ++m) move(part[m], c.base + p + c.p * m);
         }
     }
 
@@ -196,15 +265,22 @@ class Stream {
     }
 
     // Bring a row back along columns and put its phases together.
-    void store(X* y) {
+    void store(const T* low, X* y, bool room) {
         const Columns& c = columns_;
+        const T* phases[4];
+        for (int p = 0; p < c.p; ++p) phases[p] = low + size_t(p) * c.width_raised;
         for (int q = 0; q < c.q; ++q) {
-            for (int k = 0; k < c.taps_down; ++k) terms_[k] = low_.data() + c.offsets_down[q * c.taps_down + k];
             T* part = result_.data() + size_t(q) * c.width_out;
-            sum(part, terms_.data(), down_.data() + q * c.taps_down, c.taps_down, c.width_out);
+            if constexpr (std::is_same_v<T, X>)
+                if (c.q == 1 && room) part = y;
+            const T* weights = down_.data() + q * c.taps_down;
+            if (!slide<1>(&part, phases, &weights, c.taps_down, c.p, q * (c.p / c.q), c.width_out)) {
+                for (int k = 0; k < c.taps_down; ++k) terms_[k] = low + c.offsets_down[q * c.taps_down + k];
+                sum(part, terms_.data(), weights, c.taps_down, c.width_out);
+            }
             const int count = (c.n_out - q + c.q - 1) / c.q;
-            if (c.q == 1) for (int m = 0; m < count; ++m) y[m] = part[m];
-            else for (int m = 0; m < count; ++m) y[c.q * m + q] = part[m];
+            if (c.q > 1) for (int m = 0; m < count; ++m) y[c.q * m + q] = part[m];
+            else if (static_cast<void*>(part) != y) for (int m = 0; m < count; ++m) y[m] = part[m];
         }
     }
 
@@ -214,11 +290,15 @@ class Stream {
     const T slope_, clamp_;
     const int across_;
     const std::vector<T> up_, down_, rows_up_, rows_down_;
-    Buffer<T> line_;
-    Ring<T> wide_, raised_;
-    Buffer<T> low_, result_;
+    Buffer<T> lines_[2];
+    int lined_[2] = {-1, -1};  // the rows that lie there
+    std::vector<Span> raised_within_;  // of each raised phase: what lies inside the canvas
+    const int read_;  // samples of a raised phase that results read
+    Ring<T> wide_, raised_, low_;
+    Buffer<T> result_;
     std::vector<uint8_t> codes_;
     std::vector<const T*> terms_;
+    T* lowered_[GROUP];
     const X* x_ = nullptr;
     T bias_ = 0;
     uint8_t* packed_ = nullptr;
