@@ -46,6 +46,11 @@ struct Activation {
     }
 };
 
+// Raised phases that read the same samples of a line, from a place in x counted from m = 0 on.
+struct Spread {
+    int phase, count, start;
+};
+
 struct Span {
     int low, high;
 };
@@ -75,6 +80,14 @@ class Stream {
         for (T*& row : lowered_) row = low_.push();
         for (int p = 0; p < columns_.p; ++p)
             raised_within_.push_back(inside(columns_.base + p, columns_.p, columns_.n_raised, columns_.width_raised));
+        for (int s = 0; s < columns_.s; ++s)
+            x_within_.push_back(inside(columns_.first + s, columns_.s, columns_.n_in, columns_.width_in));
+        for (int p = 0; p < columns_.p; ++p) {
+            const int at = columns_.offsets_up[(p + 1) * columns_.taps_up - 1];
+            const int start = at % columns_.width_in * columns_.s + at / columns_.width_in;
+            if (p && spreads_.back().count == 1 && spreads_.back().start == start) spreads_.back().count = 2;
+            else spreads_.push_back({p, 1, start});
+        }
     }
 
     // Results [from, to) of one plane; the raised rows whose codes are written are of
@@ -112,7 +125,7 @@ class Stream {
         lower_rows<12, 2, GROUP>(lowered_, rows, rows_down_.data(), across_);
     }
 
-    int input_of(int raised) const { return floor_div(raised + rows_.offset, rows_.up); }
+    int input_of(int raised) const { return (raised + rows_.offset) >> (rows_.up >> 1); }
 
     // Bring row i of x to the raised rate along columns.
     void make_wide(int i) {
@@ -121,26 +134,22 @@ class Stream {
         if (i < 0 || i >= rows_.n_in) return void(std::fill(wide, wide + across_, T(0)));
         const T* line = line_of(i);
         if (i + 1 < rows_.n_in) line_of(i + 1);  // written long before it is read
-        for (int p = 0; p < c.p;) {
-            const int32_t* offsets = c.offsets_up + p * c.taps_up;
-            T* parts[2] = {wide + size_t(p) * c.width_raised, wide + size_t(p + 1) * c.width_raised};
-            const T* weights[2] = {up_.data() + p * c.taps_up, up_.data() + (p + 1) * c.taps_up};
-            const bool two = p + 1 < c.p && std::equal(offsets, offsets + c.taps_up, offsets + c.taps_up);
-            if (two) spread<2>(parts, weights, line, offsets);
-            else spread<1>(parts, weights, line, offsets);
-            p += 1 + two;
+        for (const Spread& at : spreads_) {
+            T* parts[2] = {wide + size_t(at.phase) * c.width_raised, wide + size_t(at.phase + 1) * c.width_raised};
+            const T* weights[2] = {up_.data() + at.phase * c.taps_up, up_.data() + (at.phase + 1) * c.taps_up};
+            if (at.count == 2) spread<2>(parts, weights, line, at);
+            else spread<1>(parts, weights, line, at);
         }
         for (int p = 0; p < c.p; ++p) clear_outside(wide + size_t(p) * c.width_raised, raised_within_[p]);
     }
 
-    // Results of the same samples of a line.
     template <int N>
-    void spread(T* const* parts, const T* const* weights, const T* line, const int32_t* offsets) {
+    void spread(T* const* parts, const T* const* weights, const T* line, const Spread& at) {
         const Columns& c = columns_;
         const T* phases[4];
         for (int s = 0; s < c.s; ++s) phases[s] = line + size_t(s) * c.width_in;
-        const int first = offsets[c.taps_up - 1], start = first % c.width_in * c.s + first / c.width_in;
-        if (slide<N>(parts, phases, weights, c.taps_up, c.s, start, c.width_raised)) return;
+        if (slide<N>(parts, phases, weights, c.taps_up, c.s, at.start, c.width_raised)) return;
+        const int32_t* offsets = c.offsets_up + at.phase * c.taps_up;
         for (int k = 0; k < c.taps_up; ++k) terms_[k] = line + offsets[c.taps_up - 1 - k];
         sums<N>(parts, terms_.data(), weights, c.taps_up, c.width_raised, [](Vector<T> v) { return v; });
     }
@@ -155,7 +164,13 @@ class Stream {
         for (int s = 0; s < c.s; ++s) {
             T* line = lines + size_t(s) * c.width_in;
             const int begin = c.first + s;  // index of m = 0
-            const auto [low, high] = inside(begin, c.s, c.n_in, c.width_in);
+            const auto [low, high] = x_within_[s];
+            if constexpr (MASKED<T, X>)
+                if (c.s == 1) {
+                    for (int m = 0; m < c.width_in; m += LANES<T>)
+                        *reinterpret_cast<Vector<T>*>(line + m) = shifted_within(from + begin + m, bias_, low - m, high - m);
+                    continue;
+                }
             std::fill(line, line + low, T(0));
             if (c.s == 1) for (int m = low; m < high; ++m) line[m] = T(from[begin + m]) + bias_;
             else for (int m = low; m < high; ++m) line[m] = T(from[begin + c.s * m]) + bias_;
@@ -292,7 +307,8 @@ class Stream {
     const std::vector<T> up_, down_, rows_up_, rows_down_;
     Buffer<T> lines_[2];
     int lined_[2] = {-1, -1};  // the rows that lie there
-    std::vector<Span> raised_within_;  // of each raised phase: what lies inside the canvas
+    std::vector<Span> raised_within_, x_within_;  // what of each phase lies inside the canvas
+    std::vector<Spread> spreads_;
     const int read_;  // samples of a raised phase that results read
     Ring<T> wide_, raised_, low_;
     Buffer<T> result_;

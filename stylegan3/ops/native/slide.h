@@ -2,6 +2,7 @@
 // Weighted sums of neighbours within a row. Whole vectors are read where they begin; what lies between two of them is put
 // together from both: a vector that lies across two cache lines, or across two that have just been written, comes late.
 #pragma once
+#include <type_traits>
 #include <utility>
 
 #include "flow.h"
@@ -23,6 +24,24 @@ inline Vector<T> between([[maybe_unused]] const T* at, Vector<T> low, [[maybe_un
         return *reinterpret_cast<const Vector<T>*>(at + J);
 #endif
 }
+
+// Whether the processor reads a part of a vector; nothing is read outside that part.
+#ifdef __AVX512F__
+template <class T, class X>
+constexpr bool MASKED = std::is_same_v<T, float> && std::is_same_v<X, float>;
+
+inline Vector<float> shifted_within(const float* from, float by, int low, int high) {
+    if (low <= 0 && high >= 16) return *reinterpret_cast<const Vector<float>*>(from) + by;
+    const auto below = [](int n) { return n >= 16 ? 0xffffu : n > 0 ? (1u << n) - 1 : 0u; };
+    const auto part = __mmask16(below(high) & ~below(low));
+    return (Vector<float>)_mm512_maskz_add_ps(part, _mm512_maskz_loadu_ps(part, from), _mm512_set1_ps(by));
+}
+#else
+template <class T, class X>
+constexpr bool MASKED = false;
+
+inline Vector<float> shifted_within(const float*, float, int, int) { return {}; }
+#endif
 
 // dst[i][m] = sum_k weights[i][k] a[P m + START + k] for N results, where a[P m + p] = phases[p][m]
 template <int K, int P, int START, int N, class T, int... k>
