@@ -10,6 +10,7 @@
 #include "lrelu.h"
 #include "numbers.h"
 #include "slide.h"
+#include "vertical.h"
 
 namespace {
 
@@ -39,7 +40,7 @@ struct Activation {
 
     Activation(T a, T clamp) : slope(Vector<T>{} + a), low(Vector<T>{} - clamp), high(Vector<T>{} + clamp) {}
 
-    Vector<T> operator()(Vector<T> v) const {
+    Vector<T> operator()(Vector<T> v, int = 0, int = 0) const {
         if constexpr (GENTLE) v = larger(slope * v, v);
         else v = v > 0 ? v : slope * v;
         return smaller(high, larger(low, v));
@@ -73,11 +74,12 @@ class Stream {
           rows_up_(converted<T>(rows_.weights_up, rows_.up * rows_.taps_up)),
           rows_down_(converted<T>(rows_.weights_down, rows_.taps_down)),
           lines_{Buffer<T>(columns_.s * columns_.width_in + LANES<T>), Buffer<T>(columns_.s * columns_.width_in + LANES<T>)},
-          read_(((columns_.n_out - 1) * (columns_.p / columns_.q) + columns_.taps_down - 1) / columns_.p + 1), wide_(rows_.taps_up, across_),
-          raised_(rows_.taps_down + (GROUP - 1) * rows_.down, across_), low_(GROUP, across_),
+          read_(((columns_.n_out - 1) * (columns_.p / columns_.q) + columns_.taps_down - 1) / columns_.p + 1), wide_(rows_.taps_up + 2 * GROUP, across_),
+          raised_(rows_.taps_down + (GROUP - 1) * rows_.down, across_), low_(GROUP + UNFINISHED, across_), upright_(upright(rows_)),
           result_(columns_.q * columns_.width_out + LANES<T>), codes_(across_), terms_(std::max({columns_.taps_up,
-          columns_.taps_down, rows_.taps_up, rows_.taps_down + (GROUP - 1) * rows_.down})) {
+          columns_.taps_down, rows_.taps_up + 2 * GROUP, rows_.taps_down + (GROUP - 1) * rows_.down})) {
         for (T*& row : lowered_) row = low_.push();
+        for (T*& row : unfinished_) row = low_.push();
         for (int p = 0; p < columns_.p; ++p)
             raised_within_.push_back(inside(columns_.base + p, columns_.p, columns_.n_raised, columns_.width_raised));
         for (int s = 0; s < columns_.s; ++s)
@@ -98,16 +100,18 @@ class Stream {
         int next = from * rows_.down + rows_.base;  // the first raised row not made yet
         next_wide_ = input_of(next) - (rows_.taps_up - 1);
         byte_row_ = -1, lined_[0] = lined_[1] = -1;
+        if (mode_ == ACTIVATE && upright_) {
+            if (slope_ > 0 && slope_ <= 1) flow(y, from, to, Activation<T, true>(slope_, clamp_));
+            else flow(y, from, to, Activation<T, false>(slope_, clamp_));
+            return;
+        }
         for (int o = from, count = 1; o < to; o += count) {
             count = to - o >= GROUP && grouped() ? GROUP : 1;
             const int begin = o * rows_.down + rows_.base, wanted = rows_.taps_down + (count - 1) * rows_.down;
             while (next < begin + wanted) next += make_raised(next, begin + wanted);
             raised_.oldest_first(terms_.data());
             lower(terms_.data() + (rows_.taps_down + (GROUP - 1) * rows_.down - wanted), count);
-            for (int i = 0; i < count; ++i) {
-                const size_t at = size_t(o + i) * columns_.n_out;  // what is written past a row's end is written over
-                store(lowered_[i], y + at, at + whole<T>(columns_.n_out) <= size_t(to) * columns_.n_out);
-            }
+            put(y, o, from, to, count);
         }
         if (mode_ == ACTIVATE_AND_KEEP && to == rows_.n_out)
             while (next < rows_.n_raised) next += make_raised(next, rows_.n_raised);  // they are read by nothing
@@ -123,6 +127,34 @@ class Stream {
         if (count == 1) return sum(lowered_[0], rows, rows_down_.data(), rows_.taps_down, across_);
         if (rows_.taps_down == 4) return lower_rows<4, 2, GROUP>(lowered_, rows, rows_down_.data(), across_);
         lower_rows<12, 2, GROUP>(lowered_, rows, rows_down_.data(), across_);
+    }
+
+    // Whether vertical.h serves: its filters, and all raised rows that are read exist.
+    static bool upright(const Rows& r) {
+        return r.up > 1 && r.down == 2 && r.taps_up == TAPS_UP && r.taps_down == TAPS_DOWN && r.base >= 0 &&
+               r.base + 2 * (r.n_out - 1) + TAPS_DOWN <= r.n_raised;
+    }
+
+    template <class Bend>
+    void flow(X* y, int from, int to, Bend bend) {
+        for (int o = from - UNFINISHED, count = 1; o < to; o += count) {  // the first are never whole
+            count = to - o >= GROUP ? GROUP : 1;
+            const int r = 2 * (o + UNFINISHED) + rows_.base, first = (r + rows_.offset) & (rows_.up - 1);
+            for (const int last = input_of(r + 2 * count - 1); next_wide_ <= last; ++next_wide_) make_wide(next_wide_);
+            wide_.oldest_first(terms_.data());
+            const T* const* wide = terms_.data() + wide_.count() - wide_rows(rows_.up, first, count);
+            if (count == 1) vertical<1>(lowered_, unfinished_, wide, rows_.up, first, rows_up_.data(), rows_down_.data(), across_, bend);
+            else vertical<GROUP>(lowered_, unfinished_, wide, rows_.up, first, rows_up_.data(), rows_down_.data(), across_, bend);
+            put(y, o, from, to, count);
+        }
+    }
+
+    // The results from o on among [from, to), which lie lowered.
+    void put(X* y, int o, int from, int to, int count) {
+        for (int i = std::max(0, from - o); i < count; ++i) {
+            const size_t at = size_t(o + i) * columns_.n_out;  // what is written past a row's end is written over
+            store(lowered_[i], y + at, at + whole<T>(columns_.n_out) <= size_t(to) * columns_.n_out);
+        }
     }
 
     int input_of(int raised) const { return (raised + rows_.offset) >> (rows_.up >> 1); }
@@ -311,10 +343,11 @@ class Stream {
     std::vector<Spread> spreads_;
     const int read_;  // samples of a raised phase that results read
     Ring<T> wide_, raised_, low_;
+    const bool upright_;
     Buffer<T> result_;
     std::vector<uint8_t> codes_;
     std::vector<const T*> terms_;
-    T* lowered_[GROUP];
+    T *lowered_[GROUP], *unfinished_[UNFINISHED];
     const X* x_ = nullptr;
     T bias_ = 0;
     uint8_t* packed_ = nullptr;
