@@ -119,6 +119,7 @@ class Stream {
     }
 
   private:
+    static constexpr int AHEAD = 4;  // rows of x that are on their way from memory
     static constexpr int GROUP = 4;  // results along rows that are made together
 
     bool grouped() const { return rows_.down == 2 && (rows_.taps_down == 12 || rows_.taps_down == 4); }
@@ -193,6 +194,7 @@ class Stream {
         if (lined_[i % 2] == i) return lines;
         lined_[i % 2] = i;
         const X* from = x_ + size_t(i) * c.n_in;
+        for (int m = 0; m < c.n_in; m += VECTOR / int(sizeof(X))) __builtin_prefetch(from + AHEAD * c.n_in + m);
         for (int s = 0; s < c.s; ++s) {
             T* line = lines + size_t(s) * c.width_in;
             const int begin = c.first + s;  // index of m = 0
