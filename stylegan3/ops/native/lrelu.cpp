@@ -316,6 +316,7 @@ class Stream {
     // Bring a row back along columns and put its phases together.
     void store(const T* low, X* y, bool room) {
         const Columns& c = columns_;
+        for (int m = 0; m < c.n_out; m += VECTOR / int(sizeof(X))) __builtin_prefetch(y + AHEAD * c.n_out + m, 1);
         const T* phases[4];
         for (int p = 0; p < c.p; ++p) phases[p] = low + size_t(p) * c.width_raised;
         for (int q = 0; q < c.q; ++q) {
