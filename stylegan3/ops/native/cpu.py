@@ -18,7 +18,7 @@ from stylegan3.ops.native.tables import Pass, tables_for, why_not
 from stylegan3.ops.plans import Plan, resampling_plan
 from stylegan3.ops.resampling import Terms
 
-SOURCES = ("lrelu.cpp", "winograd.cpp", "flow.h", "slide.h", "vertical.h", "lrelu.h", "numbers.h")
+SOURCES = ("lrelu.cpp", "winograd.cpp", "bend.h", "flow.h", "slide.h", "vertical.h", "lrelu.h", "numbers.h")
 WIDE = ("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()
 FLAGS = ("-std=c++17", "-O3", "-march=native", *WIDE, "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fopenmp")
 KINDS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2}

@@ -3,9 +3,11 @@
 // row of the result reads. Built with -fopenmp, but linked without its library: torch's own threads serve.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <type_traits>
 #include <vector>
 
+#include "bend.h"
 #include "flow.h"
 #include "lrelu.h"
 #include "numbers.h"
@@ -25,27 +27,6 @@ std::vector<T> reversed(std::vector<T> values, int n) {
 }
 
 inline int floor_div(int a, int b) { return a / b - (a % b < 0); }
-
-template <class V>
-inline V larger(V a, V b) { return a > b ? a : b; }  // b where either is not a number
-
-template <class V>
-inline V smaller(V a, V b) { return a < b ? a : b; }
-
-// Leaky relu and clamp; a slope is GENTLE in (0, 1], where the larger of v and slope v is meant: cheaper than a choice.
-// Copied to where it is used, so that its numbers lie in registers.
-template <class T, bool GENTLE>
-struct Activation {
-    Vector<T> slope, low, high;
-
-    Activation(T a, T clamp) : slope(Vector<T>{} + a), low(Vector<T>{} - clamp), high(Vector<T>{} + clamp) {}
-
-    Vector<T> operator()(Vector<T> v, int = 0, int = 0) const {
-        if constexpr (GENTLE) v = larger(slope * v, v);
-        else v = v > 0 ? v : slope * v;
-        return smaller(high, larger(low, v));
-    }
-};
 
 // Raised phases that read the same samples of a line, from a place in x counted from m = 0 on.
 struct Spread {
@@ -74,10 +55,11 @@ class Stream {
           rows_up_(converted<T>(rows_.weights_up, rows_.up * rows_.taps_up)),
           rows_down_(converted<T>(rows_.weights_down, rows_.taps_down)),
           lines_{Buffer<T>(columns_.s * columns_.width_in + LANES<T>), Buffer<T>(columns_.s * columns_.width_in + LANES<T>)},
-          read_(((columns_.n_out - 1) * (columns_.p / columns_.q) + columns_.taps_down - 1) / columns_.p + 1), wide_(rows_.taps_up + 2 * GROUP, across_),
-          raised_(rows_.taps_down + (GROUP - 1) * rows_.down, across_), low_(GROUP + UNFINISHED, across_), upright_(upright(rows_)),
-          result_(columns_.q * columns_.width_out + LANES<T>), codes_(across_), terms_(std::max({columns_.taps_up,
-          columns_.taps_down, rows_.taps_up + 2 * GROUP, rows_.taps_down + (GROUP - 1) * rows_.down})) {
+          read_(((columns_.n_out - 1) * (columns_.p / columns_.q) + columns_.taps_down - 1) / columns_.p + 1), wide_(rows_.taps_up + rows_.down * GROUP / rows_.up + 1, across_),
+          raised_(rows_.taps_down + (GROUP - 1) * rows_.down, across_), low_(GROUP + UNFINISHED, across_), upright_(serves_upright(rows_)),
+          result_(columns_.q * columns_.width_out + LANES<T>), codes_(across_), code_lines_(CODE_LINES * across_), woven_(across_),
+          nothing_(across_, 0xaa), terms_(std::max({columns_.taps_up,
+          columns_.taps_down, wide_.count(), rows_.taps_down + (GROUP - 1) * rows_.down})) {
         for (T*& row : lowered_) row = low_.push();
         for (T*& row : unfinished_) row = low_.push();
         for (int p = 0; p < columns_.p; ++p)
@@ -99,12 +81,10 @@ class Stream {
         own_from_ = from * rows_.down, own_to_ = to == rows_.n_out ? rows_.n_raised : to * rows_.down;
         int next = from * rows_.down + rows_.base;  // the first raised row not made yet
         next_wide_ = input_of(next) - (rows_.taps_up - 1);
+        std::fill(held_, held_ + CODE_LINES, -1);
         byte_row_ = -1, lined_[0] = lined_[1] = -1;
-        if (mode_ == ACTIVATE && upright_) {
-            if (slope_ > 0 && slope_ <= 1) flow(y, from, to, Activation<T, true>(slope_, clamp_));
-            else flow(y, from, to, Activation<T, false>(slope_, clamp_));
-            return;
-        }
+        if constexpr (std::is_same_v<T, float>)
+            if (upright_) return upright(y, from, to);
         for (int o = from, count = 1; o < to; o += count) {
             count = to - o >= GROUP && grouped() ? GROUP : 1;
             const int begin = o * rows_.down + rows_.base, wanted = rows_.taps_down + (count - 1) * rows_.down;
@@ -120,7 +100,9 @@ class Stream {
 
   private:
     static constexpr int AHEAD = 4;  // rows of x that are on their way from memory
-    static constexpr int GROUP = 4;  // results along rows that are made together
+    static constexpr int GROUP = 8;  // results along rows that are made together
+
+    static constexpr int CODE_LINES = 16;  // more than rows made together touch
 
     bool grouped() const { return rows_.down == 2 && (rows_.taps_down == 12 || rows_.taps_down == 4); }
 
@@ -130,24 +112,74 @@ class Stream {
         lower_rows<12, 2, GROUP>(lowered_, rows, rows_down_.data(), across_);
     }
 
-    // Whether vertical.h serves: its filters, and all raised rows that are read exist.
-    static bool upright(const Rows& r) {
-        return r.up > 1 && r.down == 2 && r.taps_up == TAPS_UP && r.taps_down == TAPS_DOWN && r.base >= 0 &&
-               r.base + 2 * (r.n_out - 1) + TAPS_DOWN <= r.n_raised;
+    // Whether vertical.h serves: for its filters, where raised rows that are read exist and codes begin a byte.
+    bool serves_upright(const Rows& r) const {
+        if (!std::is_same_v<T, float> || !vertical_serves(r.up, r.taps_up, r.down, r.taps_down)) return false;
+        const int end = r.base + r.down * (r.n_out - 1) + r.taps_down;
+        if (mode_ == ACTIVATE) return gentle(slope_) && r.base >= 0 && end <= r.n_raised;
+        if (mode_ == ACTIVATE_AND_KEEP) return gentle(slope_) && r.down == 2 && r.base == 0 && end == r.n_raised;
+        return mode_ == MULTIPLY;
     }
 
-    template <class Bend>
-    void flow(X* y, int from, int to, Bend bend) {
+    void upright(X* y, int from, int to) {
+        if (mode_ == ACTIVATE) {
+            const Activation<T, true> bend(slope_, clamp_);
+            return flow(y, from, to, [&](int, auto) { return bend; }, [](int, int) {});
+        }
+        if (mode_ == MULTIPLY) return flow(y, from, to, [this](int r, auto rows) { return slopes(r, rows); }, [](int, int) {});
+        flow(y, from, to, [this](int r, auto) { return keeping(r); }, [this](int r, int rows) { put_codes(r, rows); });
+    }
+
+    // Results [from, to): before(r, rows) gives the bend of raised rows from r on, after(r, rows) follows it.
+    template <class Before, class After>
+    void flow(X* y, int from, int to, Before before, After after) {
         for (int o = from - UNFINISHED, count = 1; o < to; o += count) {  // the first are never whole
             count = to - o >= GROUP ? GROUP : 1;
-            const int r = 2 * (o + UNFINISHED) + rows_.base, first = (r + rows_.offset) & (rows_.up - 1);
-            for (const int last = input_of(r + 2 * count - 1); next_wide_ <= last; ++next_wide_) make_wide(next_wide_);
+            const int raised = count * rows_.down, r = rows_.down * (o + UNFINISHED) + rows_.base;
+            const int first = (r + rows_.offset) & (rows_.up - 1);
+            for (const int last = input_of(r + raised - 1); next_wide_ <= last; ++next_wide_) make_wide(next_wide_);
             wide_.oldest_first(terms_.data());
-            const T* const* wide = terms_.data() + wide_.count() - wide_rows(rows_.up, first, count);
-            if (count == 1) vertical<1>(lowered_, unfinished_, wide, rows_.up, first, rows_up_.data(), rows_down_.data(), across_, bend);
-            else vertical<GROUP>(lowered_, unfinished_, wide, rows_.up, first, rows_up_.data(), rows_down_.data(), across_, bend);
+            const T* const* wide = terms_.data() + wide_.count() - wide_rows(rows_.up, first, raised);
+            const auto go = [&](auto n) {
+                constexpr int G = decltype(n)::value;
+                vertical<G>(lowered_, unfinished_, wide, rows_.up, first, rows_.down, rows_up_.data(), rows_down_.data(),
+                            across_, before(r, std::integral_constant<int, 4 * G>()));
+            };
+            if (count == 1) go(std::integral_constant<int, 1>());
+            else go(std::integral_constant<int, GROUP>());
+            after(r, raised);
             put(y, o, from, to, count);
         }
+    }
+
+    uint8_t* line_of_codes(int byte_row) { return code_lines_.data() + size_t(byte_row % CODE_LINES) * across_; }
+
+    Keeping keeping(int r) {
+        Keeping bend(slope_, clamp_);
+        for (int i = 0; i < BYTE_ROWS; ++i) bend.lines[i] = line_of_codes(r / 4 + i);
+        bend.second = r % 4 == 2;
+        return bend;
+    }
+
+    // Lines of codes that are whole and this part's, to their place.
+    void put_codes(int r, int rows) {
+        for (int b = r / 4; b <= (r + rows - 1) / 4; ++b)
+            if (4 * b < own_to_ && (4 * b + 4 <= r + rows || r + rows == rows_.n_raised)) move_codes(b, line_of_codes(b), true);
+    }
+
+    template <int ROWS>
+    Slopes<ROWS> slopes(int r, std::integral_constant<int, ROWS>) {
+        Slopes<ROWS> bend(slope_);
+        for (int i = 0; i < rows_.down * ROWS / 4; ++i) {
+            const int at = r + i, b = at >> 2;
+            bend.shifts[i] = 2 * (at & 3);
+            if (at < 0 || at >= rows_.n_raised) bend.lines[i] = nothing_.data();
+            else {
+                if (held_[b % CODE_LINES] != b) move_codes(held_[b % CODE_LINES] = b, line_of_codes(b), false);
+                bend.lines[i] = line_of_codes(b);
+            }
+        }
+        return bend;
     }
 
     // The results from o on among [from, to), which lie lowered.
@@ -280,29 +312,38 @@ class Stream {
         }
     }
 
-    // Columns outside the raised canvas are left out on the way out, and read as code 0 of a sample that is zero.
-    template <class Move>
-    void each_code(Move move) {
-        const Columns c = columns_;
-        for (int p = 0; p < c.p; ++p) {
-            const auto [low, high] = raised_within_[p];
-            uint8_t* part = codes_.data() + size_t(p) * c.width_raised;
-            for (int m = low; m < high; ++m) move(part[m], c.base + p + c.p * m);
-        }
+    // Move a line of codes to its place or from there. Those of columns outside the raised canvas are left out, and
+    // anything where they are read: their samples are zero.
+    void move_codes(int byte_row, uint8_t* line, bool out) {
+        const Columns& c = columns_;
+        const int low = std::clamp(-c.base, 0, across_), high = std::clamp(c.n_raised - c.base, low, across_);
+        uint8_t *there = packed_ + size_t(byte_row) * c.n_raised + c.base + low, *here = woven_.data() + low;
+        if (!out) std::memcpy(here, there, high - low);
+        if (c.p == 1) weave<1>(line, out);
+        else if (c.p == 2) weave<2>(line, out);
+        else weave<4>(line, out);
+        if (out) std::memcpy(there, here, high - low);
+    }
+
+    // The codes of all phases one after another, or in the order of columns.
+    template <int P>
+    void weave(uint8_t* __restrict line, bool out) {
+        const int width = columns_.width_raised;
+        uint8_t* __restrict woven = woven_.data();
+        if (out) for (int m = 0; m < width; ++m) for (int p = 0; p < P; ++p) woven[P * m + p] = line[p * width + m];
+        else for (int m = 0; m < width; ++m) for (int p = 0; p < P; ++p) line[p * width + m] = woven[P * m + p];
     }
 
     void flush() {
         if (mode_ != ACTIVATE_AND_KEEP || byte_row_ < 0) return;
-        uint8_t* to = packed_ + size_t(byte_row_) * columns_.n_raised;
-        each_code([to](uint8_t code, int column) { to[column] = code; });
+        move_codes(byte_row_, codes_.data(), true);
         byte_row_ = -1;
     }
 
     void multiply(T* __restrict row, int r) {
         if (r / 4 != byte_row_) {
             byte_row_ = r / 4;
-            const uint8_t* from = packed_ + size_t(byte_row_) * columns_.n_raised;
-            each_code([from](uint8_t& code, int column) { code = from[column]; });
+            move_codes(byte_row_, codes_.data(), false);
         }
         const T slope = slope_;
         const int shift = 2 * (r & 3);
@@ -329,8 +370,13 @@ class Stream {
                 sum(part, terms_.data(), weights, c.taps_down, c.width_out);
             }
             const int count = (c.n_out - q + c.q - 1) / c.q;
-            if (c.q > 1) for (int m = 0; m < count; ++m) y[c.q * m + q] = part[m];
-            else if (static_cast<void*>(part) != y) for (int m = 0; m < count; ++m) y[m] = part[m];
+            if (c.q == 1 && static_cast<const void*>(part) != y) for (int m = 0; m < count; ++m) y[m] = part[m];
+            if (c.q > 2) for (int m = 0; m < count; ++m) y[c.q * m + q] = part[m];
+        }
+        if (c.q == 2) {
+            const T *even = result_.data(), *odd = even + c.width_out;
+            for (int m = 0; m < c.n_out / 2; ++m) y[2 * m] = even[m], y[2 * m + 1] = odd[m];
+            if (c.n_out % 2) y[c.n_out - 1] = even[c.n_out / 2];
         }
     }
 
@@ -348,7 +394,9 @@ class Stream {
     Ring<T> wide_, raised_, low_;
     const bool upright_;
     Buffer<T> result_;
-    std::vector<uint8_t> codes_;
+    std::vector<uint8_t> codes_, code_lines_, woven_;
+    const std::vector<uint8_t> nothing_;  // codes of rows outside
+    int held_[CODE_LINES];  // which lines of codes lie there
     std::vector<const T*> terms_;
     T *lowered_[GROUP], *unfinished_[UNFINISHED];
     const X* x_ = nullptr;
