@@ -63,32 +63,6 @@ void sums(T* const* dst, const T* const* src, const T* const* weights, int count
     }
 }
 
-// dst[i][m] = sum_k weights[k] src[i STEP + k][m], a whole vector at a time, for N results that are STEP rows apart
-template <int K, int STEP, int N, class T>
-void lower_rows(T* const* dst, const T* const* src, const T* weights, int n) {
-    constexpr int ROWS = K + (N - 1) * STEP;
-    const T* rows[ROWS];
-    T w[K];
-    T* to[N];
-    for (int j = 0; j < ROWS; ++j) rows[j] = src[j];
-    for (int k = 0; k < K; ++k) w[k] = weights[k];
-    for (int i = 0; i < N; ++i) to[i] = dst[i];
-    for (int m = 0; m < n; m += LANES<T>) {
-        Vector<T> sums[N][2];
-        for (int i = 0; i < N; ++i) sums[i][0] = sums[i][1] = Vector<T>{};
-#pragma GCC unroll 64
-        for (int j = 0; j < ROWS; ++j) {
-            const Vector<T> row = *reinterpret_cast<const Vector<T>*>(rows[j] + m);
-#pragma GCC unroll 8
-            for (int i = 0; i < N; ++i) {
-                const int k = j - i * STEP;
-                if (k >= 0 && k < K) sums[i][k % 2] += w[k] * row;
-            }
-        }
-        for (int i = 0; i < N; ++i) *reinterpret_cast<Vector<T>*>(to[i] + m) = sums[i][0] + sums[i][1];
-    }
-}
-
 template <class T>
 void sum(T* dst, const T* const* src, const T* weights, int count, int n) {
     sums<1>(&dst, src, &weights, count, n, [](Vector<T> v) { return v; });
