@@ -13,7 +13,7 @@
 #include <immintrin.h>
 #endif
 
-constexpr int BYTE_ROWS = 2;  // lines of codes that eight rows touch
+constexpr int BYTE_ROWS = 4;  // lines of codes that rows made together touch, at most
 
 typedef uint8_t Bytes __attribute__((vector_size(16), aligned(1), may_alias));
 typedef int32_t Whole __attribute__((vector_size(64)));

@@ -40,7 +40,7 @@ inline Vector<float> shifted_within(const float* from, float by, int low, int hi
 template <class T, class X>
 constexpr bool MASKED = false;
 
-inline Vector<float> shifted_within(const float*, float, int, int) { return {}; }
+inline Vector<float> shifted_within(const float*, float, int, int) { return Vector<float>{}; }
 #endif
 
 // dst[i][m] = sum_k weights[i][k] a[P m + START + k] for N results, where a[P m + p] = phases[p][m]
