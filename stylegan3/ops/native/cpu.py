@@ -18,7 +18,8 @@ from stylegan3.ops.native.tables import Pass, tables_for, why_not
 from stylegan3.ops.plans import Plan, resampling_plan
 from stylegan3.ops.resampling import Terms
 
-SOURCES = ("lrelu.cpp", "winograd.cpp", "flow.h", "lrelu.h", "numbers.h")
+UNITS = ("lrelu.cpp", "winograd.cpp")
+HEADERS = ("bend.h", "codes.h", "columns.h", "flow.h", "lrelu.h", "numbers.h", "slide.h", "vertical.h")
 WIDE = ("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()
 FLAGS = ("-std=c++17", "-O3", "-march=native", *WIDE, "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fopenmp")
 KINDS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2}
@@ -44,10 +45,14 @@ def library() -> ctypes.CDLL:
     compiler = shutil.which("g++")
     if compiler is None:
         raise BuildError("no g++ here (Debian: apt install g++)")
-    key = digest([HERE / name for name in SOURCES], *FLAGS, output_of([compiler, "--version"], Path.cwd()), processor())
-    units = [name for name in SOURCES if name.endswith(".cpp")]
-    objects = [name.replace(".cpp", ".o") for name in units]
-    commands = [[compiler, *FLAGS, "-c", f"{{source}}/{u}", "-o", o] for u, o in zip(units, objects, strict=True)]
+    key = digest(
+        [HERE / name for name in (*UNITS, *HEADERS)],
+        *FLAGS,
+        output_of([compiler, "--version"], Path.cwd()),
+        processor(),
+    )
+    objects = [name.replace(".cpp", ".o") for name in UNITS]
+    commands = [[compiler, *FLAGS, "-c", f"{{source}}/{u}", "-o", o] for u, o in zip(UNITS, objects, strict=True)]
     # linked without OpenMP's library: torch has brought its own, and a second pool of threads would fight with it
     lib = loaded(built("cpu", key, [*commands, [compiler, "-shared", *objects, "-o", "library.so"]]))
     lib.filtered_lrelu.restype = None

@@ -95,6 +95,8 @@ class Ring {
         return row;
     }
 
+    int count() const { return count_; }
+
     void oldest_first(const T** rows) {
         for (int k = 0, slot = next_; k < count_; ++k, slot = slot + 1 == count_ ? 0 : slot + 1)
             rows[k] = rows_.data() + size_t(slot) * pitch_;

@@ -3,50 +3,53 @@
 // row of the result reads. Built with -fopenmp, but linked without its library: torch's own threads serve.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <type_traits>
 #include <vector>
 
+#include "bend.h"
+#include "codes.h"
+#include "columns.h"
 #include "flow.h"
 #include "lrelu.h"
 #include "numbers.h"
+#include "vertical.h"
 
 namespace {
-
-template <class T>
-std::vector<T> converted(const double* values, size_t n) { return std::vector<T>(values, values + n); }
-
-inline int floor_div(int a, int b) { return a / b - (a % b < 0); }
 
 // One thread's working memory and the work on one plane. T: the arithmetic; X: memory outside.
 template <class T, class X>
 class Stream {
   public:
     Stream(const Pass& pass, Mode mode)
-        : rows_(pass.rows), columns_(pass.columns), mode_(mode), slope_(T(pass.slope)), clamp_(T(pass.clamp)),
-          across_(columns_.p * columns_.width_raised),
-          up_(converted<T>(columns_.weights_up, columns_.p * columns_.taps_up)),
-          down_(converted<T>(columns_.weights_down, columns_.q * columns_.taps_down)),
-          rows_up_(converted<T>(rows_.weights_up, rows_.up * rows_.taps_up)),
-          rows_down_(converted<T>(rows_.weights_down, rows_.taps_down)),
-          line_(columns_.s * columns_.width_in + LANES<T>), wide_(rows_.taps_up, across_),
-          raised_(rows_.taps_down, across_), low_(across_ + LANES<T>),
-          result_(columns_.q * columns_.width_out + LANES<T>), codes_(across_), terms_(std::max({columns_.taps_up,
-          columns_.taps_down, rows_.taps_up, rows_.taps_down})) {}
+        : rows_(pass.rows), mode_(mode), slope_(T(pass.slope)), clamp_(T(pass.clamp)), n_out_(pass.columns.n_out),
+          across_(pass.columns.p * pass.columns.width_raised), upright_(serves_upright(rows_)),
+          up_(converted<T>(rows_.weights_up, rows_.up * rows_.taps_up)),
+          down_(converted<T>(rows_.weights_down, rows_.taps_down)), widening_(pass.columns), narrowing_(pass.columns),
+          codes_(pass.columns), wide_(rows_.taps_up + rows_.down * GROUP / rows_.up + 1, across_),
+          raised_(rows_.taps_down, across_), low_(GROUP + UNFINISHED, across_),
+          terms_(std::max(wide_.count(), raised_.count())) {
+        for (T*& row : lowered_) row = low_.push();
+        for (T*& row : unfinished_) row = low_.push();
+    }
 
     // Results [from, to) of one plane; the raised rows whose codes are written are of
     // [from down, to down), the last part's to the end.
     void run(const X* x, T bias, uint8_t* codes, X* y, int from, int to) {
-        x_ = x, bias_ = bias, packed_ = codes;
+        widening_.begin(x, bias, rows_.n_in);
+        codes_.begin(codes);
         own_from_ = from * rows_.down, own_to_ = to == rows_.n_out ? rows_.n_raised : to * rows_.down;
         int next = from * rows_.down + rows_.base;  // the first raised row not made yet
         next_wide_ = input_of(next) - (rows_.taps_up - 1);
         byte_row_ = -1;
+        if constexpr (std::is_same_v<T, float>)
+            if (upright_) return upright(y, from, to);
         for (int o = from; o < to; ++o) {
-            const int begin = o * rows_.down + rows_.base;
-            const int end = begin + rows_.taps_down;
+            const int end = o * rows_.down + rows_.base + rows_.taps_down;
             while (next < end) next += make_raised(next, end);
             raised_.oldest_first(terms_.data());
-            sum(low_.data(), terms_.data(), rows_down_.data(), rows_.taps_down, across_);
-            store(y + size_t(o) * columns_.n_out);
+            sum(lowered_[0], terms_.data(), down_.data(), rows_.taps_down, across_);
+            put(y, o, from, to, 1);
         }
         if (mode_ == ACTIVATE_AND_KEEP && to == rows_.n_out)
             while (next < rows_.n_raised) next += make_raised(next, rows_.n_raised);  // they are read by nothing
@@ -54,46 +57,81 @@ class Stream {
     }
 
   private:
-    int input_of(int raised) const { return floor_div(raised + rows_.offset, rows_.up); }
+    static constexpr int GROUP = 4;  // results along rows that are made together
 
-    // Bring row i of x to the raised rate along columns.
-    void make_wide(int i) {
-        const Columns& c = columns_;
-        T* wide = wide_.push();
-        if (i < 0 || i >= rows_.n_in) return void(std::fill(wide, wide + across_, T(0)));
-        const X* from = x_ + size_t(i) * c.n_in;
-        for (int s = 0; s < c.s; ++s) {
-            T* line = line_.data() + size_t(s) * c.width_in;
-            const int begin = c.first + s;  // index of m = 0
-            const int low = std::clamp(floor_div(-begin + c.s - 1, c.s), 0, c.width_in);
-            const int high = std::clamp(floor_div(c.n_in - 1 - begin, c.s) + 1, low, c.width_in);
-            std::fill(line, line + low, T(0));
-            if (c.s == 1) for (int m = low; m < high; ++m) line[m] = T(from[begin + m]) + bias_;
-            else for (int m = low; m < high; ++m) line[m] = T(from[begin + c.s * m]) + bias_;
-            std::fill(line + high, line + c.width_in, T(0));
-        }
-        for (int p = 0; p < c.p;) {
-            const int32_t* offsets = c.offsets_up + p * c.taps_up;
-            for (int k = 0; k < c.taps_up; ++k) terms_[k] = line_.data() + offsets[k];
-            T* parts[2] = {wide + size_t(p) * c.width_raised, wide + size_t(p + 1) * c.width_raised};
-            const T* weights[2] = {up_.data() + p * c.taps_up, up_.data() + (p + 1) * c.taps_up};
-            const bool two = p + 1 < c.p && std::equal(offsets, offsets + c.taps_up, offsets + c.taps_up);
-            const auto same = [](Vector<T> v) { return v; };
-            if (two) sums<2>(parts, terms_.data(), weights, c.taps_up, c.width_raised, same);
-            else sums<1>(parts, terms_.data(), weights, c.taps_up, c.width_raised, same);
-            p += 1 + two;
-        }
-        for (int p = 0; p < c.p; ++p) clear_outside(wide + size_t(p) * c.width_raised, c.base + p);
+    // Whether vertical.h serves: for its filters, where raised rows that are read exist and codes begin a byte.
+    bool serves_upright(const Rows& r) const {
+        if (!std::is_same_v<T, float> || !vertical_serves(r.up, r.taps_up, r.down, r.taps_down)) return false;
+        const int end = r.base + r.down * (r.n_out - 1) + r.taps_down;
+        if (mode_ == ACTIVATE) return gentle(slope_) && r.base >= 0 && end <= r.n_raised;
+        if (mode_ == ACTIVATE_AND_KEEP) return gentle(slope_) && r.down == 2 && r.base == 0 && end == r.n_raised;
+        return mode_ == MULTIPLY;
     }
 
-    // Zeros for the samples of a phase that lie outside the raised canvas; `begin` is the index of its first.
-    void clear_outside(T* part, int begin) const {
-        const Columns& c = columns_;
-        const int low = std::clamp(floor_div(-begin + c.p - 1, c.p), 0, c.width_raised);
-        const int high = std::clamp(floor_div(c.n_raised - 1 - begin, c.p) + 1, low, c.width_raised);
-        std::fill(part, part + low, T(0));
-        std::fill(part + high, part + c.width_raised, T(0));
+    void upright(X* y, int from, int to) {
+        if (mode_ == ACTIVATE) {
+            const Activation<T, true> bend(slope_, clamp_);
+            return flow(y, from, to, [&](int, auto) { return bend; }, [](int, int) {});
+        }
+        if (mode_ == MULTIPLY) return flow(y, from, to, [this](int r, auto rows) { return slopes(r, rows); }, [](int, int) {});
+        flow(y, from, to, [this](int r, auto) { return keeping(r); }, [this](int r, int rows) { put_codes(r, rows); });
     }
+
+    // Results [from, to): before(r, rows) gives the bend of raised rows from r on, after(r, rows) follows it.
+    template <class Before, class After>
+    void flow(X* y, int from, int to, Before before, After after) {
+        for (int o = from - UNFINISHED, count = 1; o < to; o += count) {  // the first are never whole
+            count = to - o >= GROUP ? GROUP : 1;
+            const int raised = count * rows_.down, r = rows_.down * (o + UNFINISHED) + rows_.base;
+            const int first = (r + rows_.offset) & (rows_.up - 1);
+            for (const int last = input_of(r + raised - 1); next_wide_ <= last; ++next_wide_) widening_.row(next_wide_, wide_.push());
+            wide_.oldest_first(terms_.data());
+            const T* const* wide = terms_.data() + wide_.count() - wide_rows(rows_.up, first, raised);
+            const auto go = [&](auto n) {
+                constexpr int G = decltype(n)::value;
+                vertical<G>(lowered_, unfinished_, wide, rows_.up, first, rows_.down, up_.data(), down_.data(),
+                            across_, before(r, std::integral_constant<int, 4 * G>()));
+            };
+            if (count == 1) go(std::integral_constant<int, 1>());
+            else go(std::integral_constant<int, GROUP>());
+            after(r, raised);
+            put(y, o, from, to, count);
+        }
+    }
+
+    Keeping keeping(int r) {
+        Keeping bend(slope_, clamp_);
+        for (int i = 0; i < BYTE_ROWS; ++i) bend.lines[i] = codes_.line(r / 4 + i);
+        bend.second = r % 4 == 2;
+        return bend;
+    }
+
+    // Lines of codes that are whole and this part's, to their place.
+    void put_codes(int r, int rows) {
+        for (int b = r / 4; b <= (r + rows - 1) / 4; ++b)
+            if (4 * b < own_to_ && (4 * b + 4 <= r + rows || r + rows == rows_.n_raised)) codes_.put(b);
+    }
+
+    template <int ROWS>
+    Slopes<ROWS> slopes(int r, std::integral_constant<int, ROWS>) {
+        Slopes<ROWS> bend(slope_);
+        for (int i = 0; i < rows_.down * ROWS / 4; ++i) {
+            const int at = r + i, b = at >> 2;
+            bend.shifts[i] = 2 * (at & 3);
+            bend.lines[i] = at < 0 || at >= rows_.n_raised ? codes_.outside() : codes_.fetched(b);
+        }
+        return bend;
+    }
+
+    // The results from o on among [from, to), which lie lowered.
+    void put(X* y, int o, int from, int to, int count) {
+        for (int i = std::max(0, from - o); i < count; ++i) {
+            const size_t at = size_t(o + i) * n_out_;  // what is written past a row's end is written over
+            narrowing_.row(lowered_[i], y + at, at + whole<T>(n_out_) <= size_t(to) * n_out_);
+        }
+    }
+
+    int input_of(int raised) const { return (raised + rows_.offset) >> (rows_.up >> 1); }
 
     // Make raised rows r and, where it reads the same rows and is wanted too, r + 1; return how many.
     int make_raised(int r, int end) {
@@ -104,16 +142,17 @@ class Stream {
         }
         const int last = input_of(r), e = r + rows_.offset - last * rows_.up;
         next_wide_ = std::max(next_wide_, last - (rows_.taps_up - 1));
-        for (; next_wide_ <= last; ++next_wide_) make_wide(next_wide_);
+        for (; next_wide_ <= last; ++next_wide_) widening_.row(next_wide_, wide_.push());
         wide_.newest_first(terms_.data());
         const bool room = rows_.taps_down > 1;  // for two rows in the ring
         const int count = room && e + 1 < rows_.up && r + 1 < std::min(end, rows_.n_raised) ? 2 : 1;
         T* made[2] = {raised_.push(), nullptr};
         if (count == 2) made[1] = raised_.push();
-        const T* weights[2] = {rows_up_.data() + size_t(e) * rows_.taps_up, nullptr};
+        const T* weights[2] = {up_.data() + size_t(e) * rows_.taps_up, nullptr};
         weights[1] = weights[0] + rows_.taps_up;
         if (mode_ == ACTIVATE) {
-            raise(made, weights, count, [this](Vector<T> v) { return activated(v); });
+            if (gentle(slope_)) raise(made, weights, count, Activation<T, true>(slope_, clamp_));
+            else raise(made, weights, count, Activation<T, false>(slope_, clamp_));
             return count;
         }
         raise(made, weights, count, [](Vector<T> v) { return v; });
@@ -132,27 +171,22 @@ class Stream {
         if (mode_ == MULTIPLY) return multiply(row, r);
         if (mode_ == LINEAR) return;
         if (r >= own_from_ && r < own_to_) keep(row, r);
+        const Activation<T, false> activated(slope_, clamp_);
         for (int m = 0; m < across_; m += LANES<T>) {
             auto& v = *reinterpret_cast<Vector<T>*>(row + m);
             v = activated(v);
         }
     }
 
-    Vector<T> activated(Vector<T> v) const {
-        v = v > 0 ? v : slope_ * v;
-        v = v < -clamp_ ? Vector<T>{} - clamp_ : v;
-        return v > clamp_ ? Vector<T>{} + clamp_ : v;
-    }
-
     void keep(const T* __restrict row, int r) {
         if (r / 4 != byte_row_) {
             flush();
             byte_row_ = r / 4;
-            std::fill(codes_.begin(), codes_.end(), 0);
+            std::memset(codes_.line(byte_row_), 0, across_);
         }
         const T low = slope_ > 0 ? -clamp_ / slope_ : -INFINITY, high = clamp_;
         const int shift = 2 * (r & 3);
-        uint8_t* __restrict codes = codes_.data();
+        uint8_t* __restrict codes = codes_.line(byte_row_);
         for (int m = 0, n = across_; m < n; ++m) {
             const int32_t outside = int32_t(row[m] <= low) | int32_t(row[m] >= high);
             const int32_t negative = int32_t(!(row[m] > 0)) & ~outside;
@@ -160,68 +194,34 @@ class Stream {
         }
     }
 
-    // Columns outside the raised canvas are left out on the way out, and read as code 0 of a sample that is zero.
-    template <class Move>
-    void each_code(Move move) {
-        const Columns c = columns_;
-        for (int p = 0; p < c.p; ++p) {
-            const int begin = c.base + p;
-            const int low = std::clamp(floor_div(-begin + c.p - 1, c.p), 0, c.width_raised);
-            const int high = std::clamp(floor_div(c.n_raised - 1 - begin, c.p) + 1, low, c.width_raised);
-            uint8_t* part = codes_.data() + size_t(p) * c.width_raised;
-            for (int m = low; m < high; ++m) move(part[m], begin + c.p * m);
-        }
-    }
-
     void flush() {
         if (mode_ != ACTIVATE_AND_KEEP || byte_row_ < 0) return;
-        uint8_t* to = packed_ + size_t(byte_row_) * columns_.n_raised;
-        each_code([to](uint8_t code, int column) { to[column] = code; });
+        codes_.put(byte_row_);
         byte_row_ = -1;
     }
 
     void multiply(T* __restrict row, int r) {
-        if (r / 4 != byte_row_) {
-            byte_row_ = r / 4;
-            const uint8_t* from = packed_ + size_t(byte_row_) * columns_.n_raised;
-            each_code([from](uint8_t& code, int column) { code = from[column]; });
-        }
         const T slope = slope_;
         const int shift = 2 * (r & 3);
-        const uint8_t* __restrict codes = codes_.data();
+        const uint8_t* __restrict codes = codes_.fetched(r / 4);
         for (int m = 0; m < across_; ++m) {
             const int code = (codes[m] >> shift) & 3;
             row[m] *= code == 0 ? T(1) : code == 1 ? slope : T(0);
         }
     }
 
-    // Bring a row back along columns and put its phases together.
-    void store(X* y) {
-        const Columns& c = columns_;
-        for (int q = 0; q < c.q; ++q) {
-            for (int k = 0; k < c.taps_down; ++k) terms_[k] = low_.data() + c.offsets_down[q * c.taps_down + k];
-            T* part = result_.data() + size_t(q) * c.width_out;
-            sum(part, terms_.data(), down_.data() + q * c.taps_down, c.taps_down, c.width_out);
-            const int count = (c.n_out - q + c.q - 1) / c.q;
-            if (c.q == 1) for (int m = 0; m < count; ++m) y[m] = part[m];
-            else for (int m = 0; m < count; ++m) y[c.q * m + q] = part[m];
-        }
-    }
-
     const Rows rows_;
-    const Columns columns_;
     const Mode mode_;
     const T slope_, clamp_;
-    const int across_;
-    const std::vector<T> up_, down_, rows_up_, rows_down_;
-    Buffer<T> line_;
-    Ring<T> wide_, raised_;
-    Buffer<T> low_, result_;
-    std::vector<uint8_t> codes_;
+    const int n_out_, across_;  // columns of a result, and of a raised row in phases
+    const bool upright_;
+    const std::vector<T> up_, down_;
+    Widening<T, X> widening_;
+    Narrowing<T, X> narrowing_;
+    Codes codes_;
+    Ring<T> wide_, raised_, low_;
     std::vector<const T*> terms_;
-    const X* x_ = nullptr;
-    T bias_ = 0;
-    uint8_t* packed_ = nullptr;
+    T *lowered_[GROUP], *unfinished_[UNFINISHED];
     int own_from_ = 0, own_to_ = 0, next_wide_ = 0, byte_row_ = -1;
 };
 

@@ -84,6 +84,10 @@ def _rows(u: Band, d: Band, arrays: _Arrays) -> Rows:
     )  # fmt: skip
 
 
+def _whole(n: int) -> int:
+    return -(-n // LANES) * LANES
+
+
 def _columns(u: Band, d: Band, arrays: _Arrays) -> Columns:
     p = max(u.up, d.down)
     s, q = p // u.up, p // d.down
@@ -94,8 +98,8 @@ def _columns(u: Band, d: Band, arrays: _Arrays) -> Columns:
     index = ((base + u.offset + phases) // u.up - first)[:, None] - k  # of x, where m = 0
     read = np.arange(q)[:, None] * d.down + np.arange(n)  # raised samples of an output, where m = 0
     width_out = -(-d.n_out // q)
-    width_raised = -(-(width_out + int(read.max()) // p) // LANES) * LANES
-    width_in = width_raised + int(index.max()) // s
+    width_raised = _whole(width_out + int(read.max()) // p)
+    width_in = _whole(width_raised + int(index.max()) // s)
     return Columns(
         u.n_in, u.n_out, d.n_out, first, base, s, p, q, width_in, width_raised, width_out, taps_up, n,
         arrays.address(index % s * width_in + index // s, np.int32),
