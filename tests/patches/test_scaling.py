@@ -147,7 +147,7 @@ def test_series_joins_the_quotient_to_second_order():
 @pytest.mark.parametrize("level", [0.0, 1e-38, 1e-22, 1e-14, 1e-10, 1e-7, 1e-4])
 def test_at_and_near_zero_the_slope_is_that_of_the_curve_and_both_derivatives_are_finite(scaling, level):
     for direction, slope in [("to_model", 1 / (0.01 * math.log1p(100))), ("from_model", 0.01 * math.log1p(100))]:
-        scale = scaling._scale.repeat(2, 1, 1)
+        scale = scaling._scale.like(torch.zeros(1)).repeat(2, 1, 1)
         unit = scale if direction == "to_model" else torch.ones_like(scale)
         x = (level * unit).expand(4, FREQUENCIES, 2).clone().requires_grad_()
         y = getattr(scaling, direction)(x)
