@@ -172,10 +172,15 @@ class Runner:
         self.wall += time.perf_counter() - began
         return found
 
-    def per_iteration(self, parts: dict[str, float], count: int) -> dict[str, float]:
-        """Return an average iteration's seconds by part: a regulariser comes every so many iterations."""
-        every = {phase.name: phase.interval for phase in self.trainer.phases}
-        return {name: seconds / (every[name] if every.get(name, 1) > 1 else count) for name, seconds in parts.items()}
+
+def averaged(parts: dict[str, float], intervals: dict[str, int], count: int) -> dict[str, float]:
+    """Return an average iteration's seconds by part, from `count` iterations of which the first has every phase.
+
+    Args:
+        intervals: of the phases: a regulariser comes every so many iterations, and came once.
+    """
+    once = {name: every for name, every in intervals.items() if every > 1}
+    return {name: seconds / once.get(name, count) for name, seconds in parts.items()}
 
 
 def timed(training: Training) -> list[dict[str, Any]]:
@@ -191,7 +196,8 @@ def timed(training: Training) -> list[dict[str, Any]]:
             runner.waited = runner.wall = 0.0
         for _ in range(training.rounds):
             for way, runner in runners.items():
-                found[way].append(runner.per_iteration(runner.iterate(ITERATIONS), ITERATIONS))
+                intervals = {phase.name: phase.interval for phase in runner.trainer.phases}
+                found[way].append(averaged(runner.iterate(ITERATIONS), intervals, ITERATIONS))
         for way, runner in runners.items():
             parts = {name: median(one.get(name, 0.0) for one in found[way]) for name in found[way][0]}
             ops, precision = way.split("/")

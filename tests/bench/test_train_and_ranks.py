@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""bench/train.py and bench/ranks.py: parts add up, ratios are against the same loop, pages are what was measured."""
+
+import json
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+
+from bench import train
+from bench.pages import scaling
+from bench.pages.scaling import drawn, exchanged, parameters, seconds_of_exchange
+from bench.pages.training_passes import Clock, Training, averaged, timed
+from bench.pages.training_tables import training_lines
+
+TINY = Training("stylegan2", 16, 4, 128, 8, "cpu", ("auto/fp32", "reference/fp32"), rounds=1)
+
+
+def test_time_belongs_to_the_innermost_part():
+    clock = Clock(torch.device("cpu"))
+    with clock("outer"):
+        time.sleep(0.02)
+        with clock("inner"):
+            time.sleep(0.03)
+        time.sleep(0.02)
+    parts = clock.read()
+    assert parts["inner"] >= 0.03
+    assert 0.04 <= parts["outer"] < 0.04 + parts["inner"]
+    assert clock.read() == {}
+
+
+def test_a_training_is_timed_in_its_parts():
+    rows = timed(TINY)
+    assert [(row["way"], row["precision"]) for row in rows] == [("auto", "fp32"), ("reference", "fp32")]
+    for row in rows:
+        assert {"G main", "G path length", "D main", "D R1", "EMA", "data", "optimiser"} <= row["parts"].keys()
+        assert row["seconds"] == pytest.approx(sum(row["parts"].values()), rel=0.01)
+        assert row["s_per_kimg"] == pytest.approx(1000 * row["seconds"] / 4)
+        assert 0 <= row["waiting_share"] < 1
+
+
+def test_an_average_is_weighed_by_how_often_a_phase_comes():
+    parts = {"D R1": 1.6, "G path length": 0.4, "G main": 2.0, "EMA": 0.4}
+    found = averaged(parts, {"G main": 1, "G path length": 4, "D R1": 16}, count=4)
+    assert found == pytest.approx({"D R1": 0.1, "G path length": 0.1, "G main": 0.5, "EMA": 0.1})
+
+
+def test_the_pages_ratio_is_of_the_same_training():
+    row = {
+        "cfg": "stylegan2", "size": 64, "batch": 8, "device": "cpu", "way": "auto", "precision": "fp32", "seconds": 0.5,
+        "s_per_kimg": 62.5, "parts": {"G main": 0.5}, "waiting_share": 0.001, "gb": 1.0,
+    }  # fmt: skip
+    slow = {**row, "way": "reference", "seconds": 2.0}
+    machine = {"processor": "p", "cores": 2, "threads": 2, "python": "3", "torch": "2", "triton": "none", "commit": "c"}
+    lines = training_lines({"machine": machine, "rows": [row, slow, {**slow, "size": 128, "seconds": 9.0}]})
+    assert "| stylegan2 | 64x64 | 8 | fp32 | auto | 62 | 4.0x | 1.0 | 0.1 % |" in lines
+    assert any("3x the yardstick | 4.0x | yes" in line for line in lines)
+
+
+def test_the_command_line_names_trainings_and_ways():
+    given = train.options(["--device=cpu", "--trainings=stylegan3-t:32:16", "--precisions=bf16", "--cbase=64"])
+    (found,) = train.wanted(given)
+    assert found == replace(TINY, cfg="stylegan3-t", size=32, batch=16, cbase=64, cmax=128, rounds=3,
+                            ways=("auto/bf16", "reference/fp32"))  # fmt: skip
+    assert json.loads(json.dumps(found.to_dict()))["cfg"] == "stylegan3-t"
+
+
+def test_what_an_iteration_exchanges_is_counted_from_the_networks():
+    of_g, of_d = parameters("stylegan2", 256)
+    assert (round(of_g / 1e6), round(of_d / 1e6)) == (30, 29)
+    assert exchanged("stylegan2", 256) == 4 * (1.25 * of_g + 17 / 16 * of_d)
+    of_g, of_d = parameters("stylegan3-t", 512)
+    assert exchanged("stylegan3-t", 512) == 4 * (of_g + 17 / 16 * of_d)  # no path length
+
+
+def test_a_ring_sends_every_byte_twice_but_for_its_own_share():
+    assert seconds_of_exchange(350e9, 1) == 0
+    slow = seconds_of_exchange(16 * 2**20, 8) - 2 * 7 / 8 * 16 * 2**20 / scaling.NVLINK
+    assert slow == pytest.approx(scaling.LATENCY)  # one bucket
+
+
+def test_docs_scaling_is_drawn_from_what_was_measured():
+    assert scaling.PAGE.read_text("utf-8") == drawn(scaling.PAGE)

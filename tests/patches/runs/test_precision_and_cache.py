@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""--precision and --cache: what is chosen, what is refused, and that a run with them is a run."""
+
+import json
+
+import pytest
+import torch
+
+from patches.errors import UserError
+from patches.runs import caching
+from patches.runs.caching import kept_by_cache, place_of
+from patches.runs.precision import check_precision, set_tf32, suited
+from tests.patches.runs.support import call, only_run
+from tests.stylegan3.training.support import Pictures
+
+CPU, CARD = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("capability", "name"), [((6, 1), "fp32"), ((7, 0), "fp16"), ((8, 0), "fp16"), ((9, 0), "fp16")]
+)
+def test_a_card_with_tensor_cores_computes_in_float16(monkeypatch, capability, name):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert suited(CARD)[0] == name
+    assert suited(CPU)[0] == "fp32"
+
+
+def test_a_precision_that_a_device_lacks_is_refused(monkeypatch):
+    with pytest.raises(UserError, match="--precision=tf32: a CPU has no TF32"):
+        check_precision("tf32", CPU)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    for name in ("tf32", "bf16"):
+        with pytest.raises(UserError, match=rf"--precision={name}: needs compute capability 8.0, this card has 7.5"):
+            check_precision(name, CARD)
+    check_precision("fp16", CARD)
+    check_precision("bf16", CPU)
+
+
+def test_float32_keeps_its_bits_unless_tf32_was_asked_for():
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    try:
+        set_tf32("tf32")
+        assert torch.backends.cudnn.allow_tf32
+        assert torch.backends.cuda.matmul.allow_tf32
+        set_tf32("fp32")
+        assert not torch.backends.cudnn.allow_tf32
+        assert not torch.backends.cuda.matmul.allow_tf32
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+
+
+@pytest.mark.parametrize("name", ["bf16", "fp16"])
+def test_a_run_in_less_precision_says_so_and_resumes(archive, tmp_path, name):
+    told = call(outdir=tmp_path, data=archive, precision=name)
+    assert f"--precision    {name}" in told
+    run = only_run(tmp_path)
+    assert json.loads((run / "training_options.json").read_text())["options"]["precision"] == name
+    told = call(resume=run, kimg="+0.008", **dict.fromkeys(("cfg", "view", "batch", "gamma", "cbase", "cmax")),
+                map_depth=None, device=None, batch_gpu=None)  # fmt: skip
+    assert f"--precision    {name}" in told
+
+
+def test_the_choice_is_told_with_its_reason(archive, tmp_path):
+    told = call("--dry-run", outdir=tmp_path, data=archive)
+    assert "--precision    fp32                      (on a CPU less precision gains little" in told
+
+
+def test_a_cached_run_equals_one_that_reads(archive, tmp_path):
+    for where in ("none", "ram", "device"):
+        call(outdir=tmp_path / where, data=archive, kimg=0.024, cache=where)
+    digests = {
+        tuple(tensor.sum().item() for _, tensor in sorted(tensors(only_run(tmp_path / where)).items()))
+        for where in ("none", "ram", "device")
+    }
+    assert len(digests) == 1
+
+
+def tensors(run):
+    from patches.runs import tensorfile
+
+    return tensorfile.load(run / "training-state-000000.024.safetensors")[0]
+
+
+def test_a_cache_that_does_not_fit_is_refused_with_the_sizes(monkeypatch):
+    data = Pictures(items=20000)  # 41 MB
+    monkeypatch.setattr(caching, "free_memory", lambda device: 40e6)
+    with pytest.raises(UserError, match=r"--cache=ram: 20000 .* 0.04 GB, 0.03 GB are free; give --cache=none"):
+        kept_by_cache(data, "ram", CPU, 1)
+    monkeypatch.setattr(caching, "free_memory", lambda device: 80e6)
+    with pytest.raises(UserError, match=r"0.03 GB are free for each of 2 ranks; give --cache=none"):
+        kept_by_cache(data, "ram", CPU, 2)
+    with pytest.raises(UserError, match=r"--cache=device: .*; give --cache=ram or none"):
+        kept_by_cache(Pictures(items=80000), "device", CARD, 2)
+
+
+def test_what_a_cache_takes_of_the_devices_memory():
+    assert kept_by_cache(Pictures(), "none", CPU, 1) == 0
+    assert kept_by_cache(Pictures(), "ram", CPU, 1) == 24 * 2 * 16 * 16 * 4
+    assert kept_by_cache(Pictures(), "ram", CARD, 1) == 0
+    assert place_of("device", CARD) == CARD
