@@ -52,11 +52,14 @@ def estimate(setup: Setup) -> Estimate:
 
 
 def bytes_kept(setup: Setup) -> int:
-    """Return what lives between two iterations: weights, their mean, both moments of both optimisers."""
+    """Return what lives between two iterations: weights, their mean, both moments of both optimisers.
+
+    Several ranks hold a network's gradients once more, where they are summed.
+    """
     with META:
         g, d = Generator(setup.generator), Discriminator(setup.discriminator)
     sizes = [sum(p.numel() * p.element_size() for p in network.parameters()) for network in (g, d)]
-    return 4 * sizes[0] + 3 * sizes[1]
+    return 4 * sizes[0] + 3 * sizes[1] + (max(sizes) if setup.hyper.ranks > 1 else 0)
 
 
 def peak(setup: Setup, pictures: int) -> int:
