@@ -52,6 +52,18 @@ class Source:
         data.name = name  # spect.audio names a sound by it
         return data
 
+    def stamp(self, name: str) -> str:
+        """Tell a sound's version without reading it: size and times, or what a zip's directory says of its bytes.
+
+        Raises:
+            OSError: it isn't there.
+        """
+        if self.kind == "zip":
+            entry = _zip(self.path).getinfo(name)
+            return f"{entry.CRC:08x} {entry.file_size}"
+        found = (self.path if self.kind == "file" else self.path / name).stat()
+        return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+
 
 @dataclass(frozen=True)
 class Listing:
