@@ -107,6 +107,7 @@ def build(
                     sets, more = done.label_sets(labels)
                     summary = {**_summary(done, labels, preparation, holdout), **sets}
                     digest = writer.finish(done.crcs, done.labels, done.records, summary, more)
+                    parts.close()  # a Ctrl-C on the way to __exit__ finds nothing to leave then
                     kept = done.kept if resume else 0
                     return Built(digest, len(done.crcs), done.splits["holdout"], kept, failed, done.seconds)
                 writer.discard()

@@ -13,7 +13,6 @@ The journal is locked while a build lives. Each build gives RUN a new name: the 
 on for a moment, find their files gone.
 """
 
-import contextlib
 import fcntl
 import os
 import re
@@ -86,11 +85,13 @@ class Parts:
     def close(self) -> None:
         """Let go of the folder; where the archive is finished, or no piece of it, remove it."""
         if self._file is not None:
-            finished = self._entered and not self.pictures.exists()
-            if finished or (self._fresh and not self.journal):
-                self._remove()
-            self._file.close()
-            self._file = None
+            try:
+                finished = self._entered and not self.pictures.exists()
+                if finished or (self._fresh and not self.journal):
+                    self._remove()
+            finally:
+                self._file.close()
+                self._file = None
 
     def begin_anew(self) -> None:
         """Forget what an earlier build has left."""
@@ -104,8 +105,10 @@ class Parts:
         for run in self._runs():
             shutil.rmtree(run, ignore_errors=True)
         (self.folder / _JOURNAL).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # there is something of the user's in it
+        try:  # noqa: SIM105 contextlib has lines where Ctrl-C could come between
             self.folder.rmdir()
+        except OSError:
+            pass  # there is something of the user's in it
 
     def _locked(self) -> BinaryIO:
         path = self.folder / _JOURNAL
@@ -140,7 +143,7 @@ class Parts:
                 part.unlink(missing_ok=True)
 
     def _runs(self) -> list[Path]:
-        return [run for run in self.folder.iterdir() if _RUN.fullmatch(run.name)]
+        return [run for run in self.folder.glob("*") if _RUN.fullmatch(run.name)]
 
 
 def _same(path: Path, file: BinaryIO) -> bool:

@@ -20,6 +20,7 @@ from patches.presets import PRESETS
 from spect.archive.reader import Archive
 from spect.cmyk import Cmyk
 from spect.dataset.options import Preparation
+from spect.dataset.parts import left_behind
 from spect.dataset.survey import with_shape
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -178,17 +179,24 @@ def _start(*arguments: object) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_ctrl_c_is_one_line_and_leaves_nothing(tmp_path: Path, workers: int) -> None:
+def test_ctrl_c_is_one_line_and_leaves_only_what_resume_goes_on_with(tmp_path: Path, workers: int) -> None:
     for number in range(400):
         store(tmp_path / "sounds" / f"{number}.wav", 1.0)
-    process = _start("--source", tmp_path / "sounds", "--dest", tmp_path / "new" / "a.zip", f"--workers={workers}")
+    dest = tmp_path / "new" / "a.zip"
+    process = _start("--source", tmp_path / "sounds", "--dest", dest, f"--workers={workers}")
     assert process.stdout is not None
     while "What to expect" not in (line := process.stdout.readline()):
         assert line, process.communicate()
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
-    _, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "dataset_tool_wav.py: interrupted\n")
-    assert [path.name for path in tmp_path.iterdir()] == ["sounds"]
+    canvases, _ = left_behind(dest)
+    if canvases:
+        assert f"{canvases} canvas" in out
+        assert "the same command with --resume goes on there (or remove it)." in out
+        assert [path.name for path in dest.parent.iterdir()] == ["a.zip.parts"]
+    else:
+        assert [path.name for path in tmp_path.iterdir()] == ["sounds"]
 
 
 def test_real_drums_are_labelled_by_their_folders(tmp_path: Path) -> None:
@@ -209,6 +217,7 @@ from spect.cmyk import Cmyk
 from spect.dataset.build import build, scan
 from spect.dataset.labels import NONE
 from spect.dataset.options import Preparation
+from spect.dataset.parts import left_behind
 from spect.dataset.pool import processes
 from spect.dataset.sources import find
 
@@ -248,7 +257,9 @@ def test_kill_9_while_building_never_leaves_a_broken_archive(tmp_path: Path) -> 
             found[-1] = archive.digest
             digests.add(archive.digest)
         assert len(digests) <= 2
-    left = [path.name for path in tmp_path.glob(".a.zip.*.tmp")]
-    assert len(left) <= 1  # each build removes what the killed one before it left
+    assert {path.name for path in tmp_path.iterdir()} <= {"sounds", "a.zip", "a.zip.parts"}
+    assert (
+        len(list((tmp_path / "a.zip.parts").glob("*/"))) <= 1
+    )  # each build removes what the killed one before it left
     whole = kills - found.count("none")
     print(f"{kills} kills: {kills - whole} left no target, {whole} a whole one, 0 a broken one")
