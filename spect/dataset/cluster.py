@@ -8,9 +8,10 @@ under the same path. A worker that dies takes its jobs back to the scheduler, wh
 
 import logging
 import os
+import pickle
 import secrets
-from collections.abc import Iterator
-from concurrent.futures import CancelledError, Executor
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,10 @@ def cluster(address: str, source: Path, folder: Path) -> Iterator[tuple[Executor
         import distributed
     except ImportError:
         raise SoundError(f"--executor=dask: needs the package distributed; {EXTRA}") from None
-    for name in ("distributed.client", "distributed.core", "distributed.scheduler"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # a scheduler that is gone is told in our own line
+    for name in ("", ".client", ".core", ".scheduler", ".utils"):
+        logging.getLogger(f"distributed{name}").setLevel(logging.CRITICAL)  # a lost scheduler is told in our own line
     try:
+        distributed.comm.parse_host_port(distributed.comm.parse_address(address)[1])  # a client takes long to refuse it
         client = distributed.Client(address, timeout=SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise SoundError(
@@ -50,13 +52,38 @@ def cluster(address: str, source: Path, folder: Path) -> Iterator[tuple[Executor
         if not threads:
             raise SoundError(f"--scheduler: {address} has no workers; start some: dask worker {address}")
         _check_shared(client, source, folder)
-        yield client.get_executor(pure=False), sum(threads.values())
+        yield Carrier(client.get_executor(pure=False)), sum(threads.values())
     except distributed.KilledWorker as error:
         raise SoundError(f"--executor=dask: a job was given up, its workers died ({_first_line(error)})") from None
     except CancelledError:
         raise SoundError(f"--scheduler: the scheduler at {address} is gone; start again with --resume") from None
     finally:
         client.close(timeout=SECONDS)
+
+
+class Carrier(Executor):
+    """An executor that gets jobs as bytes, so that a scheduler, which unpacks what it passes on, needs no spect."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        """Run function(*arguments, **named) on a worker."""
+        return self._executor.submit(_unpacker(), pickle.dumps((function, arguments, named)))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Cancel what is under way, or wait for it."""
+        self._executor.shutdown(wait=wait and not cancel_futures)
+
+
+def _unpacker() -> Callable[[bytes], Any]:
+    def run(data: bytes) -> Any:  # inside a function, it travels by value
+        import pickle
+
+        function, arguments, named = pickle.loads(data)
+        return function(*arguments, **named)
+
+    return run
 
 
 def _check_shared(client: Any, source: Path, folder: Path) -> None:
