@@ -11,7 +11,7 @@ import torch
 
 from spect.cmyk import Cmyk
 
-BLOCK_BYTES = 1 << 19  # of one channel's samples, or of a picture's rows
+BLOCK_BYTES = 1 << 18  # of one channel's samples, or of a picture's rows
 
 
 def frames_of(length: int, shape: Cmyk) -> int:
