@@ -125,6 +125,8 @@ def main() -> None:
             delay = draw.uniform(0, (1 if early else 0.4) * longest)
             if kill_once(sounds, dest, workers, apart, early, delay):
                 found[state(dest)] += 1
+                if found.total() % 50 == 0:
+                    print(f"{found.total()} kills, {builds} archives", flush=True)
             if dest.exists():
                 if digest(dest) != expected:
                     raise SystemExit(f"build {builds} differs after {found.total()} kills")

@@ -205,6 +205,7 @@ def _build(
 
 
 def _previews(dest: Path, folder: Path, items: int, executor: Executor | None, workers: int) -> None:
+    there = folder.absolute()  # other machines have other working folders
     with progress("previews", items, "pictures") as advance:
-        for _ in write_previews(dest, folder, executor, workers):
+        for _ in write_previews(dest, there, executor, workers):
             advance(1)
