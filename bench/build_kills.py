@@ -18,6 +18,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from pathlib import Path
 
@@ -55,22 +56,25 @@ def whole(sounds: Path, dest: Path, workers: int, apart: bool, tell: int | None 
         facts = list(scan(listing.source, listing.names, executor, workers, downmix=False, trim=False))
         build(
             listing.source, facts, NONE, PREPARATION, dest, holdout=0.2, executor=executor, workers=workers,
-            apart=apart, resume=True, begun=lambda *counts: tell is None or os.write(tell, b"b"),
+            far=apart, resume=True, begun=lambda *counts: tell is None or os.write(tell, b"b"),
         )  # fmt: skip
 
 
 def kill_once(sounds: Path, dest: Path, workers: int, apart: bool, early: bool, delay: float) -> bool:
     """Start or go on, and kill `delay` seconds after the start (early) or after the first piece; False if it ended."""
+    errors = sounds.with_name("errors.txt")
     told, tell = os.pipe()
     child = os.fork()
     if not child:
         code = 1
         try:
             os.setpgid(0, 0)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), 2)
             os.close(told)
             whole(sounds, dest, workers, apart, tell)
             code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(code)
     os.close(tell)
@@ -81,7 +85,7 @@ def kill_once(sounds: Path, dest: Path, workers: int, apart: bool, early: bool, 
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     os.close(told)
     if code not in (0, -signal.SIGKILL):
-        raise SystemExit("a build could not go on")
+        raise SystemExit(f"a build could not go on:\n{errors.read_text()}")
     return code != 0
 
 
@@ -135,12 +139,12 @@ def main() -> None:
         whole(sounds, dest, given.workers, apart=False)
         if digest(dest) != expected:
             raise SystemExit("the last build differs")
-        left = sorted(path.name for path in Path(name).iterdir())
+        left = sorted({path.name for path in Path(name).iterdir()} - {"a.zip", "errors.txt", "sounds", "whole.zip"})
     seconds = time.monotonic() - began
     print(f"{found.total()} kills -9 in {seconds:.0f} s, {builds + 1} archives finished between them:")
     for what, count in found.most_common():
         print(f"  {count:4d} {what}")
-    print(f"Every archive has the sha256 of one that was never killed; left beside it: {left[1:-2] or 'nothing'}.")
+    print(f"Every archive has the sha256 of one that was never killed; left beside it: {left or 'nothing'}.")
 
 
 if __name__ == "__main__":

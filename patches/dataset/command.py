@@ -128,7 +128,7 @@ def make_archive(arguments: Mapping[str, Any], echo: Echo) -> None:
     echo(resuming.found(request.dest, given["resume"], given["dry_run"]))
     chosen = select(request.source, _asked(given), given["include"], given["max_files"])
     with request.executor(len(chosen.names)) as (executor, workers):
-        found = _scan(chosen, request.preparation, executor, workers)
+        found = _scan(chosen, request, executor, workers)
         _tell(request, chosen, found, workers, echo)
         if given["dry_run"]:
             echo(["", "--dry-run: nothing was written."])
@@ -151,8 +151,9 @@ def _asked(given: Mapping[str, Any]) -> Asked:
     return Asked(tuple(given["labels"]), given["label_pattern"], tuple(given["vectors"]), names)
 
 
-def _scan(chosen: Selection, preparation: Preparation, executor: Executor | None, workers: int) -> Survey:
-    facts, how = [], {"downmix": preparation.downmix, "trim": preparation.trim_start}
+def _scan(chosen: Selection, request: Request, executor: Executor | None, workers: int) -> Survey:
+    preparation = request.preparation
+    facts, how = [], {"downmix": preparation.downmix, "trim": preparation.trim_start, "far": request.far}
     with progress("scan", len(chosen.names), "files") as advance:
         for one in scan(chosen.source, chosen.names, executor, workers, **how):
             facts.append(one)
@@ -193,7 +194,7 @@ def _build(
         with NewFolder(request.dest.parent), progress("build", canvases, "canvases") as advance:
             return build(
                 chosen.source, found.good, labels, request.preparation, request.dest,
-                holdout=given["holdout"], executor=executor, workers=workers, apart=request.far,
+                holdout=given["holdout"], executor=executor, workers=workers, far=request.far,
                 resume=given["resume"], progress=advance,
                 begun=lambda *counts: echo(resuming.begun(request.dest, *counts)),
             )  # fmt: skip

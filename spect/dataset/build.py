@@ -2,7 +2,7 @@
 """Build an archive out of examined files: jobs to the workers, their records in order to the writer's tail."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,7 +20,7 @@ from spect.dataset.parts import Parts
 from spect.dataset.plan import Piece, check_holdout, pieces
 from spect.dataset.pool import batch_size, in_order
 from spect.dataset.scan import Facts, examine
-from spect.dataset.sources import Source
+from spect.dataset.sources import LOOK_AHEAD, Source
 from spect.dataset.statistics import Statistics
 from spect.dataset.work import STAGES, Earlier, Job, Made, make, part_of
 from spect.errors import SoundError
@@ -47,11 +47,28 @@ class Built:
 
 
 def scan(
-    source: Source, names: Sequence[str], executor: Executor | None, workers: int, *, downmix: bool, trim: bool
+    source: Source,
+    names: Sequence[str],
+    executor: Executor | None,
+    workers: int,
+    *,
+    downmix: bool,
+    trim: bool,
+    far: bool = False,
 ) -> Iterator[Facts]:
-    """Examine files in order; see spect.dataset.scan."""
+    """Examine files in order; see spect.dataset.scan. `far`: workers are on other machines."""
     look = partial(examine, source, downmix=downmix, trim=trim)
-    return in_order(executor, workers, look, names, batch_size(len(names), workers))
+    jobs = names if far else _expecting(source, names, names)
+    return in_order(executor, workers, look, jobs, batch_size(len(names), workers))
+
+
+def _expecting(source: Source, jobs: Iterable[Any], names: Sequence[str]) -> Iterator[Any]:
+    """Pass jobs on; the files of those that come soon, "" for none, are read into memory meanwhile."""
+    for number, job in enumerate(jobs):
+        soon = number + LOOK_AHEAD
+        if soon < len(names) and names[soon] not in ("", names[soon - 1]):
+            source.expect(names[soon])
+        yield job
 
 
 def build(
@@ -64,7 +81,7 @@ def build(
     holdout: float = 0.0,
     executor: Executor | None = None,
     workers: int = 1,
-    apart: bool = False,
+    far: bool = False,
     resume: bool = False,
     progress: Progress = lambda canvases: None,
     begun: Begun = lambda fits, there, wanted: None,
@@ -75,7 +92,7 @@ def build(
 
     Args:
         files: examined, all fit to go in, sorted by name.
-        apart: workers are on several machines; each piece gets a file of its own, which is then joined.
+        far: workers are on other machines; each piece gets a file of its own, which is then joined.
         resume: go on where an interrupted build stopped (spect.dataset.parts); otherwise what it left is removed.
         progress: called with the number of canvases done since the last call (negative: begun again).
         begun: with `resume`, called once with how many canvases that are there fit, how many are there, and how many
@@ -88,19 +105,19 @@ def build(
     plan = _planned(files, failed, preparation, labels, holdout)
     with Parts(dest, resume=resume) as parts:
         if resume:
-            fits, there = parts.journal.fitting([(piece.first, key_of(preparation, piece)) for piece in plan])
+            fits, there = parts.journal.fitting((piece.first, key) for piece, key in plan)
             if not fits:
                 parts.begin_anew()
-            begun(fits, there, sum(len(piece.cuts) for piece in plan))
+            begun(fits, there, sum(len(piece.cuts) for piece, _ in plan))
         while True:
-            job = Job(source, preparation, parts.pictures, parts.run if apart else None)
+            job = Job(source, preparation, parts.pictures, parts.run if far else None)
             with ArchiveWriter(dest, job.layout, parts.pictures) as writer:
                 done = _Done(job.layout.rows)
                 batch = batch_size(len(plan), workers, job.layout.data_bytes)
-                for made in in_order(
-                    executor, workers, partial(make, job), _wanted(parts.journal, preparation, plan), batch
-                ):
-                    _take(job, writer, parts.journal, made)
+                keys = {piece.first: key for piece, key in plan}
+                jobs = _jobs(source, parts.journal, plan, far)
+                for made in in_order(executor, workers, partial(make, job), jobs, batch):
+                    _take(job, writer, parts.journal, made, keys[made.piece.first])
                     done.add(made)
                     progress(len(made.crcs))
                 if not done.failed:
@@ -108,8 +125,8 @@ def build(
                     summary = {**_summary(done, labels, preparation, holdout), **sets}
                     digest = writer.finish(done.crcs, done.labels, done.records, summary, more)
                     parts.close()  # a Ctrl-C on the way to __exit__ finds nothing to leave then
-                    kept = done.kept if resume else 0
-                    return Built(digest, len(done.crcs), done.splits["holdout"], kept, failed, done.seconds)
+                    found = done.kept if resume else 0
+                    return Built(digest, len(done.crcs), done.splits["holdout"], found, failed, done.seconds)
                 writer.discard()
             failed += done.failed
             progress(-len(done.crcs))
@@ -118,23 +135,26 @@ def build(
 
 def _planned(
     files: Sequence[Facts], failed: Sequence[tuple[str, str]], preparation: Preparation, labels: Labels, holdout: float
-) -> list[Piece]:
+) -> list[tuple[Piece, str]]:
+    """Plan all pieces, each with its key."""
     out = {name for name, _ in failed}
     left = [facts for facts in files if facts.name not in out]
     if not left:
         raise SoundError("--source: no file is left that can go in")
     check_holdout(left, holdout)
-    return list(pieces(left, preparation, labels.numbers, holdout))
+    return [(piece, key_of(preparation, piece)) for piece in pieces(left, preparation, labels.numbers, holdout)]
 
 
-def _wanted(
-    journal: Journal, preparation: Preparation, plan: Sequence[Piece]
+def _jobs(
+    source: Source, journal: Journal, plan: Sequence[tuple[Piece, str]], far: bool
 ) -> Iterator[tuple[Piece, Earlier | None]]:
-    for piece in plan:
-        yield piece, journal.earlier(piece.first, key_of(preparation, piece))
+    """Give each piece with what is there of it."""
+    jobs = ((piece, journal.earlier(piece.first, key)) for piece, key in plan)
+    names = ["" if journal.holds(piece.first, key) else piece.facts.name for piece, key in plan]
+    return jobs if far else _expecting(source, jobs, names)
 
 
-def _take(job: Job, writer: ArchiveWriter, journal: Journal, made: Made) -> None:
+def _take(job: Job, writer: ArchiveWriter, journal: Journal, made: Made, key: str) -> None:
     """Bring a piece to its place, if it isn't there, and enter it in the journal."""
     if made.reason is not None or made.kept:
         return
@@ -142,7 +162,7 @@ def _take(job: Job, writer: ArchiveWriter, journal: Journal, made: Made) -> None
         part = part_of(job.apart, made.piece)
         writer.join(part, job.layout.header_offset(made.piece.first))
         part.unlink()
-    journal.note(made, key_of(job.preparation, made.piece))
+    journal.note(made, key)
     writer.begin_sync(len(made.crcs) * job.layout.member_bytes)
 
 

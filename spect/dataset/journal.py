@@ -61,11 +61,15 @@ class Journal:
         fits = sum(count for first, (_, _, key, count) in self._lines.items() if wanted.get(first) == key)
         return fits, sum(count for _, _, _, count in self._lines.values())
 
+    def holds(self, first: int, key: str) -> bool:
+        """Tell whether this very piece is finished."""
+        return first in self._lines and self._lines[first][2] == key
+
     def earlier(self, first: int, key: str) -> Earlier | None:
         """Give what is told of a piece, if this very piece is finished."""
-        offset, size, found, _ = self._lines.get(first, (0, 0, "", 0))
-        if found != key:
+        if not self.holds(first, key):
             return None
+        offset, size, _, _ = self._lines[first]
         entry = json.loads(os.pread(self._descriptor, size, offset))
         return Earlier(entry["crcs"], entry["records"])
 

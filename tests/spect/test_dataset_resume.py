@@ -81,12 +81,12 @@ def test_a_continued_build_has_the_bytes_of_one_that_was_never_interrupted(
     sounds: Path, tmp_path: Path, whole: bytes, first: int, then: int, apart: bool
 ) -> None:
     dest = tmp_path / "a.zip"
-    stopped(sounds, dest, workers=first, apart=apart)
+    stopped(sounds, dest, workers=first, far=apart)
     canvases, held = left_behind(dest)
     assert canvases > 4
     assert held > 0
     assert not dest.exists()
-    built, told = made(sounds, dest, resume=True, workers=then, apart=apart)
+    built, told = made(sounds, dest, resume=True, workers=then, far=apart)
     assert dest.read_bytes() == whole
     assert built.kept == canvases
     assert told == [(canvases, canvases, built.items)]
