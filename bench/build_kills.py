@@ -50,14 +50,19 @@ def render(folder: Path, files: int) -> None:
 
 
 def whole(sounds: Path, dest: Path, workers: int, apart: bool, tell: int | None = None) -> None:
-    """Build, going on with what is there; a byte to `tell` at the beginning of the pieces."""
+    """Build, going on with what is there; a byte to `tell` after each piece."""
     listing = find(sounds)
     with processes(workers) as executor:
         facts = list(scan(listing.source, listing.names, executor, workers, downmix=False, trim=False))
         build(
             listing.source, facts, NONE, PREPARATION, dest, holdout=0.2, executor=executor, workers=workers,
-            far=apart, resume=True, begun=lambda *counts: tell is None or os.write(tell, b"b"),
+            far=apart, resume=True, progress=lambda canvases: None if tell is None else told_of(tell),
         )  # fmt: skip
+
+
+def told_of(tell: int) -> None:
+    """Say that a piece is done."""
+    os.write(tell, b"p")
 
 
 def kill_once(sounds: Path, dest: Path, workers: int, apart: bool, early: bool, delay: float) -> bool:
@@ -126,7 +131,7 @@ def main() -> None:
         while found.total() < given.kills:
             early = draw.random() < 0.2
             workers, apart = draw.randint(1, given.workers), draw.random() < 0.3
-            delay = draw.uniform(0, (1 if early else 0.4) * longest)
+            delay = draw.uniform(0, longest)
             if kill_once(sounds, dest, workers, apart, early, delay):
                 found[state(dest)] += 1
                 if found.total() % 50 == 0:
