@@ -199,6 +199,36 @@ def test_ctrl_c_is_one_line_and_leaves_only_what_resume_goes_on_with(tmp_path: P
         assert [path.name for path in tmp_path.iterdir()] == ["sounds"]
 
 
+def test_a_killed_build_is_told_of_and_goes_on_with_resume(tmp_path: Path) -> None:
+    for number in range(300):
+        store(tmp_path / "sounds" / f"{number:03d}.wav", 1.0)
+    dest, shape = tmp_path / "a.zip", ["--resolution=64x64", "--sample-rate=8000"]
+    process = _start("--source", tmp_path / "sounds", "--dest", dest, *shape, "--workers=1")
+    while not left_behind(dest)[0]:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.002)
+    process.kill()
+    process.communicate()
+    canvases, _ = left_behind(dest)
+    assert 0 < canvases < 300
+
+    def tool(target: Path, *options: str) -> str:
+        given = [f"--source={tmp_path / 'sounds'}", f"--dest={target}", *shape, "--workers=1", *options]
+        done = CliRunner().invoke(dataset_tool_wav.main, given)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    assert f"holds {canvases} canvas" in tool(dest, "--dry-run").splitlines()[0]
+    assert "this build would begin anew; --resume goes on there." in tool(dest, "--dry-run").splitlines()[0]
+    said = tool(dest, "--resume")
+    assert f"--resume: {canvases} of 300 canvases are there and go in where their hashes are right." in said
+    assert f"{canvases} of them were made before it was interrupted" in said
+    tool(tmp_path / "whole.zip")
+    assert dest.read_bytes() == (tmp_path / "whole.zip").read_bytes()
+    assert "a.zip.parts isn't there; the build begins at the beginning." in tool(dest, "--resume")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip", "sounds", "whole.zip"]
+
+
 def test_real_drums_are_labelled_by_their_folders(tmp_path: Path) -> None:
     if not (AUDIO / "drums").is_dir():
         pytest.skip("the real sounds of shared/audio are not here")

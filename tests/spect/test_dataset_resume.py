@@ -2,6 +2,7 @@
 """Interrupted builds: what is finished is kept, checked by hash, and the archive becomes what it would have been."""
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -196,6 +197,17 @@ def test_a_late_worker_of_a_killed_build_finds_its_file_gone(sounds: Path, tmp_p
         assert parts.pictures.exists()
         assert not before.exists()
         assert parts.pictures != before
+
+
+def test_a_version_of_a_sound_is_its_size_and_times_or_its_checksum_in_a_zip(sounds: Path, tmp_path: Path) -> None:
+    shutil.make_archive(str(tmp_path / "packed"), "zip", sounds)
+    for path in (sounds, tmp_path / "packed.zip"):
+        source = find(path).source
+        stamps = [source.stamp(f"{number}.wav") for number in range(6)]
+        assert stamps == [source.stamp(f"{number}.wav") for number in range(6)]
+        assert len(set(stamps)) == 6
+        source.expect("0.wav")
+    find(sounds).source.expect("nothing here.wav")  # told when it is opened to be read
 
 
 def test_a_copy_is_whole_by_the_system_or_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
