@@ -141,6 +141,19 @@ from patches.dataset.command import make_archive
     metavar="N",
     help="Processes; the default is one a core. The archive's bytes don't depend on it.",
 )
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on where an interrupted build stopped; the archive becomes what it would have been.",
+)
+@click.option(
+    "--executor",
+    type=click.Choice(["processes", "dask"]),
+    default="processes",
+    show_default=True,
+    help="Where the work is done: on this machine's cores, or on a dask cluster that shares its storage with it.",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="The cluster's, such as tcp://10.0.0.1:8786.")
 @click.option("--dry-run", is_flag=True, help="Scan, say what would be done, and stop.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @verb

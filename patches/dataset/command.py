@@ -1,22 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """What dataset_tool_wav.py does with its options: scan, say what was found and what will be done, and build."""
 
+import errno
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from patches.console import progress
+from patches.dataset import resuming
 from patches.dataset.recordings import beats_of, dropped, dropped_lines, listened, told
 from patches.presets import advised, expectations
 from spect.cmyk import Cmyk
 from spect.dataset import report
 from spect.dataset.build import Built, build, scan
+from spect.dataset.cluster import cluster
 from spect.dataset.labels import Asked
 from spect.dataset.options import Preparation, parse_resolution
+from spect.dataset.parts import left_behind
 from spect.dataset.plan import check_holdout
 from spect.dataset.pool import cores, processes
 from spect.dataset.previews import write_previews
@@ -52,14 +57,34 @@ class Request:
         Raises:
             SoundError: options that are impossible, alone or together.
         """
-        return cls(arguments["source"], arguments["dest"], preparation_of(arguments), arguments)
+        source, dest, scheduler = arguments["source"], arguments["dest"], arguments["scheduler"]
+        if arguments["executor"] == "dask":
+            if not scheduler:
+                raise SoundError("--executor=dask: needs --scheduler=ADDRESS, which `dask scheduler` prints")
+            if arguments["workers"]:
+                raise SoundError(f"--workers={arguments['workers']}: a cluster brings its own; leave --workers out")
+            source, dest = source.absolute(), dest.absolute()  # other machines have other working folders
+        elif scheduler:
+            raise SoundError(f"--scheduler={scheduler}: only a cluster has one; add --executor=dask")
+        return cls(source, dest, preparation_of(arguments), arguments)
 
-    def workers(self, files: int) -> int:
-        """Give the number of processes: as asked for, or as many as cores and files give work."""
-        if self.given["workers"]:
-            return int(self.given["workers"])
+    @property
+    def far(self) -> bool:
+        """Whether workers may be on other machines."""
+        return bool(self.given["executor"] == "dask")
+
+    @contextmanager
+    def executor(self, files: int) -> Iterator[tuple[Executor | None, int]]:
+        """Start or reach the workers; how many there are: as asked for, or as many as cores and files give work."""
+        if self.far:
+            folder = next(place for place in self.dest.parents if place.is_dir())
+            with cluster(self.given["scheduler"], self.source, folder) as (executor, workers):
+                yield executor, workers
+            return
         long = self.preparation.slice or self.preparation.beats is not None
-        return cores() if long else max(1, min(cores(), -(-files // FEW)))
+        workers = self.given["workers"] or (cores() if long else max(1, min(cores(), -(-files // FEW))))
+        with processes(workers) as pool:
+            yield pool, workers
 
 
 def preparation_of(arguments: Mapping[str, Any]) -> Preparation:
@@ -100,15 +125,15 @@ def make_archive(arguments: Mapping[str, Any], echo: Echo) -> None:
     started, request = time.monotonic(), Request.of(arguments)
     given = request.given
     check_dest(request.source, request.dest)
+    echo(resuming.found(request.dest, given["resume"], given["dry_run"]))
     chosen = select(request.source, _asked(given), given["include"], given["max_files"])
-    workers = request.workers(len(chosen.names))
-    with processes(workers) as executor:
-        found = _scan(chosen, request.preparation, executor, workers)
+    with request.executor(len(chosen.names)) as (executor, workers):
+        found = _scan(chosen, request, executor, workers)
         _tell(request, chosen, found, workers, echo)
         if given["dry_run"]:
             echo(["", "--dry-run: nothing was written."])
             return
-        built = _build(request, chosen, found, executor, workers)
+        built = _build(request, chosen, found, executor, workers, echo)
         bad = sorted([*found.bad, *built.failed])
         listed = write_skipped(request.dest, sorted([*bad, *dropped(found)]))
         if given["previews"]:
@@ -126,8 +151,9 @@ def _asked(given: Mapping[str, Any]) -> Asked:
     return Asked(tuple(given["labels"]), given["label_pattern"], tuple(given["vectors"]), names)
 
 
-def _scan(chosen: Selection, preparation: Preparation, executor: Executor | None, workers: int) -> Survey:
-    facts, how = [], {"downmix": preparation.downmix, "trim": preparation.trim_start}
+def _scan(chosen: Selection, request: Request, executor: Executor | None, workers: int) -> Survey:
+    preparation = request.preparation
+    facts, how = [], {"downmix": preparation.downmix, "trim": preparation.trim_start, "far": request.far}
     with progress("scan", len(chosen.names), "files") as advance:
         for one in scan(chosen.source, chosen.names, executor, workers, **how):
             facts.append(one)
@@ -147,7 +173,8 @@ def _tell(request: Request, chosen: Selection, found: Survey, workers: int, echo
     echo(report.intended(found, labels, preparation, request.dest, given, workers))
     presets = expectations(preparation.representation)
     echo(report.expected(found.good, preparation, propose(found.good, preparation), presets))
-    check_dest(request.source, request.dest, fit(found.good, preparation).archive_bytes)
+    _, held = left_behind(request.dest)  # which are used, or removed
+    check_dest(request.source, request.dest, fit(found.good, preparation).archive_bytes - held)
 
 
 def _give_up(found: Survey, dest: Path, dry: bool) -> None:
@@ -158,17 +185,28 @@ def _give_up(found: Survey, dest: Path, dry: bool) -> None:
     )
 
 
-def _build(request: Request, chosen: Selection, found: Survey, executor: Executor | None, workers: int) -> Built:
-    labels = chosen.labels.keep(facts.name for facts in found.good)
+def _build(
+    request: Request, chosen: Selection, found: Survey, executor: Executor | None, workers: int, echo: Echo
+) -> Built:
+    labels, given = chosen.labels.keep(facts.name for facts in found.good), request.given
     canvases = fit(found.good, request.preparation).canvases
-    with NewFolder(request.dest.parent), progress("build", canvases, "canvases") as advance:
-        return build(
-            chosen.source, found.good, labels, request.preparation, request.dest,
-            holdout=request.given["holdout"], executor=executor, workers=workers, progress=advance,
-        )  # fmt: skip
+    try:
+        with NewFolder(request.dest.parent), progress("build", canvases, "canvases") as advance:
+            return build(
+                chosen.source, found.good, labels, request.preparation, request.dest,
+                holdout=given["holdout"], executor=executor, workers=workers, far=request.far,
+                resume=given["resume"], progress=advance,
+                begun=lambda *counts: echo(resuming.begun(request.dest, *counts)),
+            )  # fmt: skip
+    except BaseException as error:
+        echo(resuming.interrupted(request.dest, given["resume"]))
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise SoundError("--dest: the disk is full; free some space and go on with --resume") from None
+        raise
 
 
 def _previews(dest: Path, folder: Path, items: int, executor: Executor | None, workers: int) -> None:
+    there = folder.absolute()  # other machines have other working folders
     with progress("previews", items, "pictures") as advance:
-        for _ in write_previews(dest, folder, executor, workers):
+        for _ in write_previews(dest, there, executor, workers):
             advance(1)

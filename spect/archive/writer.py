@@ -3,7 +3,8 @@
 
 The writer owns the temporary file; anyone who knows its path and the layout may put pictures into it, in any order and
 from any process (`put`), because every picture's place is known beforehand. The writer appends the tail in the end.
-While it lives, the writer holds a lock on its file: the next one removes what is there without a lock.
+While it lives, the writer holds a lock on its file: the next one removes what is there without a lock. A build that may
+be continued hands in a file of its own instead, which stays (spect.dataset.parts).
 """
 
 import fcntl
@@ -23,6 +24,7 @@ import numpy as np
 
 from spect.archive import layout as zip64
 from spect.archive.layout import Layout
+from spect.archive.places import copy, read_at, write_at
 from spect.errors import SoundError
 from spect.files import sync_folder
 
@@ -44,12 +46,22 @@ def checksums(layout: Layout, picture: np.ndarray) -> tuple[int, str]:
     return zlib.crc32(values, zlib.crc32(layout.header)), hashlib.sha256(values).hexdigest()
 
 
-def put(descriptor: int, layout: Layout, index: int, picture: np.ndarray, crc: int) -> None:
-    """Write picture `index`, [F, T, 4] float32, at its place in an open file."""
-    values = _values(layout, picture)
+def put(descriptor: int, layout: Layout, index: int, picture: np.ndarray, crc: int, begin: int = 0) -> None:
+    """Write picture `index`, [F, T, 4] float32, at its place in an open file that begins at the archive's `begin`."""
+    values, at = _values(layout, picture), layout.header_offset(index) - begin
     head = layout.local_header(index, crc) + layout.header
-    _write_at(descriptor, head, layout.header_offset(index))
-    _write_at(descriptor, values, layout.header_offset(index) + len(head))
+    write_at(descriptor, head, at)
+    write_at(descriptor, values, at + len(head))
+
+
+def read_back(descriptor: int, layout: Layout, index: int, crc: int, digest: str) -> np.ndarray | None:
+    """Read picture `index`, [F, T, 4] float32, out of an unfinished archive, if it is what `checksums` told of it."""
+    picture = np.empty((layout.rows, layout.frames, 4), "<f4")
+    head = layout.local_header(index, crc) + layout.header
+    found = bytearray(len(head))
+    if read_at(descriptor, [found, picture.data.cast("B")], layout.header_offset(index)) and found == head:
+        return picture if checksums(layout, picture) == (crc, digest) else None
+    return None
 
 
 def _values(layout: Layout, picture: np.ndarray) -> memoryview:
@@ -61,19 +73,18 @@ def _values(layout: Layout, picture: np.ndarray) -> memoryview:
     return np.ascontiguousarray(picture, dtype="<f4").data.cast("B")
 
 
-def _write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
-    view = memoryview(data)
-    while view:
-        done = os.pwrite(descriptor, view, offset)
-        view, offset = view[done:], offset + done
-
-
 class ArchiveWriter:
     """A context: leave it without `finish` (an error, Ctrl-C) and nothing stays behind, the old target untouched."""
 
-    def __init__(self, path: Path, layout: Layout) -> None:
+    def __init__(self, path: Path, layout: Layout, kept: Path | None = None) -> None:
+        """Choose the file to write into.
+
+        Args:
+            kept: one that the caller locks and that stays where it isn't finished; it may hold pictures already.
+        """
         self.path, self.layout = Path(path), layout
-        self.temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
+        self.temporary = kept or self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
+        self._kept = kept is not None
         self._file: BinaryIO | None = None
         self._unsynced, self._syncing = 0, ThreadPoolExecutor(1)
         self._sync: Future[None] | None = None
@@ -81,6 +92,10 @@ class ArchiveWriter:
     def __enter__(self) -> Self:
         try:
             remove_stale(self.path)
+            if self._kept:
+                self.temporary.touch()
+                self._file = open(self.temporary, "r+b", buffering=0)
+                return self
             self._file = open(self.temporary, "wb", buffering=0)
             fcntl.flock(self._file, fcntl.LOCK_EX)
             return self
@@ -98,7 +113,8 @@ class ArchiveWriter:
 
         A block that ends without `finish` calls it last: a Ctrl-C on the way to __exit__ finds nothing to leave then.
         """
-        self.temporary.unlink(missing_ok=True)
+        if not self._kept:
+            self.temporary.unlink(missing_ok=True)
         self._syncing.shutdown()
         if self._file is not None:
             self._file.close()
@@ -110,6 +126,12 @@ class ArchiveWriter:
         crc, digest = checksums(self.layout, picture)
         put(self._file.fileno(), self.layout, index, picture, crc)
         return crc, digest
+
+    def join(self, part: Path, offset: int) -> None:
+        """Copy a file of pictures, as `put` made it with begin=offset, to its place; through the kernel alone."""
+        assert self._file is not None
+        with open(part, "rb", buffering=0) as opened:
+            copy(opened.fileno(), self._file.fileno(), offset)
 
     def begin_sync(self, count: int) -> None:
         """Tell how many bytes were put since the last call: the disk takes them while more are made, not in the end."""
@@ -172,12 +194,12 @@ class ArchiveWriter:
         self._file.truncate(at)
         for name, data in members:
             crc, start = zlib.crc32(data), zip64.data_after(at, name)
-            _write_at(self._file.fileno(), zip64.local_header(name, len(data), crc, start - at) + data, at)
+            write_at(self._file.fileno(), zip64.local_header(name, len(data), crc, start - at) + data, at)
             entries.append(zip64.central_entry(name, len(data), crc, at))
             at = start + len(data)
         directory = b"".join(entries)
         end = zip64.end_records(len(entries), at, len(directory))
-        _write_at(self._file.fileno(), directory + end, at)
+        write_at(self._file.fileno(), directory + end, at)
 
 
 def _npy(values: np.ndarray) -> bytes:

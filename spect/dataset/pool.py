@@ -57,10 +57,14 @@ def in_order(
         while waiting:
             yield from waiting.popleft().result()
     except BrokenExecutor:
-        raise SoundError("a worker process died, most likely for want of memory; use fewer --workers") from None
+        raise SoundError(
+            "a worker process died, most likely for want of memory; use fewer --workers (with --resume, it goes on)"
+        ) from None
 
 
 def _each(function: Callable[[Job], Result], group: list[Job]) -> list[Result]:
+    if torch.get_num_threads() != 1:  # a thread of a cluster's worker; ours begin so
+        torch.set_num_threads(1)
     return [function(job) for job in group]
 
 

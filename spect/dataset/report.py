@@ -84,10 +84,7 @@ def intended(
         ("prepared", _prepared(preparation)),
         *_label_rows(found.good, labels),
         ("holdout", _holdout(found.good, options["holdout"])),
-        (
-            "workers",
-            f"{workers}" + ("" if options["workers"] else " (--workers; as many as cores and files give work)"),
-        ),
+        ("workers", f"{workers}" + _chosen_workers(options)),
     ]
     lines = ["", "It will write:", *table([row for row in rows if row[1]])]
     if not trainable(shape.rows, shape.frames):
@@ -100,6 +97,12 @@ def intended(
             f"  Note: {len(labels.unmatched)} rows of labels name no file here (the first: {labels.unmatched[0]})"
         )
     return lines
+
+
+def _chosen_workers(options: Mapping[str, Any]) -> str:
+    if options["executor"] == "dask":
+        return f" of the cluster at {options['scheduler']}"
+    return "" if options["workers"] else " (--workers; as many as cores and files give work)"
 
 
 def _cut(files: Sequence[Facts], preparation: Preparation, got: Fit) -> str:
@@ -234,6 +237,8 @@ def finished(
     good = files - len(bad)
     made = f"{counted(built.items, 'canvas')} of {counted(good, 'file')}"
     lines = ["", f"{dest}: {made}, {size(dest.stat().st_size)}, in {length(seconds)}"]
+    if built.kept:
+        lines.append(f"  {built.kept} of them were made before it was interrupted")
     if built.holdout:
         lines.append(f"  {built.holdout} of them are held out for scores")
     if bad and listed:

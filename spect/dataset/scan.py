@@ -4,7 +4,7 @@
 The whole sound is decoded, so that what passes here can be built, and silence and clipping are seen.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,6 +32,7 @@ class Facts:
         onset: first frame within TRIM_DB of the peak.
         clipped: three or more samples on end at full scale, or values beyond it.
         heard: its clips, with --beats.
+        stamp: its version, from before it was read: Source.stamp.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Facts:
     onset: int = 0
     clipped: bool = False
     heard: Heard | None = None
+    stamp: str = ""
 
     @property
     def silent(self) -> bool:
@@ -58,7 +60,8 @@ class Facts:
 def examine(source: Source, name: str, *, downmix: bool = False, trim: bool = False) -> Facts:
     """Read a sound whole and tell what is known of it; a bad one comes back with its reason, not as an error."""
     try:
-        return _examine(source.open(name), name, downmix, trim)
+        stamp = source.stamp(name)
+        return replace(_examine(source.open(name), name, downmix, trim), stamp=stamp)
     except SoundError as error:
         return Facts(name, reason_of(error, source, name))
     except OSError as error:

@@ -25,6 +25,10 @@ UNREAD: tuple[str, ...] = (".m4a", ".aac", ".wma", ".mp4", ".ape", ".wv", ".mpc"
 # fmt: on
 
 
+EXPECTED_BYTES = 1 << 24  # of a file's beginning: what follows, the system sees coming
+LOOK_AHEAD = 2  # files
+
+
 @dataclass(frozen=True)
 class Source:
     """The root of a set of sounds; picklable, so that worker processes open the same."""
@@ -51,6 +55,31 @@ class Source:
             raise SoundError(f"{name}: can't be unpacked ({error})") from None
         data.name = name  # spect.audio names a sound by it
         return data
+
+    def expect(self, name: str) -> None:
+        """Let the system begin to read a file that will be opened soon, where it can."""
+        if self.kind != "folder" or not hasattr(os, "posix_fadvise"):
+            return
+        try:
+            descriptor = os.open(self.path / name, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:
+            return  # which is told when it is opened to be read
+        try:
+            os.posix_fadvise(descriptor, 0, EXPECTED_BYTES, os.POSIX_FADV_WILLNEED)
+        finally:
+            os.close(descriptor)
+
+    def stamp(self, name: str) -> str:
+        """Tell a sound's version without reading it: size and times, or what a zip's directory says of its bytes.
+
+        Raises:
+            OSError: it isn't there.
+        """
+        if self.kind == "zip":
+            entry = _zip(self.path).getinfo(name)
+            return f"{entry.CRC:08x} {entry.file_size}"
+        found = (self.path if self.kind == "file" else self.path / name).stat()
+        return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
 
 
 @dataclass(frozen=True)

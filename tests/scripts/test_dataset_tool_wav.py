@@ -20,6 +20,7 @@ from patches.presets import PRESETS
 from spect.archive.reader import Archive
 from spect.cmyk import Cmyk
 from spect.dataset.options import Preparation
+from spect.dataset.parts import left_behind
 from spect.dataset.survey import with_shape
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -178,17 +179,54 @@ def _start(*arguments: object) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_ctrl_c_is_one_line_and_leaves_nothing(tmp_path: Path, workers: int) -> None:
+def test_ctrl_c_is_one_line_and_leaves_only_what_resume_goes_on_with(tmp_path: Path, workers: int) -> None:
     for number in range(400):
         store(tmp_path / "sounds" / f"{number}.wav", 1.0)
-    process = _start("--source", tmp_path / "sounds", "--dest", tmp_path / "new" / "a.zip", f"--workers={workers}")
+    dest = tmp_path / "new" / "a.zip"
+    process = _start("--source", tmp_path / "sounds", "--dest", dest, f"--workers={workers}")
     assert process.stdout is not None
     while "What to expect" not in (line := process.stdout.readline()):
         assert line, process.communicate()
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
-    _, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "dataset_tool_wav.py: interrupted\n")
-    assert [path.name for path in tmp_path.iterdir()] == ["sounds"]
+    canvases, _ = left_behind(dest)
+    if canvases:
+        assert f"{canvases} canvas" in out
+        assert "the same command with --resume goes on there (or remove it)." in out
+        assert [path.name for path in dest.parent.iterdir()] == ["a.zip.parts"]
+    else:
+        assert [path.name for path in tmp_path.iterdir()] == ["sounds"]
+
+
+def test_a_killed_build_is_told_of_and_goes_on_with_resume(tmp_path: Path) -> None:
+    for number in range(300):
+        store(tmp_path / "sounds" / f"{number:03d}.wav", 1.0)
+    dest, shape = tmp_path / "a.zip", ["--resolution=64x64", "--sample-rate=8000"]
+    process = _start("--source", tmp_path / "sounds", "--dest", dest, *shape, "--workers=1")
+    while not left_behind(dest)[0]:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.002)
+    process.kill()
+    process.communicate()
+    canvases, _ = left_behind(dest)
+    assert 0 < canvases < 300
+
+    def tool(target: Path, *options: str) -> str:
+        given = [f"--source={tmp_path / 'sounds'}", f"--dest={target}", *shape, "--workers=1", *options]
+        done = CliRunner().invoke(dataset_tool_wav.main, given)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    assert f"holds {canvases} canvas" in tool(dest, "--dry-run").splitlines()[0]
+    assert "this build would begin anew; --resume goes on there." in tool(dest, "--dry-run").splitlines()[0]
+    said = tool(dest, "--resume")
+    assert f"--resume: {canvases} of 300 canvases are there and go in where their hashes are right." in said
+    assert f"{canvases} of them were made before it was interrupted" in said
+    tool(tmp_path / "whole.zip")
+    assert dest.read_bytes() == (tmp_path / "whole.zip").read_bytes()
+    assert "a.zip.parts isn't there; the build begins at the beginning." in tool(dest, "--resume")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip", "sounds", "whole.zip"]
 
 
 def test_real_drums_are_labelled_by_their_folders(tmp_path: Path) -> None:
@@ -209,6 +247,7 @@ from spect.cmyk import Cmyk
 from spect.dataset.build import build, scan
 from spect.dataset.labels import NONE
 from spect.dataset.options import Preparation
+from spect.dataset.parts import left_behind
 from spect.dataset.pool import processes
 from spect.dataset.sources import find
 
@@ -248,7 +287,9 @@ def test_kill_9_while_building_never_leaves_a_broken_archive(tmp_path: Path) -> 
             found[-1] = archive.digest
             digests.add(archive.digest)
         assert len(digests) <= 2
-    left = [path.name for path in tmp_path.glob(".a.zip.*.tmp")]
-    assert len(left) <= 1  # each build removes what the killed one before it left
+    assert {path.name for path in tmp_path.iterdir()} <= {"sounds", "a.zip", "a.zip.parts"}
+    assert (
+        len(list((tmp_path / "a.zip.parts").glob("*/"))) <= 1
+    )  # each build removes what the killed one before it left
     whole = kills - found.count("none")
     print(f"{kills} kills: {kills - whole} left no target, {whole} a whole one, 0 a broken one")

@@ -22,7 +22,7 @@ from spect.archive import writer
 from spect.archive.reader import Archive
 from spect.cmyk import Cmyk
 from spect.dataset import build as build_module
-from spect.dataset import reading
+from spect.dataset import journal, parts, reading
 from spect.dataset.build import Built, build, scan
 from spect.dataset.labels import NONE, of_names
 from spect.dataset.options import Preparation
@@ -228,20 +228,37 @@ def test_classes_stand_in_labels_and_summary(sounds: Path, tmp_path: Path) -> No
 @pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning"
 )  # Python drops those of a generator's end
-def test_ctrl_c_at_any_line_of_a_build_that_begins_again_leaves_nothing(tmp_path: Path) -> None:
-    for name in ("changed", "kept"):
+def test_ctrl_c_at_any_line_of_a_build_that_begins_again_leaves_what_can_be_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)  # hundreds of builds
+    for name in ("kept", "later"):
         store(tmp_path / "s" / f"{name}.wav", 100, channels=1)
     listing = find(tmp_path / "s")
     facts = [examine(listing.source, name) for name in listing.names]
-    store(tmp_path / "s" / "changed.wav", 77, channels=1)
-    places = []
-    for place in interrupted((build_module, writer), lambda: build(listing.source, facts, NONE, PLAIN, tmp_path / "z")):
-        if (tmp_path / "z").exists():
-            Archive.open(tmp_path / "z").verify()
-            (tmp_path / "z").unlink()
-        assert [path.name for path in tmp_path.iterdir()] == ["s"], place
+    store(tmp_path / "s" / "later.wav", 77, channels=1)
+    dest = tmp_path / "z"
+    whole = build(listing.source, facts, NONE, PLAIN, dest).digest
+    dest.unlink()
+    places, kept = [], 0
+    for place in interrupted(
+        (build_module, journal, parts, writer), lambda: build(listing.source, facts, NONE, PLAIN, dest)
+    ):
+        if dest.exists():
+            Archive.open(dest).verify()
+            dest.unlink()
+        assert {path.name for path in tmp_path.iterdir()} <= {"s", "z.parts"}, place
         places.append(place)
+        if len(places) % 3:
+            shutil.rmtree(tmp_path / "z.parts", ignore_errors=True)
+            continue
+        again = build(listing.source, facts, NONE, PLAIN, dest, resume=True)
+        assert again.digest == whole, place
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["s", "z"], place
+        dest.unlink()
+        kept += again.kept
     assert len(places) > SOME
+    assert kept > 0
 
 
 def test_a_file_that_changed_since_the_scan_is_left_out_and_named(sounds: Path, tmp_path: Path) -> None:
