@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read an archive by memory map: no copy, no decompression; workers and threads share pages.
 
-Opening costs the same for ten items and for a million: the end of the file is read, the rest is arithmetic.
+Opening costs the same for ten items and for a million: the end of the file is read, the rest is arithmetic. Records
+are scanned once, in blocks, when one is first asked for; what stays in memory is eight bytes an item.
 Canvas [4, F, T] float32 (Re M, Im M, Re S, Im S), row 0 the highest frequency; in the file [F, T, 4].
 """
 
 import hashlib
 import json
 import mmap
+import re
 import zlib
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -21,7 +24,8 @@ from spect.archive.layout import KIND, VERSION, Layout
 from spect.archive.sets import CLASSES, PRIMARY, LabelSet
 from spect.errors import SoundError
 
-_HOLDOUT = b'"split":"holdout"'  # in sorted JSON without spaces; quotes inside names are escaped
+BLOCK = 1 << 22  # bytes read at a time
+_HOLDOUT = re.compile(rb'"split":"holdout"')  # in sorted JSON without spaces; quotes inside names are escaped
 
 
 class Archive:
@@ -114,18 +118,17 @@ class Archive:
         offset, size = self._members[member]
         return np.frombuffer(self._map, dtype, count, offset + size - dtype.itemsize * count)
 
-    @cached_property
+    @property
     def holdout(self) -> np.ndarray:
         """Indices of items that training never sees. Shape: [h] int64."""
-        if not self.summary["holdout_items"]:
-            return np.empty(0, np.int64)
-        lines = self.member(zip64.ITEMS).splitlines()
-        return np.asarray([i for i, line in enumerate(lines) if _HOLDOUT in line], np.int64)
+        return self._scanned[1] if self.summary["holdout_items"] else np.empty(0, np.int64)
 
     @cached_property
     def train(self) -> np.ndarray:
         """Indices of items that training reads. Shape: [n - h] int64."""
-        return np.setdiff1d(np.arange(len(self)), self.holdout)
+        seen = np.ones(len(self), bool)
+        seen[self.holdout] = False
+        return np.flatnonzero(seen)
 
     def raw(self, index: int) -> np.ndarray:
         """Map a picture as it is stored. Shape: [F, T, 4] float32, read-only."""
@@ -149,13 +152,55 @@ class Archive:
         if not -len(self) <= index < len(self):
             raise IndexError(f"item {index} of {len(self)}")
         index %= len(self)
-        start, (offset, _) = (self._line_ends[index - 1] + 1 if index else 0), self._members[zip64.ITEMS]
-        record: dict[str, Any] = json.loads(self._map[offset + start : offset + self._line_ends[index]])
+        ends, (offset, _) = self._scanned[0], self._members[zip64.ITEMS]
+        start = int(ends[index - 1]) + 1 if index else 0
+        record: dict[str, Any] = json.loads(self._map[offset + start : offset + int(ends[index])])
         return record
 
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Read all items' records in order, a block at a time."""
+        for block in self._line_blocks():
+            yield from map(json.loads, block.splitlines())
+
+    def sources(self, indices: np.ndarray) -> list[str]:
+        """Tell the files that items come from. Shape: int64 [n]."""
+        return [str(self.item(index)["source"]) for index in np.asarray(indices).tolist()]
+
     @cached_property
-    def _line_ends(self) -> np.ndarray:
-        return np.flatnonzero(np.frombuffer(self.member(zip64.ITEMS), np.uint8) == ord("\n"))
+    def _scanned(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where each record's line ends, and which items are held out. Shape: int64 [n], [h]."""
+        ends, held, at, items = [np.empty(0, np.int64)], [np.empty(0, np.int64)], 0, 0
+        for block in self._line_blocks():
+            here = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
+            ends.append(here + at)
+            held.append(items + np.searchsorted(here, [found.start() for found in _HOLDOUT.finditer(block)]))
+            at, items = at + len(block), items + len(here)
+        return np.concatenate(ends), np.concatenate(held)
+
+    def _line_blocks(self) -> Iterator[bytes]:
+        """Give the records' lines, several whole ones at a time."""
+        at, size = self._members[zip64.ITEMS]
+        stop, rest = at + size, b""
+        while at < stop:
+            block = rest + self.read(at, min(at + BLOCK, stop))
+            at, cut = min(at + BLOCK, stop), block.rfind(b"\n") + 1
+            rest = block[cut:]
+            yield block[:cut]
+        if rest:
+            yield rest
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Copy bytes of the file, and keep no pages of them: what is read through once doesn't fill a process."""
+        data = self._map[start:stop]
+        if hasattr(mmap, "MADV_DONTNEED") and stop > start:
+            first = start // mmap.PAGESIZE * mmap.PAGESIZE
+            self._map.madvise(mmap.MADV_DONTNEED, first, min(stop, len(self._map)) - first)
+        return data
+
+    def crcs(self, start: int, stop: int) -> np.ndarray:
+        """Give the checksums of pictures by the directory. Shape: -> [stop - start] uint32."""
+        first, size = self._directory[0], zip64.ITEM_ENTRY_BYTES
+        return zip64.read_crcs(self.read(first + start * size, first + stop * size))
 
     def member(self, name: str) -> bytes:
         """Read a member of the tail whole."""
