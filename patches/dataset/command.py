@@ -50,8 +50,11 @@ class Request:
         """Read the arguments of the script.
 
         Raises:
-            SoundError: options that are impossible, alone or together.
+            SoundError: options that are impossible, alone or together, or one that is missing.
         """
+        for name, what in (("source", "a folder, a zip or one sound"), ("dest", "the archive to write, NAME.zip")):
+            if arguments[name] is None:
+                raise SoundError(f"--{name}: missing; name {what} (see --help)")
         return cls(arguments["source"], arguments["dest"], preparation_of(arguments), arguments)
 
     def workers(self, files: int) -> int:

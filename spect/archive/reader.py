@@ -19,6 +19,7 @@ from typing import Any, Self
 import numpy as np
 
 from spect.archive import layout as zip64
+from spect.archive.faults import faults
 from spect.archive.foreign import describe
 from spect.archive.layout import KIND, VERSION, Layout
 from spect.archive.sets import CLASSES, PRIMARY, LabelSet
@@ -197,15 +198,23 @@ class Archive:
             self._map.madvise(mmap.MADV_DONTNEED, first, min(stop, len(self._map)) - first)
         return data
 
-    def crcs(self, start: int, stop: int) -> np.ndarray:
-        """Give the checksums of pictures by the directory. Shape: -> [stop - start] uint32."""
-        first, size = self._directory[0], zip64.ITEM_ENTRY_BYTES
-        return zip64.read_crcs(self.read(first + start * size, first + stop * size))
-
     def member(self, name: str) -> bytes:
         """Read a member of the tail whole."""
         offset, size = self._members[name]
         return self._map[offset : offset + size]
+
+    def entries(self, start: int, stop: int) -> bytes:
+        """Copy the directory's entries of pictures."""
+        first, size = self._directory[0], zip64.ITEM_ENTRY_BYTES
+        return self.read(first + start * size, first + stop * size)
+
+    def crcs(self, start: int, stop: int) -> np.ndarray:
+        """Give the checksums of pictures by the directory. Shape: -> [stop - start] uint32."""
+        return zip64.read_crcs(self.entries(start, stop))
+
+    def place(self, name: str) -> tuple[int, int]:
+        """Tell where the data of a member of the tail start, and how many bytes they are."""
+        return self._members[name]
 
     def verify(self) -> None:
         """Read everything and compare all checksums (slow: the whole file).
@@ -213,14 +222,8 @@ class Archive:
         Raises:
             SoundError: naming the first member that differs.
         """
-        for name, digest in self.summary["sha256"].items():
-            if hashlib.sha256(self.member(name)).hexdigest() != digest:
-                raise SoundError(f"{self.path}: {name} is damaged; build the archive again")
-        entries = zip64.read_entries(self._map[slice(*self._directory)])[: len(self)]
-        for index, (name, size, crc, _) in enumerate(entries):
-            start = self.layout.data_offset(index)
-            if zlib.crc32(self._map[start : start + size]) != crc:
-                raise SoundError(f"{self.path}: {name} is damaged; build the archive again")
+        for fault in faults(self):
+            raise SoundError(f"{self.path}: {fault.member} is damaged; build the archive again")
 
     # reading the end
 
