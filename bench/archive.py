@@ -15,6 +15,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,31 +33,33 @@ READS = 20_000
 BATCH = 32
 
 
-def record(index: int) -> dict[str, Any]:
+def record(index: int, digest: str) -> dict[str, Any]:
     """Make a record as long as those of a real dataset."""
     file = index // CLIPS
     split = "holdout" if file % HELD == 0 else "train"
     name = f"library/{file % CLASSES:02d}/a sound of some name {file:09d}.wav"
     place = {"source": name, "start_samples": index % CLIPS * 512, "samples": 512, "split": split}
-    return {**place, "sample_rate": 8000, "channels": 2, "sha256": f"{index:064x}"}
+    return {**place, "sample_rate": 8000, "channels": 2, "sha256": digest}
 
 
 def write(path: Path, items: int) -> None:
     """Write an archive of random pictures."""
-    layout, crcs = Layout(SIDE, SIDE), np.empty(items, np.uint32)
+    layout, crcs, digests = Layout(SIDE, SIDE), np.empty(items, np.uint32), np.empty(items, "V32")
     pool = np.random.default_rng(0).standard_normal((64, SIDE, SIDE, 4)).astype(np.float32)
     held = sum(min(CLIPS, items - first) for first in range(0, items, CLIPS * HELD))
     labels = np.arange(items) // CLIPS % CLASSES
     with ArchiveWriter(path, layout) as writer:
         for index in range(items):
             pool[index % 64, 0, 0, 0] = index
-            crcs[index] = writer.put(index, pool[index % 64])[0]
+            crcs[index], digest = writer.put(index, pool[index % 64])
+            digests[index] = bytes.fromhex(digest)
             writer.begin_sync(layout.member_bytes)
         summary = {
             "representation": Cmyk(8000, SIDE, SIDE).to_dict(), "classes": [f"{n:02d}" for n in range(CLASSES)],
             "statistics": {}, "holdout": 1 / HELD, "holdout_items": held, "train_items": items - held,
         }  # fmt: skip
-        writer.finish(crcs, labels, (record(index) for index in range(items)), summary)
+        records = (record(index, digests[index].tobytes().hex()) for index in range(items))
+        writer.finish(crcs, labels, records, summary)
 
 
 class Timed:
@@ -67,12 +70,25 @@ class Timed:
 
     def __call__(self, what: str, do: Callable[[], Any], times: int = 1) -> Any:
         """Do it and print its row."""
+        peak, over = [0], threading.Event()
+        watch = threading.Thread(target=self._watch, args=(peak, over))
+        watch.start()
         start = time.perf_counter()
         done = do()
         seconds = time.perf_counter() - start
+        over.set()
+        watch.join()
         now = {name: kib - self._before[name] for name, kib in memory().items()}
-        print(json.dumps({"what": what, "seconds": seconds / times, "times": times, **now}), flush=True)
+        told = {"what": what, "seconds": seconds / times, "times": times, "peak": peak[0] - self._before["own"], **now}
+        print(json.dumps(told), flush=True)
         return done
+
+    @staticmethod
+    def _watch(peak: list[int], over: threading.Event) -> None:
+        while True:
+            peak[0] = max(peak[0], memory()["own"])
+            if over.wait(0.02):
+                return
 
 
 def memory() -> dict[str, int]:
@@ -96,7 +112,13 @@ def worker(path: Path, row: Timed) -> None:
     archive = row("open, handed over", lambda: pickle.loads(Path(f"{path}.pickle").read_bytes()))
     chosen = np.random.default_rng(1).integers(0, len(archive), READS)
     for heading in ("random items, cold", "the same again"):
-        row(heading, lambda: [archive.canvases(part) for part in np.split(chosen, READS // BATCH)], READS)
+        row(heading, lambda: read(archive, chosen), READS)
+
+
+def read(archive: Archive, items: np.ndarray) -> None:
+    """Copy items, a batch at a time."""
+    for part in np.split(items, len(items) // BATCH):
+        archive.canvases(part)
 
 
 def training(path: Path, row: Timed) -> None:
@@ -114,7 +136,7 @@ def training(path: Path, row: Timed) -> None:
     assert len(Sample(archive, archive.representation).indices()) <= 4096
     stream: Iterator[Any] = batches(data, BATCH, 0, 0, 3)
     row("first batch (the epoch's order)", lambda: next(stream))
-    row("a batch", lambda: [next(stream) for _ in range(300)], 300)
+    row("a batch", lambda: [next(stream) for _ in range(300)] and None, 300)
 
 
 def whole(path: Path, row: Timed) -> None:
@@ -162,7 +184,9 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         path = Path(folder) / "many.zip"
-        print("| process | what | time | own memory, MB | pages of files, MB |\n|---|---|---|---|---|")
+        print(
+            "| process | what | time | own memory, MB | its peak, MB | pages of files, MB |\n|---|---|---|---|---|---|"
+        )
         for name in ("write", "opening", "worker", "training", *(["whole"] if options.whole else [])):
             if path.exists():
                 drop_cache(path)
@@ -180,7 +204,8 @@ def shown(process: str, row: dict[str, Any]) -> str:
     unit = (1e6, "us") if row["seconds"] < 1e-3 else (1e3, "ms") if row["seconds"] < 1 else (1, "s")
     each = f" each (of {row['times']})" * (row["times"] > 1)
     took = f"{row['seconds'] * unit[0]:.3g} {unit[1]}{each}"
-    return f"| {process} | {row['what']} | {took} | {row['own'] / 1024:.1f} | {row['file'] / 1024:.1f} |"
+    kept = " | ".join(f"{row[name] / 1024:.1f}" for name in ("own", "peak", "file"))
+    return f"| {process} | {row['what']} | {took} | {kept} |"
 
 
 if __name__ == "__main__":
