@@ -41,7 +41,9 @@ DESCRIBES = (
     help="Snapshot, a run's directory (its newest), or a quoted pattern. May be given several times.",
 )
 @click.option(
-    "--data", type=FILE, metavar="ZIP", help="The archive to compare with.  [default: what the run learned from]"
+    "--data",
+    metavar="ZIP[,ZIP...]",
+    help="What to compare with, as in train.py.  [default: what the run learned]",
 )
 @click.option(
     "--metrics",

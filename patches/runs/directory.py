@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from patches.data import data_name
 from patches.errors import UserError
 from patches.runs.options import TrainOptions
 from patches.scores.files import cut_rows
@@ -144,7 +145,7 @@ def _number_of(path: Path) -> float:
 
 def description(options: TrainOptions) -> str:
     """Return a run's name without its number."""
-    parts = [options.cfg, Path(options.data).stem, f"gpus{options.gpus}", f"batch{options.batch}"]
+    parts = [options.cfg, data_name(options.data), f"gpus{options.gpus}", f"batch{options.batch}"]
     parts += [f"gamma{options.gamma:g}", *([options.desc] if options.desc else [])]
     return re.sub(r"[^A-Za-z0-9_.+=#-]", "_", "-".join(parts))
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from patches.errors import UserError
-from spect.archive.reader import Archive
 from spect.archive.sets import CLASSES, LabelSet
+from spect.archives.opening import AnyArchive
 
 TENTH = 0.1
 
@@ -22,7 +22,7 @@ class Split:
     apart: str
 
 
-def classes_of(archive: Archive, label_set: str) -> LabelSet:
+def classes_of(archive: AnyArchive, label_set: str) -> LabelSet:
     """Find a set of classes.
 
     Raises:
@@ -36,7 +36,7 @@ def classes_of(archive: Archive, label_set: str) -> LabelSet:
     raise UserError(f"{archive.path}: no classes called {label_set!r}; there is {there}")
 
 
-def split_of(archive: Archive, label_set: str) -> Split:
+def split_of(archive: AnyArchive, label_set: str) -> Split:
     """Take the archive's own split, or set a tenth of its files apart where it held none out.
 
     Raises:
