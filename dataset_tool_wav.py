@@ -20,15 +20,16 @@ import click
 from patches.console import run, verb
 from patches.dataset.archives import asked, on_archives
 from patches.dataset.command import make_archive
+from patches.dataset.placed import placed
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.option(
     "--source",
-    type=click.Path(path_type=Path),
-    help="A folder (with all below it), a zip, or one sound file.",
+    metavar="PATH|ADDRESS",
+    help="A folder (with all below it), a zip, or one sound file; or s3://, sftp://, https://, ... of one.",
 )
-@click.option("--dest", type=click.Path(path_type=Path), help="The archive to write, NAME.zip.")
+@click.option("--dest", metavar="PATH|ADDRESS", help="The archive to write, NAME.zip.")
 @click.option(
     "--info", multiple=True, metavar="ARCHIVE", help="Say what is in archives: counts, classes, hours, bytes."
 )
@@ -159,9 +160,10 @@ from patches.dataset.command import make_archive
 def main(**given: Any) -> int | None:
     """Turn a folder of sounds into an archive of lossless pictures that train.py learns from."""
     archive_verb = asked(given)
-    if archive_verb is not None:
-        return on_archives(archive_verb, given, echo)
-    make_archive(given, echo)
+    with placed(given, echo) as (here, say):
+        if archive_verb is not None:
+            return on_archives(archive_verb, here, say)
+        make_archive(here, say)
     return None
 
 

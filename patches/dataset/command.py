@@ -25,6 +25,7 @@ from spect.dataset.skipped import write_skipped
 from spect.dataset.survey import Survey, fit, propose, survey
 from spect.errors import SoundError
 from spect.files import NewFolder
+from spect.storage.address import Address
 
 PAPER = ("512x512", 44100)
 FEW = 16  # files, for which starting another process takes longer than reading them
@@ -40,7 +41,7 @@ class Request:
         given: options by name, None where not given.
     """
 
-    source: Path
+    source: Path | Address
     dest: Path
     preparation: Preparation
     given: Mapping[str, Any]
@@ -55,7 +56,9 @@ class Request:
         for name, what in (("source", "a folder, a zip or one sound"), ("dest", "the archive to write, NAME.zip")):
             if arguments[name] is None:
                 raise SoundError(f"--{name}: missing; name {what} (see --help)")
-        return cls(arguments["source"], arguments["dest"], preparation_of(arguments), arguments)
+        source = arguments["source"]
+        place = source if isinstance(source, Address) else Path(source)
+        return cls(place, Path(arguments["dest"]), preparation_of(arguments), arguments)
 
     def workers(self, files: int) -> int:
         """Give the number of processes: as asked for, or as many as cores and files give work."""

@@ -2,8 +2,7 @@
 """What train.py does with its options: resolve, say them, and run."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ import torch
 from patches.conditions import parse_cond
 from patches.console import choose_device, progress
 from patches.errors import UserError
+from patches.runs import elsewhere
 from patches.runs import resume as resuming
 from patches.runs.amounts import seconds_of
 from patches.runs.assemble import Assembly, assemble
@@ -23,6 +23,7 @@ from patches.runs.session import Session
 from patches.runs.suitable import check_archive
 from patches.views import seconds_cut
 from spect.archive.sets import PRIMARY
+from spect.storage.address import is_address
 from stylegan3.ops import engines
 
 PICKLE = ".pkl"
@@ -84,9 +85,14 @@ class Request:
         if self.resume in (None, "auto"):
             return None
         if self.resume == "latest":
-            if self.given["outdir"] is None:
+            outdir = self.given["outdir"]
+            if outdir is None:
                 raise UserError("--resume=latest: needs --outdir, the folder whose newest run goes on")
-            return resuming.latest(Path(self.given["outdir"]))
+            elsewhere.find_options(outdir)
+            return elsewhere.with_state(outdir, resuming.latest(elsewhere.folder_of(outdir)))
+        if is_address(self.resume):
+            outdir, source = elsewhere.from_address(self.resume)
+            return replace(source, own={**source.own, "outdir": outdir})
         return resuming.named(str(self.resume))
 
 
@@ -130,7 +136,8 @@ def prepare(request: Request) -> tuple[Resume | None, Assembly, torch.device]:
     else:
         resolved = request.resolved(source.own if source else None)
     if source is None:
-        check_writable(Path(resolved.options.outdir))
+        elsewhere.find_names(resolved.options.outdir)
+        check_writable(elsewhere.folder_of(resolved.options.outdir))
     device = choose_device(resolved.options.device)
     assembly = assemble(resolved, device)
     if source is not None:
@@ -145,7 +152,10 @@ def _automatic(request: Request) -> tuple[Resume | None, Resolved]:
     anew = Request({**request.given, "kimg": total}, None, request.preset, request.dry_run).resolved()
     assembly = assemble(anew, choose_device(anew.options.device))
     named = [name for name, value in request.given.items() if value is not None]
-    source = resuming.automatic(assembly.resolved.options, assembly.data_digest, named)
+    elsewhere.find_options(anew.options.outdir)
+    options = assembly.resolved.options
+    source = resuming.automatic(options, elsewhere.folder_of(options.outdir), assembly.data_digest, named)
+    source = elsewhere.with_state(anew.options.outdir, source)
     return source, request.resolved(source.own if source else None)
 
 

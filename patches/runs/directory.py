@@ -117,7 +117,7 @@ class Run:
 
     def newer_than(self, state: Path | None) -> list[Path]:
         """Return the snapshots, states and sheets that are newer than a state; None: all."""
-        number = -1.0 if state is None else _number_of(state)
+        number = -1.0 if state is None else number_of(state)
         return [path for kind in (STATE, NETWORK, FAKES) for n, path in self._numbered(kind) if n > number]
 
     def _cut_rows(self, images: int) -> None:
@@ -136,7 +136,12 @@ def _row(line: str) -> dict[str, Any] | None:
         return None
 
 
-def _number_of(path: Path) -> float:
+def number_of(path: Path) -> float:
+    """Tell the number in the name of a state or a snapshot: thousands of pictures.
+
+    Raises:
+        UserError: it has another name.
+    """
     match = re.search(rf"{_NUMBER}\.safetensors$", path.name)
     if match is None:
         raise UserError(f"{path}: not named as a snapshot or a state of a run")

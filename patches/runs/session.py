@@ -4,13 +4,13 @@
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from patches.errors import UserError
 from patches.runs.assemble import Assembly
 from patches.runs.directory import Run
+from patches.runs.elsewhere import Outgoing, folder_of, outgoing
 from patches.runs.interrupt import Stop
 from patches.runs.reporter import Log, Reporter
 from patches.runs.resume import Resume
@@ -52,8 +52,8 @@ class Session:
         options = self.assembly.resolved.options
         trainer = Trainer(self.assembly.setup, self.device)
         said = self._fill(trainer)
-        run = self.resume.run if self.resume else Run.create(Path(options.outdir), options)
-        with closing(Log(run.path / "log.txt", self.echo)) as log:
+        run = self.resume.run if self.resume else Run.create(folder_of(options.outdir), options)
+        with closing(Log(run.path / "log.txt", self.echo)) as log, outgoing(run, options.outdir, log) as outbox:
             said += self._cut(run, trainer.images)
             run.write_options(self.assembly.to_dict())
             for line in (*said, f"Run: {run.path}"):
@@ -61,7 +61,7 @@ class Session:
             before = max((float(row["total_seconds"]) for row in run.rows()), default=0.0)
             with Reporter(run.path, trainer.images, before) as reporter:
                 state = self.resume.state if self.resume else None
-                self._train(trainer, Ticker(self.assembly, run, trainer, reporter, log, self.stop, state))
+                self._train(trainer, Ticker(self.assembly, run, trainer, reporter, log, self.stop, state), outbox)
         return run
 
     def _fill(self, trainer: Trainer) -> list[str]:
@@ -89,7 +89,7 @@ class Session:
             f"  newer files are removed, that part is trained again: {', '.join(cut[:6])}{' ...' * (len(cut) > 6)}"
         ] * bool(cut)
 
-    def _train(self, trainer: Trainer, ticker: Ticker) -> None:
+    def _train(self, trainer: Trainer, ticker: Ticker, outbox: Outgoing) -> None:
         options, done = self.assembly.resolved.options, False
         self.stop.arm()
         try:
@@ -101,6 +101,7 @@ class Session:
                 self.advance(progress.images)
                 if progress.tick is not None:
                     ticker.tick(progress)
+                    outbox.send_new()
                 if progress.stopped is not None:
                     ticker.leave(progress.stopped)
                 done = progress.done

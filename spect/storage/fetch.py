@@ -152,11 +152,12 @@ def _copy(remote: Remote, file: BinaryIO, ranged: bool, fresh: bool, advance: Ca
     with system.open(remote.address.path, "rb", **_how(remote, ranged)) as source:
         if at:
             source.seek(at)
-        while data := source.read(CHUNK):
+        while at != remote.size and (data := source.read(CHUNK)):
             file.write(data)
+            at += len(data)
             advance(len(data))
-    if remote.size is not None and file.tell() < remote.size:
-        raise ConnectionError(f"ended after {file.tell()} of {remote.size} bytes")
+    if remote.size is not None and at < remote.size:
+        raise ConnectionError(f"ended after {at} of {remote.size} bytes")
 
 
 def _how(remote: Remote, ranged: bool) -> dict[str, Any]:

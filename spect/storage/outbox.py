@@ -45,17 +45,21 @@ class Outbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self.close(wait=kind is None or not issubclass(kind, KeyboardInterrupt))
 
     def send_new(self) -> None:
         """Let the thread look for what is new; returns at once."""
         self._wake.set()
 
-    def close(self) -> None:
-        """Send all that is left, and say what couldn't be sent; returns when it is done."""
+    def close(self, *, wait: bool = True) -> None:
+        """Send all that is left, and say what couldn't be sent; returns when it is done.
+
+        Args:
+            wait: False leaves at once what isn't sent.
+        """
         self._over = True
         self._wake.set()
-        while self._thread.is_alive():
+        while wait and self._thread.is_alive():
             self._thread.join(0.1)  # Ctrl-C gets through
         left = self.pending()
         named = ", ".join(sorted(left)[:4]) + " ..." * (len(left) > 4)

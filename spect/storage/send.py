@@ -96,6 +96,29 @@ def listed(address: Address) -> Sequence[str]:
     return tried(address, "listed", find)
 
 
+def read(address: Address) -> bytes:
+    """Read a small file whole, into memory.
+
+    Raises:
+        StorageError: it can't be read.
+    """
+    return bytes(tried(address, "read", lambda fresh: address.system(fresh=fresh).cat_file(address.path)))
+
+
+def met(pattern: Address) -> list[Address]:
+    """Find the files that a pattern meets, sorted.
+
+    Raises:
+        StorageError: none, or the place can't be reached.
+    """
+    path = pattern.path
+    before = pattern.url[: len(pattern.url) - len(path)]
+    found = tried(pattern, "listed", lambda fresh: pattern.system(fresh=fresh).glob(path))
+    if not found:
+        raise StorageError(f"{pattern}: no file has such a name")
+    return [Address(before + name) for name in sorted(found)]
+
+
 def _linked(system: Any, page: str) -> Iterator[str]:
     """Follow a web folder's links downwards."""
     for link in dict.fromkeys(system.ls(page, detail=False)):

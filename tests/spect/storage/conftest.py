@@ -3,14 +3,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from spect.storage import retry
 from tests.spect.storage.servers import Servers, Wire, served
 
-fsspec = pytest.importorskip("fsspec")
-for library in ("s3fs", "sshfs", "moto", "aiohttp"):
+for library in ("s3fs", "moto", "aiohttp"):
     pytest.importorskip(library)
+sshfs = pytest.importorskip("sshfs")
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,9 @@ def own_home(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(retry, "WAITS", (0.01,))
     for wire in servers.wires.values():
         wire.cut(0, 0)
-    fsspec.AbstractFileSystem.clear_instance_cache()
+    for kind in ("s3", "http"):
+        fsspec.get_filesystem_class(kind).clear_instance_cache()
+    sshfs.SSHFileSystem.clear_instance_cache()
 
 
 @pytest.fixture(params=["s3", "sftp"])
