@@ -2,19 +2,14 @@
 """--source, --dest and archives at addresses, for functions that know files: fetched before, sent afterwards."""
 
 import contextlib
-import hashlib
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from patches.data import fetched, has_address
 from patches.errors import UserError
+from patches.sent import on_the_way
 from spect.dataset.sources import READ
 from spect.storage.address import Address, is_address
-from spect.storage.errors import StorageError
-from spect.storage.fetch import cache_folder
-from spect.storage.send import check_writable, send
 
 ARCHIVES = ("info", "verify", "merge", "archives")
 Echo = Callable[[Sequence[str]], None]
@@ -36,33 +31,15 @@ def placed(arguments: Mapping[str, Any], echo: Echo) -> Iterator[tuple[dict[str,
         yield _sources_here(arguments), echo
         return
     address = Address(dest)
-    check_writable(address, "--dest")
     is_file = address.name.lower().endswith(".zip")
-    folder = cache_folder() / "made" / hashlib.sha256(dest.encode()).hexdigest()[:16]
-    shutil.rmtree(folder, ignore_errors=True)  # of a build that was killed
     target = address.parent if is_file else address
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with on_the_way(target, "--dest") as folder:
         local = folder / address.name if is_file else folder
         yield (
             {**_sources_here(arguments), "dest": local},
             lambda lines: echo([line.replace(str(local), dest) for line in lines]),
         )
-        _send_all(folder, target, echo)
-    except BaseException:
-        if not list(folder.glob("*.zip")):
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _send_all(folder: Path, target: Address, echo: Echo) -> None:
-    for path in sorted(folder.iterdir()):
-        try:
-            send(path, target.child(path.name))
-        except StorageError as error:
-            raise StorageError(f"{error}; what was made is whole in {folder}") from error
-        echo([f"  sent to {target.child(path.name)}"])
+    echo([f"  sent to {address}"])
 
 
 def _sources_here(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -92,10 +92,10 @@ def test_what_was_made_and_cannot_be_sent_stays_and_is_named(place: Place, folde
             place.wire.cut(1000, 0)
             send(file, address)
 
-    from patches.dataset import placed
+    from patches import sent
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(placed, "send", Cut())
+        patched.setattr(sent, "send", Cut())
         out = run(f"--source={folder}", f"--dest={place.at('there.zip')}", code=2)
     kept = Path(out.split("what was made is whole in ")[1].splitlines()[0])
     Archive.open(kept / "there.zip").verify()

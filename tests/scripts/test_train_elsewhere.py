@@ -6,7 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+import calc_metrics
+import gen_audio
 from patches.runs import tensorfile
 from patches.runs.elsewhere import folder_of
 from spect.storage import outbox, retry
@@ -143,3 +146,24 @@ def test_a_storage_that_is_away_is_told_and_the_run_ends_well(
 def test_a_misuse_is_one_line(place: Place, archive: Path, arguments: dict[str, str], said: str) -> None:
     filled = {name: value.format(place.at("")) for name, value in arguments.items()}
     assert said in call(code=2, **{"data": archive, **filled})
+
+
+@pytest.mark.parametrize("place", ["sftp"], indirect=True)
+def test_sounds_and_scores_of_a_run_there_go_there(place: Place, archive: Path, here: Path) -> None:
+    for name in ("network-snapshot-000000.safetensors", "network-snapshot-000000.008.safetensors"):
+        send(here / name, Address(place.at(f"runs/{here.name}/{name}")))
+    run, made = place.at(f"runs/{here.name}"), place.at("made")
+    options = ["--network", run, "--outdir", made, "--device=cpu"]
+    out = CliRunner().invoke(gen_audio.main, [*options, "--seeds=0-1"])
+    assert out.exit_code == 0, out.output
+    assert f"in {made}" in out.output
+    assert listed(Address(made)) == sorted(f"seed000{n}.{kind}" for n in (0, 1) for kind in ("json", "png", "wav"))
+    recipe = json.loads(fetch(Address(f"{made}/seed0000.json")).read_text())
+    assert recipe["network"]["file"] == "network-snapshot-000000.008.safetensors"  # the newest
+    scored = CliRunner().invoke(
+        calc_metrics.main, [*options, "--data", str(archive), "--seeds=0-7", "--metrics=defects"]
+    )
+    assert scored.exit_code == 0, scored.output
+    assert "metric-defects.jsonl" in listed(Address(made))
+    refused = CliRunner().invoke(gen_audio.main, ["--network", place.at("none"), "--outdir", made])
+    assert "no network-snapshot-*.safetensors there" in refused.stderr
