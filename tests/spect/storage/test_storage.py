@@ -2,6 +2,7 @@
 """Files go to S3 and SFTP servers and come back; a cut connection is no end; nothing stands half written."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,20 @@ def test_a_process_that_was_killed_leaves_what_the_next_one_goes_on_with(
     assert moved[0] == had
     assert sum(moved) == SIZE
     assert not list(cache_folder().rglob("*.part"))
+
+
+def test_two_that_want_the_same_file_fetch_it_once(place: Place, file: Path) -> None:
+    address, bars = Address(place.at("a.bin")), []
+    send(file, address)
+
+    def shown(what: str, size: int | None):  # type: ignore[no-untyped-def]
+        bars.append(what)
+        return fetching.unseen(what, size)
+
+    with ThreadPoolExecutor(4) as pool:
+        places = list(pool.map(lambda _: fetch(address, shown), range(4)))
+    assert len(bars) == len(set(places)) == 1
+    assert places[0].read_bytes() == file.read_bytes()
 
 
 class _Counted:
