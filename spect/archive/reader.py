@@ -9,7 +9,6 @@ Canvas [4, F, T] float32 (Re M, Im M, Re S, Im S), row 0 the highest frequency; 
 import hashlib
 import json
 import mmap
-import re
 import zlib
 from collections.abc import Iterator
 from functools import cached_property
@@ -22,11 +21,11 @@ from spect.archive import layout as zip64
 from spect.archive.faults import faults
 from spect.archive.foreign import describe
 from spect.archive.layout import KIND, VERSION, Layout
+from spect.archive.records import line_blocks, scan
 from spect.archive.sets import CLASSES, PRIMARY, LabelSet
 from spect.errors import SoundError
 
 BLOCK = 1 << 22  # bytes read at a time
-_HOLDOUT = re.compile(rb'"split":"holdout"')  # in sorted JSON without spaces; quotes inside names are escaped
 
 
 class Archive:
@@ -170,25 +169,11 @@ class Archive:
     @cached_property
     def _scanned(self) -> tuple[np.ndarray, np.ndarray]:
         """Where each record's line ends, and which items are held out. Shape: int64 [n], [h]."""
-        ends, held, at, items = [np.empty(0, np.int64)], [np.empty(0, np.int64)], 0, 0
-        for block in self._line_blocks():
-            here = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
-            ends.append(here + at)
-            held.append(items + np.searchsorted(here, [found.start() for found in _HOLDOUT.finditer(block)]))
-            at, items = at + len(block), items + len(here)
-        return np.concatenate(ends), np.concatenate(held)
+        return scan(self._line_blocks())
 
     def _line_blocks(self) -> Iterator[bytes]:
-        """Give the records' lines, several whole ones at a time."""
-        at, size = self._members[zip64.ITEMS]
-        stop, rest = at + size, b""
-        while at < stop:
-            block = rest + self.read(at, min(at + BLOCK, stop))
-            at, cut = min(at + BLOCK, stop), block.rfind(b"\n") + 1
-            rest = block[cut:]
-            yield block[:cut]
-        if rest:
-            yield rest
+        start, size = self._members[zip64.ITEMS]
+        return line_blocks(self.read, start, start + size, BLOCK)
 
     def read(self, start: int, stop: int) -> bytes:
         """Copy bytes of the file, and keep no pages of them: what is read through once doesn't fill a process."""

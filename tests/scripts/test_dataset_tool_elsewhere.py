@@ -80,7 +80,7 @@ def test_a_storage_that_breaks_off_is_no_bad_sound(place: Place, folder: Path, t
     before = (tmp_path / "there.zip").read_bytes()
     place.wire.cut(1000, 1500)
     out = run(f"--source={place.at('sounds')}", f"--dest={tmp_path / 'there.zip'}", code=2)
-    assert "tried 5 times" in out or "can't be reached" in out
+    assert "tried 3 times" in out or "can't be reached" in out
     assert (tmp_path / "there.zip").read_bytes() == before
 
 

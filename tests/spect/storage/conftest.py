@@ -32,10 +32,11 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 @pytest.fixture(autouse=True)
 def own_home(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Credentials and a cache folder of the test's own, no waiting between tries, no connection left by another."""
+    """Credentials and a cache folder of the test's own; few tries, without waiting; no connection left by another."""
     for name, value in servers.environment(tmp_path / "home").items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(retry, "WAITS", (0.01,))
+    monkeypatch.setattr(retry, "TRIES", 3)
     for wire in servers.wires.values():
         wire.cut(0, 0)
     for kind in ("s3", "http"):
