@@ -17,11 +17,12 @@ import fsspec
 
 from spect.storage.errors import StorageError
 
-EXTRAS = {
-    "s3": "remote-s3", "s3a": "remote-s3", "gs": "remote-gs", "gcs": "remote-gs", "sftp": "remote-sftp",
-    "ssh": "remote-sftp", "http": "remote-http", "https": "remote-http",
+LIBRARIES = {
+    "s3": ("s3fs", "remote-s3"), "s3a": ("s3fs", "remote-s3"), "gs": ("gcsfs", "remote-gs"),
+    "gcs": ("gcsfs", "remote-gs"), "sftp": ("sshfs", "remote-sftp"), "ssh": ("sshfs", "remote-sftp"),
+    "http": ("aiohttp", "remote-http"), "https": ("aiohttp", "remote-http"),
 }  # fmt: skip
-"""Which extra of this project brings what a kind of address needs."""
+"""What a kind of address needs, and the extra of this project that brings it."""
 ATOMIC = ("s3", "s3a", "gs", "gcs")  # an object stands when it is whole, and can't be renamed
 READ_ONLY = ("http", "https")
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://.", re.DOTALL)
@@ -85,13 +86,13 @@ class Address:
                 system.retries = 1  # tries are counted in one place, spect/storage/retry.py
             return system
         except ImportError as error:
-            extra = EXTRAS.get(self.protocol)
-            remedy = f"pip install 'sg3-spect[{extra}]'" if extra else str(error)
+            library, extra = LIBRARIES.get(self.protocol, ("", ""))
+            remedy = f"pip install {library} (this project's extra `{extra}`)" if library else reason_of(error)
             raise StorageError(f"{self.url}: {self.protocol}:// needs a library that isn't there: {remedy}") from error
         except ValueError as error:
+            known = ", ".join(f"{one}://" for one in LIBRARIES)
             raise StorageError(
-                f"{self.url}: {error or 'not an address'}; addresses are {', '.join(f'{one}://' for one in EXTRAS)}, "
-                "or others that fsspec knows"
+                f"{self.url}: {error or 'not an address'}; addresses are {known}, or others that fsspec knows"
             ) from error
         except Exception as error:  # of whichever library; most connect at once
             raise StorageError(f"{self.url}: can't be reached ({reason_of(error)})") from error

@@ -222,7 +222,7 @@ def test_what_is_missing_to_reach_an_address_is_told(monkeypatch: pytest.MonkeyP
         raise ImportError("no gcsfs")
 
     monkeypatch.setattr(fsspec, "get_filesystem_class", without)
-    with pytest.raises(StorageError, match=r"needs a library that isn't there: pip install 'sg3-spect\[remote-gs\]'"):
+    with pytest.raises(StorageError, match=r"isn't there: pip install gcsfs \(this project's extra `remote-gs`\)"):
         look(Address("gs://bucket/a.zip"))
     monkeypatch.undo()
     with pytest.raises(StorageError, match=r"nonsense.*addresses are s3://, .*or others that fsspec knows"):
