@@ -21,6 +21,7 @@ try:
     from patches.scores.choose import ENCODERS
     from patches.scores.command import calc_metrics
     from patches.scores.names import DEFAULT, NAMES
+    from patches.sent import sent
 except KeyboardInterrupt:  # Ctrl-C while the libraries load
     sys.exit(130)
 
@@ -41,7 +42,9 @@ DESCRIBES = (
     help="Snapshot, a run's directory (its newest), or a quoted pattern. May be given several times.",
 )
 @click.option(
-    "--data", type=FILE, metavar="ZIP", help="The archive to compare with.  [default: what the run learned from]"
+    "--data",
+    metavar="ZIP[,ZIP...]",
+    help="What to compare with, as in train.py.  [default: what the run learned]",
 )
 @click.option(
     "--metrics",
@@ -61,14 +64,15 @@ DESCRIBES = (
 @click.option(
     "--select", metavar="SCORE", help="Name the best snapshot by METRIC, METRIC.FIGURE or METRIC.FIGURE:ENCODER."
 )
-@click.option("--outdir", type=FILE, metavar="DIR", help="Also write metric-NAME.jsonl there.")
+@click.option("--outdir", metavar="DIR|ADDRESS", help="Also write metric-NAME.jsonl there.")
 @click.option("--report", type=FILE, metavar="HTML", help="Also write a page with sounds, pictures, tables and curves.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @console.verb
 def main(network: tuple[str, ...], more: tuple[str, ...], **given: Any) -> None:
     # a pattern that the shell spelled out leaves the rest behind the option
-    calc_metrics({"network": (*network, *more), **given}, click.echo)
+    with sent(given.pop("outdir"), click.echo) as (outdir, echo):
+        calc_metrics({"network": (*network, *more), "outdir": outdir, **given}, echo)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turn a folder of sounds into an archive of lossless pictures that train.py learns from.
+"""Turn a folder of sounds into an archive of lossless pictures that train.py learns from; look at archives, mend them.
 
 python dataset_tool_wav.py --source=sounds/ --dest=datasets/europa.zip
+python dataset_tool_wav.py --merge a.zip b.zip --dest=datasets/all.zip
 """
 
 import signal
@@ -17,17 +18,29 @@ from typing import Any
 import click
 
 from patches.console import run, verb
+from patches.dataset.archives import asked, on_archives
 from patches.dataset.command import make_archive
+from patches.dataset.placed import placed
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.option(
     "--source",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="A folder (with all below it), a zip, or one sound file.",
+    metavar="PATH|ADDRESS",
+    help="A folder (with all below it), a zip, or one sound file; or s3://, sftp://, https://, ... of one.",
 )
-@click.option("--dest", type=click.Path(path_type=Path), required=True, help="The archive to write, NAME.zip.")
+@click.option("--dest", metavar="PATH|ADDRESS", help="The archive to write, NAME.zip.")
+@click.option(
+    "--info", multiple=True, metavar="ARCHIVE", help="Say what is in archives: counts, classes, hours, bytes."
+)
+@click.option(
+    "--verify", multiple=True, metavar="ARCHIVE", help="Read archives whole; name every member that is broken."
+)
+@click.option("--merge", multiple=True, metavar="ARCHIVE", help="--merge A B ... --dest C: several archives as one.")
+@click.option(
+    "--split", metavar="SHARES", help="--split 0.9/0.1 ARCHIVE --dest DIR|A,B: one as several, by their sources' names."
+)
+@click.argument("archives", nargs=-1, metavar="[ARCHIVE ...]")
 @click.option(
     "--resolution",
     show_default="512x512",
@@ -157,9 +170,14 @@ from patches.dataset.command import make_archive
 @click.option("--dry-run", is_flag=True, help="Scan, say what would be done, and stop.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @verb
-def main(**given: Any) -> None:
+def main(**given: Any) -> int | None:
     """Turn a folder of sounds into an archive of lossless pictures that train.py learns from."""
-    make_archive(given, echo)
+    archive_verb = asked(given)
+    with placed(given, echo) as (here, say):
+        if archive_verb is not None:
+            return on_archives(archive_verb, here, say)
+        make_archive(here, say)
+    return None
 
 
 def echo(lines: Sequence[str]) -> None:

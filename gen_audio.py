@@ -29,11 +29,12 @@ import click
 
 from patches import generate
 from patches.console import choose_device, progress, run, verb
+from patches.sent import sent
 
 FILE = click.Path(path_type=Path)
 HELP = {
     "network": "Snapshot (.safetensors; a name in .pkl finds the one beside it), a run's directory (its newest), "
-    "or a quoted pattern. May be given several times.",
+    "or a quoted pattern; s3://, sftp://, ... of a snapshot or a run. May be given several times.",
     "outdir": "Where the files go. Several networks get a folder each, and one table.png.",
     "seeds": "Like 0-9 or 1,2,5-8.",
     "rows": "Style mixing: a grid of sounds, the W of these seeds ...",
@@ -65,7 +66,7 @@ HELP = {
 @click.command(help=__doc__, context_settings={"max_content_width": 120})
 @click.argument("more", nargs=-1, metavar="")
 @click.option("--network", required=True, multiple=True, metavar="PATH", help=HELP["network"])
-@click.option("--outdir", required=True, type=FILE, help=HELP["outdir"])
+@click.option("--outdir", required=True, metavar="DIR|ADDRESS", help=HELP["outdir"])
 @click.option("--seeds", metavar="LIST", help=HELP["seeds"])
 @click.option("--style-rows", metavar="LIST", help=HELP["rows"])
 @click.option("--style-cols", metavar="LIST", help=HELP["cols"])
@@ -89,16 +90,18 @@ HELP = {
 @click.option("--ops", type=click.Choice(generate.OPS), default="auto", show_default=True, help=HELP["ops"])
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @verb
-def main(device: str, outdir: Path, network: tuple[str, ...], more: tuple[str, ...], **options: Any) -> None:
+def main(device: str, outdir: str, network: tuple[str, ...], more: tuple[str, ...], **options: Any) -> None:
     start = time.monotonic()
     names = (*network, *more)  # a pattern that the shell spelled out leaves the rest behind the option
-    plan = generate.plan(device=choose_device(device), outdir=outdir, network=names, **options)
-    for line in plan.announcement():
-        click.echo(line)
-    with progress("sounds", plan.sounds) as advance:
-        outcome = plan.run(advance)
-    for line in generate.summary(outcome, outdir, time.monotonic() - start):
-        click.echo(line)
+    with sent(outdir, click.echo) as (folder, echo):
+        assert folder is not None
+        plan = generate.plan(device=choose_device(device), outdir=folder, network=names, **options)
+        for line in plan.announcement():
+            echo(line)
+        with progress("sounds", plan.sounds) as advance:
+            outcome = plan.run(advance)
+        for line in generate.summary(outcome, folder, time.monotonic() - start):
+            echo(line)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ except KeyboardInterrupt:  # Ctrl-C while the libraries load
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--outdir", help="Where the runs' folders go.", metavar="DIR")
+@click.option("--outdir", help="Where the runs' folders go; or an address, s3://BUCKET/RUNS.", metavar="DIR")
 @click.option("--cfg", help="stylegan3-t, stylegan3-r or stylegan2.")
-@click.option("--data", help="The archive to learn from.", metavar="ZIP")
+@click.option("--data", help="The archive to learn from; a.zip,b.zip, 'parts/*.zip', s3://BUCKET/a.zip.", metavar="ZIP")
 @click.option("--gpus", help="GPUs of this machine to train on, a process each; on a CPU the processes.", type=int)
 @click.option("--batch", help="Pictures an iteration, over all GPUs.", type=int)
 @click.option("--gamma", help="Weight of R1.", type=float)

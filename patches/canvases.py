@@ -14,7 +14,7 @@ from torch import Tensor
 from patches.conditions import conditions_of
 from patches.errors import UserError
 from patches.views import View
-from spect.archive.reader import Archive
+from spect.archives.opening import AnyArchive
 
 
 class Canvases:
@@ -31,7 +31,7 @@ class Canvases:
     """
 
     def __init__(
-        self, archive: Archive, view: View, indices: np.ndarray | None = None, *, conditional: bool | str = False
+        self, archive: AnyArchive, view: View, indices: np.ndarray | None = None, *, conditional: bool | str = False
     ) -> None:
         self.archive = archive
         self.view = view

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from patches.errors import UserError
-from spect.archive.reader import Archive
 from spect.archive.sets import CLASSES, VALUES, Kind, LabelSet, Spread, spread
+from spect.archives.opening import AnyArchive
 from spect.dataset.labels_set import number
 from spect.pitch import midi_note
 
@@ -110,12 +110,12 @@ class Conditions:
         """Names of the first classes; none where there are only values."""
         return next((one.classes for one in self.sets if one.kind == CLASSES), ())
 
-    def of_items(self, archive: Archive, indices: np.ndarray) -> np.ndarray:
+    def of_items(self, archive: AnyArchive, indices: np.ndarray) -> np.ndarray:
         """Give c of an archive's items. Shape: int64 [n] -> float32 [n, K]."""
         parts = [one.encode(labels_of(archive, one, indices)) for one in self.sets]
         return np.concatenate(parts, axis=1) if parts else np.zeros((len(indices), 0), np.float32)
 
-    def without(self, archive: Archive, indices: np.ndarray) -> tuple[int, ...]:
+    def without(self, archive: AnyArchive, indices: np.ndarray) -> tuple[int, ...]:
         """Count the items that have no label, or lack one of the values, for each set."""
         parts = np.array_split(indices, len(indices) // AT_A_TIME + 1)
         return tuple(sum(_missing(labels_of(archive, one, part)) for part in parts) for one in self.sets)
@@ -130,7 +130,7 @@ class Conditions:
         return cls(tuple(Condition.from_dict(one) for one in values))
 
 
-def labels_of(archive: Archive, condition: Condition, indices: np.ndarray) -> np.ndarray:
+def labels_of(archive: AnyArchive, condition: Condition, indices: np.ndarray) -> np.ndarray:
     """Read items' labels as a condition takes them: classes that are learned as values become their numbers.
 
     Shape: [n] int64 for classes, [n, w] for values.
@@ -154,7 +154,7 @@ def class_numbers(classes: tuple[str, ...]) -> np.ndarray:
     return np.asarray([np.nan if one is None else one for one in read])
 
 
-def conditions_of(archive: Archive, cond: bool | str) -> Conditions:
+def conditions_of(archive: AnyArchive, cond: bool | str) -> Conditions:
     """Choose what a network learns of an archive's labels.
 
     Args:
@@ -181,7 +181,7 @@ def _names(cond: str) -> list[str]:
     return asked
 
 
-def _condition(archive: Archive, text: str) -> Condition:
+def _condition(archive: AnyArchive, text: str) -> Condition:
     name, _, kind = text.partition(":")
     found = next((one for one in archive.label_sets if one.name == name), None)
     if found is None:
@@ -196,7 +196,7 @@ def _condition(archive: Archive, text: str) -> Condition:
     return _as_values(archive, found) if kind == "value" else Condition(name, "classes", found.classes)
 
 
-def _as_values(archive: Archive, found: LabelSet) -> Condition:
+def _as_values(archive: AnyArchive, found: LabelSet) -> Condition:
     numbers = class_numbers(found.classes)
     if np.isnan(numbers).any():
         bad = found.classes[int(np.isnan(numbers).argmax())]

@@ -27,7 +27,7 @@ from spect.files import whole_file
 from spect.representation import Representation, convert
 
 if TYPE_CHECKING:
-    from spect.archive.reader import Archive
+    from spect.archives.opening import AnyArchive
 
 ITEMS = 4096
 VALUES_AT_A_TIME = 2**23  # of the archive's canvases
@@ -39,7 +39,7 @@ VERSION = 2  # of the fitted numbers
 class Sample:
     """Train items of an archive in a view's representation."""
 
-    archive: Archive
+    archive: AnyArchive
     representation: Representation
 
     def indices(self) -> np.ndarray:

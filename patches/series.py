@@ -17,7 +17,7 @@ from patches.level import start_at_data_level
 from patches.sheets import sound_sheet
 from patches.transfer import transfer
 from patches.views import View
-from spect.archive.reader import Archive
+from spect.archives.opening import open_archives
 from spect.preview import save_png
 from stylegan3.picture_sheet import picture_sheet
 from stylegan3.recipe import Recipe
@@ -46,8 +46,8 @@ class SoundOptions:
 def float32_canvases(options: SoundOptions) -> Patch:
     """8-bit RGB pictures -> float32 canvases of four channels, mapped from the archive, as they are."""
 
-    def open_data(path: Path) -> Canvases:
-        archive = Archive.open(path)
+    def open_data(data: str | Path) -> Canvases:
+        archive = open_archives(data)
         return Canvases(archive, View.fit(archive, "cmyk", "linear"), conditional=options.conditional)
 
     def sheet(data: Any) -> SheetWriter:
@@ -60,10 +60,10 @@ def view(options: SoundOptions) -> Patch:
     """Values of about unit range by nature -> a view: representation and scaling fitted to these sounds."""
 
     def patch(recipe: Recipe) -> Recipe:
-        def open_data(path: Path) -> Canvases:
-            data = canvases("view", recipe.open_data(path))
-            fitted = View.fit(data.archive, options.view, options.scaling, options.view_arguments)
-            return Canvases(data.archive, fitted, data.indices, conditional=options.conditional)
+        def open_data(data: str | Path) -> Canvases:
+            plain = canvases("view", recipe.open_data(data))
+            fitted = View.fit(plain.archive, options.view, options.scaling, options.view_arguments)
+            return Canvases(plain.archive, fitted, plain.indices, conditional=options.conditional)
 
         return replace(recipe, open_data=open_data)
 

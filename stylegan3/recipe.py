@@ -68,11 +68,12 @@ class Recipe:
     """How to open the data, augment it, show what was made of it, and begin.
 
     Args:
+        open_data: takes the path of the data, or whatever text names them.
         transplant: carries another network's weights over, when a run begins with them.
         prepare: what is done to fresh networks otherwise, before the first iteration; returns what to tell.
     """
 
-    open_data: Callable[[Path], Dataset]
+    open_data: Callable[[str | Path], Dataset]
     make_augment: Callable[[Any], Augment | None]
     make_sheet: Callable[[Any], SheetWriter]
     transplant: Callable[[Network, Network], Transplant] = transplant_whole
@@ -83,7 +84,7 @@ class Recipe:
 def picture_recipe(save_png: Save, *, mirror: bool = False, conditional: bool = False) -> Recipe:
     """Return the recipe for 8-bit picture archives: no augmentation but mirroring, sheets as png by `save_png`."""
     return Recipe(
-        open_data=lambda path: PictureArchive(path, mirror=mirror, conditional=conditional),
+        open_data=lambda path: PictureArchive(Path(path), mirror=mirror, conditional=conditional),
         make_augment=lambda dataset: None,
         make_sheet=lambda dataset: picture_sheet(dataset.preview, save_png),
     )

@@ -30,6 +30,7 @@ from spect.dataset.skipped import write_skipped
 from spect.dataset.survey import Survey, fit, propose, survey
 from spect.errors import SoundError
 from spect.files import NewFolder
+from spect.storage.address import Address
 
 PAPER = ("512x512", 44100)
 FEW = 16  # files, for which starting another process takes longer than reading them
@@ -45,7 +46,7 @@ class Request:
         given: options by name, None where not given.
     """
 
-    source: Path
+    source: Path | Address
     dest: Path
     preparation: Preparation
     given: Mapping[str, Any]
@@ -55,18 +56,23 @@ class Request:
         """Read the arguments of the script.
 
         Raises:
-            SoundError: options that are impossible, alone or together.
+            SoundError: options that are impossible, alone or together, or one that is missing.
         """
-        source, dest, scheduler = arguments["source"], arguments["dest"], arguments["scheduler"]
+        for name, what in (("source", "a folder, a zip or one sound"), ("dest", "the archive to write, NAME.zip")):
+            if arguments[name] is None:
+                raise SoundError(f"--{name}: missing; name {what} (see --help)")
+        source, dest, scheduler = arguments["source"], Path(arguments["dest"]), arguments["scheduler"]
+        place = source if isinstance(source, Address) else Path(source)
         if arguments["executor"] == "dask":
             if not scheduler:
                 raise SoundError("--executor=dask: needs --scheduler=ADDRESS, which `dask scheduler` prints")
             if arguments["workers"]:
                 raise SoundError(f"--workers={arguments['workers']}: a cluster brings its own; leave --workers out")
-            source, dest = source.absolute(), dest.absolute()  # other machines have other working folders
+            # other machines have other working folders
+            place, dest = (place if isinstance(place, Address) else place.absolute()), dest.absolute()
         elif scheduler:
             raise SoundError(f"--scheduler={scheduler}: only a cluster has one; add --executor=dask")
-        return cls(source, dest, preparation_of(arguments), arguments)
+        return cls(place, dest, preparation_of(arguments), arguments)
 
     @property
     def far(self) -> bool:

@@ -12,13 +12,16 @@ import torch
 from torch import Tensor
 
 from patches.conditions import Conditions
+from patches.data import fetched
 from patches.errors import UserError
 from patches.generate.tempo import Tempo
 from patches.runs import tensorfile
-from patches.runs.directory import NETWORK, STATE
+from patches.runs.directory import NETWORK, STATE, number_of
 from patches.runs.states import VERSION
 from patches.views import View
 from spect.archive.sets import CLASSES, PRIMARY
+from spect.storage.address import Address, is_address
+from spect.storage.send import listed
 from stylegan3.networks import Generator, GeneratorSpec, build_generator, compute_with
 from stylegan3.ops.interfaces import Impl
 
@@ -62,7 +65,21 @@ def find_networks(names: Sequence[str]) -> list[Path]:
     return list(found)
 
 
+def _fetched(address: Address) -> Path:
+    """Bring a snapshot, or the newest of a run, from an address."""
+    if address.name.endswith(".safetensors"):
+        return fetched(address)
+    snapshots = [name for name in listed(address) if name.startswith(NETWORK) and name.endswith(".safetensors")]
+    if not snapshots:
+        raise UserError(
+            f"--network={address}: no {NETWORK}*.safetensors there; give the address of a run or a snapshot"
+        )
+    return fetched(address.child(max(snapshots, key=lambda name: number_of(Path(name)))))
+
+
 def _find(name: str) -> list[Path]:
+    if is_address(name):
+        return [_fetched(Address(name))]
     path = Path(name)
     if path.is_dir():
         return [_newest(path)]

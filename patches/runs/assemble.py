@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 
 from patches.canvases import Canvases
+from patches.data import is_there
 from patches.errors import UserError
 from patches.runs.caching import kept_by_cache
 from patches.runs.memory import choose_batch_gpu, estimate, free_memory
@@ -169,8 +170,7 @@ def open_data(recipe: Recipe, options: TrainOptions) -> Dataset:
     Raises:
         UserError: there is none, it is of another kind, or it lacks the labels that --cond asks for.
     """
-    path = Path(options.data)
-    if not path.exists():
+    if not is_there(options.data) and not Path(options.data).exists():
         raise UserError(
             f"--data={options.data}: no such file; make one with dataset_tool_wav.py --source=... --dest=..., "
             "or give the place that it has now"

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from patches.data import data_name
 from patches.errors import UserError
 from patches.runs.options import TrainOptions
 from patches.scores.files import cut_rows
@@ -116,7 +117,7 @@ class Run:
 
     def newer_than(self, state: Path | None) -> list[Path]:
         """Return the snapshots, states and sheets that are newer than a state; None: all."""
-        number = -1.0 if state is None else _number_of(state)
+        number = -1.0 if state is None else number_of(state)
         return [path for kind in (STATE, NETWORK, FAKES) for n, path in self._numbered(kind) if n > number]
 
     def _cut_rows(self, images: int) -> None:
@@ -135,7 +136,12 @@ def _row(line: str) -> dict[str, Any] | None:
         return None
 
 
-def _number_of(path: Path) -> float:
+def number_of(path: Path) -> float:
+    """Tell the number in the name of a state or a snapshot: thousands of pictures.
+
+    Raises:
+        UserError: it has another name.
+    """
     match = re.search(rf"{_NUMBER}\.safetensors$", path.name)
     if match is None:
         raise UserError(f"{path}: not named as a snapshot or a state of a run")
@@ -144,7 +150,7 @@ def _number_of(path: Path) -> float:
 
 def description(options: TrainOptions) -> str:
     """Return a run's name without its number."""
-    parts = [options.cfg, Path(options.data).stem, f"gpus{options.gpus}", f"batch{options.batch}"]
+    parts = [options.cfg, data_name(options.data), f"gpus{options.gpus}", f"batch{options.batch}"]
     parts += [f"gamma{options.gamma:g}", *([options.desc] if options.desc else [])]
     return re.sub(r"[^A-Za-z0-9_.+=#-]", "_", "-".join(parts))
 

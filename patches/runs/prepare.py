@@ -3,13 +3,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from patches.console import choose_device
 from patches.errors import UserError
+from patches.runs import elsewhere
 from patches.runs import resume as resuming
 from patches.runs.assemble import Assembly, assemble
 from patches.runs.directory import check_writable, runs
@@ -56,7 +56,8 @@ def prepare(request: Request, world: World) -> Prepared:
     source = run_to_go_on_with(request, world)
     resolved = request.resolved(source.own if source else None)
     if source is None:
-        check_writable(Path(resolved.options.outdir))
+        elsewhere.find_names(resolved.options.outdir)
+        check_writable(elsewhere.folder_of(resolved.options.outdir))
     device = choose_device(world.device(resolved.options.device))
     assembly = assemble(resolved, device, world.local_count)
     if source is not None:
@@ -70,15 +71,21 @@ def run_to_go_on_with(request: Request, world: World) -> Resume | None:
     Raises:
         UserError: there is no such run.
     """
-    outdir = request.given["outdir"]
-    if request.resume != "auto" or (outdir is not None and not runs(Path(outdir))):
+    if request.resume != "auto":
         return request.source()
+    outdir = request.given["outdir"]
+    if outdir is not None:
+        elsewhere.find_options(outdir)
+        if not runs(elsewhere.folder_of(outdir)):
+            return None
     kimg = request.given["kimg"]
     total = None if str(kimg).startswith("+") else kimg
     anew = replace(request, given={**request.given, "kimg": total}, resume=None).resolved()
     assembly = assemble(anew, choose_device(world.device(anew.options.device)), world.local_count)
     named = [name for name, value in request.given.items() if value is not None]
-    return resuming.automatic(assembly.resolved.options, assembly.data_digest, named)
+    options = assembly.resolved.options
+    found = resuming.automatic(options, elsewhere.folder_of(options.outdir), assembly.data_digest, named)
+    return elsewhere.with_state(options.outdir, found)
 
 
 def check_data(source: Resume, assembly: Assembly) -> None:

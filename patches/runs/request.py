@@ -2,18 +2,19 @@
 """What a command line of train.py asks for, before anything is opened."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from patches.conditions import parse_cond
 from patches.errors import UserError
+from patches.runs import elsewhere
 from patches.runs import resume as resuming
 from patches.runs.amounts import seconds_of
 from patches.runs.options import NAMES, Resolved, resolve
 from patches.runs.resume import Resume
 from patches.runs.suitable import check_archive
 from patches.runs.world import World
+from spect.storage.address import is_address
 
 PICKLE = ".pkl"
 
@@ -83,7 +84,12 @@ class Request:
         if self.resume in (None, "auto"):
             return None
         if self.resume == "latest":
-            if self.given["outdir"] is None:
+            outdir = self.given["outdir"]
+            if outdir is None:
                 raise UserError("--resume=latest: needs --outdir, the folder whose newest run goes on")
-            return resuming.latest(Path(self.given["outdir"]))
+            elsewhere.find_options(outdir)
+            return elsewhere.with_state(outdir, resuming.latest(elsewhere.folder_of(outdir)))
+        if is_address(self.resume):
+            outdir, source = elsewhere.from_address(self.resume)
+            return replace(source, own={**source.own, "outdir": outdir})
         return resuming.named(str(self.resume))

@@ -80,9 +80,9 @@ def latest(outdir: Path) -> Resume:
     return newest(found[-1])
 
 
-def automatic(options: TrainOptions, digest: str, given: Collection[str]) -> Resume | None:
-    """Return the newest run of the same options and data in --outdir, or None: start."""
-    for run in reversed(runs(Path(options.outdir))):
+def automatic(options: TrainOptions, outdir: Path, digest: str, given: Collection[str]) -> Resume | None:
+    """Return the newest run of the same options and data in a folder of runs, or None: start."""
+    for run in reversed(runs(outdir)):
         if (run.path / OPTIONS).exists():
             content = run.options()
             if content["data_digest"] == digest and same_run(options, content["options"], given=given):

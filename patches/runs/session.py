@@ -4,7 +4,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 
@@ -13,6 +12,7 @@ from patches.runs.agreed import agreed
 from patches.runs.assemble import Assembly
 from patches.runs.caching import cached
 from patches.runs.directory import Run
+from patches.runs.elsewhere import Outgoing, folder_of, outgoing
 from patches.runs.interrupt import Stop
 from patches.runs.reporter import Log, Reporter
 from patches.runs.resume import Resume
@@ -62,8 +62,8 @@ class Session:
             return
         said = self._fill(trainer)
         trainer.share()
-        run = self.resume.run if self.resume else Run.create(Path(options.outdir), options)
-        with closing(Log(run.path / "log.txt", self.echo)) as log:
+        run = self.resume.run if self.resume else Run.create(folder_of(options.outdir), options)
+        with closing(Log(run.path / "log.txt", self.echo)) as log, outgoing(run, options.outdir, log) as outbox:
             said += self._cut(run, trainer.images)
             run.write_options(self.assembly.to_dict())
             for line in (*said, f"Run: {run.path}"):
@@ -71,7 +71,7 @@ class Session:
             before = max((float(row["total_seconds"]) for row in run.rows()), default=0.0)
             with Reporter(run.path, trainer.images, before) as reporter:
                 state = self.resume.state if self.resume else None
-                self._lead(trainer, Ticker(self.assembly, run, trainer, reporter, log, self.stop, state))
+                self._lead(trainer, Ticker(self.assembly, run, trainer, reporter, log, self.stop, state), outbox)
 
     def _fill(self, trainer: Trainer) -> list[str]:
         """Bring the state, or the weights to begin with, into the trainer; return what to tell."""
@@ -98,7 +98,7 @@ class Session:
             f"  newer files are removed, that part is trained again: {', '.join(cut[:6])}{' ...' * (len(cut) > 6)}"
         ] * bool(cut)
 
-    def _lead(self, trainer: Trainer, ticker: Ticker) -> None:
+    def _lead(self, trainer: Trainer, ticker: Ticker, outbox: Outgoing) -> None:
         done = False
         self.stop.arm()
         try:
@@ -108,6 +108,7 @@ class Session:
                 self.advance(progress.images)
                 if progress.tick is not None:
                     ticker.tick(progress)
+                    outbox.send_new()
                 if progress.stopped is not None:
                     ticker.leave(progress.stopped)
                 done = progress.done

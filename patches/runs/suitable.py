@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether an archive is one that a preset's view and labels suit; what to do where it isn't, in one line."""
 
-from pathlib import Path
-
+from patches.data import is_there, open_data
 from patches.errors import UserError
 from patches.presets import Preset, preset
 from patches.runs.options import Resolved
 from patches.views import parse_arguments, suited
-from spect.archive.reader import Archive
 from spect.cmyk import Cmyk
 from spect.errors import SoundError
 
@@ -19,10 +17,10 @@ def check_archive(name: str, resolved: Resolved) -> None:
         UserError: its sounds have another rate or are too short for the preset's view, or it lacks labels.
     """
     row, options = preset(name), resolved.options
-    if options.patches.lower() == "none" or not Path(options.data).is_file():
+    if options.patches.lower() == "none" or not is_there(options.data):
         return  # told where it is opened
     try:
-        archive = Archive.open(options.data)
+        archive = open_data(options.data)
     except SoundError:
         return  # likewise
     its_own = {key for key, reason in resolved.reasons.items() if reason == f"from --preset={name}"}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from patches.data import absolute
 from patches.runs.assemble import Assembly
 from patches.runs.beside import Beside
 from patches.runs.directory import FAKES, NETWORK, STATE, Run, stamp
@@ -59,7 +60,7 @@ class Ticker:
         metrics = parse_metrics(options.metrics, canvases is not None and has_classes(canvases.archive))
         if canvases is None or not metrics:
             return None
-        job = Job(str(Path(options.data).resolve()), metrics, str(self.trainer.device))
+        job = Job(absolute(options.data), metrics, str(self.trainer.device))
         chosen = Chosen.parse(options.select or metrics[0])
         return Judging(self.run.path, Scoring(job), chosen, options.patience, self.reporter, self.log)
 

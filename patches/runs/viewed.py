@@ -2,14 +2,14 @@
 """Which view a run learns: chosen where that was left to us, and checked before the archive is looked through."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
+from patches.data import here, is_there
 from patches.errors import UserError
 from patches.runs.options import Resolved, TrainOptions
 from patches.series import SERIES
 from patches.views import KINDS, choose, kind_of, parse_arguments, suited
-from spect.archive.reader import Archive
+from spect.archives.opening import open_archives
 from spect.errors import SoundError
 from spect.representation import trainable, typed_arguments
 from stylegan3.errors import NetworkError
@@ -24,11 +24,11 @@ def with_view(resolved: Resolved) -> Resolved:
         UserError, SoundError: the archive's sounds don't fit the view.
     """
     options = resolved.options
-    if options.patches.lower() == "none" or not Path(options.data).is_file():
+    if options.patches.lower() == "none" or not is_there(options.data):
         return resolved  # plain pictures have no view; what is no file is told when it is opened
     check_view(options)
     arguments = parse_arguments(options.view_args)
-    stored = opened(options, lambda path: Archive.open(path).representation)
+    stored = opened(options, lambda data: open_archives(data).representation)
     if options.view == "auto":
         scaling = None if options.scaling == "auto" else options.scaling
         name, reason = choose(stored, scaling, arguments)
@@ -72,14 +72,14 @@ def check_learnable(view: str, shape: tuple[int, int, int]) -> None:
         )
 
 
-def opened(options: TrainOptions, how: Callable[[Path], Opened]) -> Opened:
+def opened(options: TrainOptions, how: Callable[[str], Opened]) -> Opened:
     """Open --data.
 
     Raises:
         UserError: what the file is instead.
     """
     try:
-        return how(Path(options.data))
+        return how(here(options.data))
     except (SoundError, NetworkError) as error:
         raise UserError(f"--data={options.data}: {str(error).removeprefix(f'{options.data}: ')}") from error
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from patches.errors import UserError
 from patches.runs import tensorfile
 from patches.views import View
-from spect.archive.reader import Archive
+from spect.archives.opening import AnyArchive
 
 VERSION = 1  # of what a file holds
 
@@ -27,7 +27,7 @@ VERSION = 1  # of what a file holds
 class Cache:
     """The files beside an archive, for one view of it."""
 
-    archive: Archive
+    archive: AnyArchive
     view: View
 
     def path(self, what: Mapping[str, Any]) -> Path:

@@ -28,8 +28,8 @@ from patches.scores.metrics.spread import Coverage, DifferentBins
 from patches.scores.names import DEFAULT
 from patches.scores.probes import Probe
 from patches.views import View
-from spect.archive.reader import Archive
 from spect.archive.sets import CLASSES
+from spect.archives.opening import AnyArchive
 
 ENCODERS = ("log-mel", "modulation", "waveform", "stereo")
 
@@ -102,7 +102,7 @@ class Parts:
         return Pictures(difference, inception_probe(encoder, self.data.view.preview, encoder.version))
 
 
-def _taught(archive: Archive, label_set: str, kind: Kind, device: torch.device) -> Classifier:
+def _taught(archive: AnyArchive, label_set: str, kind: Kind, device: torch.device) -> Classifier:
     """Train a classifier, or read the one that was trained, with a bar."""
     with progress(f"teaching the {kind} classifier", 100, "%") as advance:
         shown = 0
@@ -128,12 +128,12 @@ METRICS: dict[str, Callable[[Parts], Metric]] = {
 }
 
 
-def has_classes(archive: Archive) -> bool:
+def has_classes(archive: AnyArchive) -> bool:
     """Whether an archive has classes to tell apart."""
     return any(one.kind == CLASSES and len(one.classes) > 1 for one in archive.label_sets)
 
 
-def evaluation(archive: Archive, view: View, wanted: Wanted, device: torch.device) -> Evaluation:
+def evaluation(archive: AnyArchive, view: View, wanted: Wanted, device: torch.device) -> Evaluation:
     """Build an evaluation.
 
     Raises:

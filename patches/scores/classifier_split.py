@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which items of an archive a classifier learns from, and which it is counted on."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from patches.errors import UserError
-from spect.archive import layout as zip64
-from spect.archive.reader import Archive
 from spect.archive.sets import CLASSES, LabelSet
+from spect.archives.opening import AnyArchive
 
 TENTH = 0.1
 
@@ -24,7 +22,7 @@ class Split:
     apart: str
 
 
-def classes_of(archive: Archive, label_set: str) -> LabelSet:
+def classes_of(archive: AnyArchive, label_set: str) -> LabelSet:
     """Find a set of classes.
 
     Raises:
@@ -38,7 +36,7 @@ def classes_of(archive: Archive, label_set: str) -> LabelSet:
     raise UserError(f"{archive.path}: no classes called {label_set!r}; there is {there}")
 
 
-def split_of(archive: Archive, label_set: str) -> Split:
+def split_of(archive: AnyArchive, label_set: str) -> Split:
     """Take the archive's own split, or set a tenth of its files apart where it held none out.
 
     Raises:
@@ -48,8 +46,7 @@ def split_of(archive: Archive, label_set: str) -> Split:
     train, holdout = (part[known[part]] for part in (archive.train, archive.holdout))
     if len(holdout):
         return Split(train, holdout, "held-out files")
-    lines = archive.member(zip64.ITEMS).splitlines()
-    apart = tenth([json.loads(lines[at])["source"] for at in train.tolist()])
+    apart = tenth(archive.sources(train))
     return Split(train[~apart], train[apart], "a tenth of the files, set apart by seed 0")
 
 

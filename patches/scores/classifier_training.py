@@ -26,7 +26,7 @@ from patches.scores import classifier_augment as augment
 from patches.scores.classifier import VERSION, Classifier, HeldOut
 from patches.scores.classifier_networks import Kind, Network, build
 from patches.scores.classifier_split import Split, classes_of, split_of
-from spect.archive.reader import Archive
+from spect.archives.opening import AnyArchive
 
 BATCH = 32
 ROUNDS = 16  # through the train items, as far as the steps go
@@ -40,7 +40,7 @@ Progress = Callable[[float], None]
 
 
 def cached(
-    archive: Archive,
+    archive: AnyArchive,
     label_set: str,
     kind: Kind,
     *,
@@ -58,7 +58,7 @@ def cached(
     return made
 
 
-def cache_path(archive: Archive, label_set: str, kind: Kind, seed: int) -> tuple[Path, str]:
+def cache_path(archive: AnyArchive, label_set: str, kind: Kind, seed: int) -> tuple[Path, str]:
     """Name the file that holds a classifier, and the key in its name."""
     chosen = classes_of(archive, label_set).to_dict()
     text = json.dumps([VERSION, archive.digest, chosen, kind, seed], sort_keys=True)
@@ -67,7 +67,7 @@ def cache_path(archive: Archive, label_set: str, kind: Kind, seed: int) -> tuple
 
 
 def trained(
-    archive: Archive,
+    archive: AnyArchive,
     label_set: str,
     kind: Kind,
     *,
@@ -90,7 +90,7 @@ def trained(
 
 
 def trained_on(
-    archive: Archive,
+    archive: AnyArchive,
     label_set: str,
     kind: Kind,
     split: Split,
@@ -115,7 +115,7 @@ def trained_on(
 
 def _fit(
     network: Network,
-    archive: Archive,
+    archive: AnyArchive,
     labels: np.ndarray,
     items: np.ndarray,
     generator: torch.Generator,
@@ -151,13 +151,13 @@ def _batches(items: np.ndarray, generator: torch.Generator) -> Iterator[np.ndarr
         yield from (items[part] for part in order.reshape(-1, BATCH))
 
 
-def _sounds(archive: Archive, items: np.ndarray) -> Tensor:
+def _sounds(archive: AnyArchive, items: np.ndarray) -> Tensor:
     """Read the mid of items. Shape: [n] -> [n, L]."""
     with torch.no_grad():
         return archive.representation.decode(torch.from_numpy(archive.canvases(items))).mean(1)
 
 
-def _correct(network: Network, archive: Archive, labels: np.ndarray, items: np.ndarray) -> int:
+def _correct(network: Network, archive: AnyArchive, labels: np.ndarray, items: np.ndarray) -> int:
     """Count the items whose likeliest class is theirs."""
     right = 0
     for start in range(0, len(items), AT_A_TIME):

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 
 from patches.console import choose_device, progress
+from patches.data import is_there
+from patches.data import open_data as open_archive
 from patches.errors import UserError
 from patches.generate.choices import parse_numbers
 from patches.generate.network import find_networks, open_network, read_conditions
@@ -26,7 +28,7 @@ from patches.scores.select import Chosen, best
 from patches.scores.showcase import write_showcase
 from patches.scores.sounds import generated
 from patches.scores.tables import tables
-from spect.archive.reader import Archive
+from spect.archives.opening import AnyArchive
 from spect.errors import SoundError
 
 Echo = Callable[[str], None]
@@ -37,11 +39,11 @@ class Request:
     """What a command line asks for.
 
     Args:
-        data: the archive; None: the one that the first network's run learned from.
+        data: the archive or archives; None: what the first network's run learned from.
     """
 
     networks: tuple[Path, ...]
-    data: Path | None
+    data: str | None
     wanted: Wanted
     seeds: tuple[int, ...]
     chosen: Chosen | None
@@ -109,31 +111,31 @@ def calc_metrics(arguments: Mapping[str, Any], echo: Echo) -> None:
         echo(f"Written: {request.report}")
 
 
-def open_data(request: Request) -> Archive:
+def open_data(request: Request) -> AnyArchive:
     """Open the archive.
 
     Raises:
         UserError: none is named or known, or it isn't one.
     """
-    path = request.data or learned_from(request.networks[0])
-    if not path.is_file():
+    data = request.data or learned_from(request.networks[0])
+    if not is_there(data):
         raise UserError(
-            f"--data={path}: no such file; give the archive that the network learned from, as it is named now"
+            f"--data={data}: no such file; give the archive that the network learned from, as it is named now"
         )
     try:
-        return Archive.open(path)
+        return open_archive(data)
     except SoundError as error:
-        raise UserError(f"--data={path}: {str(error).removeprefix(f'{path}: ')}") from error
+        raise UserError(f"--data={data}: {str(error).removeprefix(f'{data}: ')}") from error
 
 
-def learned_from(network: Path) -> Path:
-    """Look up the archive in the run that a snapshot lies in.
+def learned_from(network: Path) -> str:
+    """Look up the data in the run that a snapshot lies in.
 
     Raises:
         UserError: the snapshot lies in no run.
     """
     try:
-        return Path(Run(network.parent).options()["options"]["data"])
+        return str(Run(network.parent).options()["options"]["data"])
     except (UserError, KeyError) as error:
         raise UserError(
             f"--data: missing, and {network.parent} is no run that tells its own; give an archive"
@@ -163,7 +165,7 @@ def anchors_of(judged: Sequence[Judged]) -> list[Score]:
     return [replace(row, system=f"{row.system}, as {view} has it") for row, view in rows]
 
 
-def judge_all(request: Request, archive: Archive, echo: Echo) -> Sequence[Judged]:
+def judge_all(request: Request, archive: AnyArchive, echo: Echo) -> Sequence[Judged]:
     """Score every network; those of one view share an evaluation. Of several, those that make no sounds are left out.
 
     Raises:

@@ -22,7 +22,7 @@ from patches.scores.cache import Cache
 from patches.scores.probes import Measured, Probe, measure
 from patches.scores.sounds import Real, Subject
 from patches.views import View
-from spect.archive.reader import Archive
+from spect.archives.opening import AnyArchive
 
 MOST_REFERENCE = 2048
 MOST_TRAIN = 16384
@@ -47,7 +47,7 @@ class Data:
     held_out: bool
 
     @classmethod
-    def of(cls, archive: Archive, view: View, device: torch.device) -> "Data":
+    def of(cls, archive: AnyArchive, view: View, device: torch.device) -> "Data":
         """Choose what an archive's sounds are for.
 
         Raises:
@@ -64,7 +64,7 @@ class Data:
         return cls(Real(archive, view, device), drawn(reference, MOST_REFERENCE), train, others, held_out)
 
     @property
-    def archive(self) -> Archive:
+    def archive(self) -> AnyArchive:
         """The archive."""
         return self.real.archive
 

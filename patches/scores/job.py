@@ -10,7 +10,7 @@ class Job:
     """What all snapshots of a run are scored with.
 
     Args:
-        data: the archive; metrics: names; most: sounds of a snapshot.
+        data: the archive or archives; metrics: names; most: sounds of a snapshot.
     """
 
     data: str

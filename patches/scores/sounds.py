@@ -19,7 +19,7 @@ from patches.generate.network import Network
 from patches.generate.synthesis import batches, draw
 from patches.scores.rows import Kind
 from patches.views import View
-from spect.archive.reader import Archive
+from spect.archives.opening import AnyArchive
 from spect.representation import of_length
 
 SAMPLES_AT_A_TIME = 2**20  # of one channel: what a batch may hold
@@ -73,7 +73,7 @@ class Subject:
 class Real:
     """An archive's items as a view hears them."""
 
-    archive: Archive
+    archive: AnyArchive
     view: View
     device: torch.device
 
@@ -114,7 +114,7 @@ class Real:
         )
 
 
-def generated(network: Network, seeds: Sequence[int], archive: Archive, name: str | None = None) -> Subject:
+def generated(network: Network, seeds: Sequence[int], archive: AnyArchive, name: str | None = None) -> Subject:
     """Make the set of a network's sounds, one a seed; an unconditional network's are those of gen_audio.py."""
     size = at_a_time(network.view.samples)
 
@@ -134,7 +134,7 @@ def _same(pictures: Tensor) -> Tensor:
     return pictures
 
 
-def pictures_of(network: Network, seeds: Sequence[int], items: np.ndarray, archive: Archive) -> Tensor:
+def pictures_of(network: Network, seeds: Sequence[int], items: np.ndarray, archive: AnyArchive) -> Tensor:
     """Make pictures in model space. Shape: [n, C, F, T]."""
     generator, device = network.generator, network.device
     drawn = [draw(seed, generator.spec.z_dim, generator.noise_size) for seed in seeds]
@@ -144,7 +144,7 @@ def pictures_of(network: Network, seeds: Sequence[int], items: np.ndarray, archi
     return made
 
 
-def asked(network: Network, seeds: Sequence[int], archive: Archive) -> np.ndarray:
+def asked(network: Network, seeds: Sequence[int], archive: AnyArchive) -> np.ndarray:
     """Draw the items whose labels a network is asked for, one a seed; -1 where it takes none. Shape: int64 [n]."""
     if not network.conditions.sets:
         return np.full(len(seeds), -1, np.int64)

@@ -24,6 +24,7 @@ from typing import Any, TextIO
 import torch
 
 from patches.console import one_line
+from patches.data import open_data
 from patches.generate.network import Network, open_network
 from patches.generate.synthesis import settled
 from patches.scores.choose import Wanted, evaluation
@@ -32,7 +33,6 @@ from patches.scores.job import Job
 from patches.scores.probes import LEAST, check_finite
 from patches.scores.rows import Score
 from patches.scores.sounds import generated
-from spect.archive.reader import Archive
 
 NICE = 10
 
@@ -66,7 +66,7 @@ class Bench:
 
     def _prepared(self, network: Network) -> Evaluation:
         wanted = Wanted(metrics=self._job.metrics)
-        made = evaluation(Archive.open(self._job.data), network.view, wanted, self._device)
+        made = evaluation(open_data(self._job.data), network.view, wanted, self._device)
         made.against  # noqa: B018 (measured now)
         return made
 

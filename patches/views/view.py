@@ -21,7 +21,7 @@ from spect import representation as spect_representation
 from spect.representation import Representation, typed_arguments
 
 if TYPE_CHECKING:
-    from spect.archive.reader import Archive
+    from spect.archives.opening import AnyArchive
 
 Fit = Callable[[Sample], Scaling]
 """Fit a scaling to a sample of an archive's train items."""
@@ -78,7 +78,7 @@ class View:
     @classmethod
     def fit(
         cls,
-        archive: Archive,
+        archive: AnyArchive,
         name: str = "cmyk",
         scaling: str | None = None,
         arguments: Mapping[str, str] | None = None,

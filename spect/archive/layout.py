@@ -25,6 +25,7 @@ LABELS, ITEMS, SUMMARY = "labels.npy", "items.jsonl", "dataset.json"
 
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")
 _CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")
+_CRC_AT = 16  # in an entry
 _END64 = struct.Struct("<4sQHHIIQQQQ")
 _LOCATOR = struct.Struct("<4sIQI")
 _END = struct.Struct("<4sHHHHIIH")
@@ -99,6 +100,12 @@ def read_entries(directory: bytes) -> list[tuple[str, int, int, int]]:
         found.append((directory[start : start + length].decode("ascii", "replace"), size, crc, offset))
         at = start + length + extra
     return found
+
+
+def read_crcs(directory: bytes) -> np.ndarray:
+    """Read the checksums of consecutive entries of pictures. Shape: -> [n] uint32."""
+    entries = np.frombuffer(directory, np.uint8).reshape(-1, ITEM_ENTRY_BYTES)
+    return entries[:, _CRC_AT : _CRC_AT + 4].copy().view("<u4")[:, 0]
 
 
 def npy_header(shape: tuple[int, ...], dtype: str) -> bytes:

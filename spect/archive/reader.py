@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read an archive by memory map: no copy, no decompression; workers and threads share pages.
 
-Opening costs the same for ten items and for a million: the end of the file is read, the rest is arithmetic.
+Opening costs the same for ten items and for a million: the end of the file is read, the rest is arithmetic. Records
+are scanned once, in blocks, when one is first asked for; what stays in memory is eight bytes an item.
 Canvas [4, F, T] float32 (Re M, Im M, Re S, Im S), row 0 the highest frequency; in the file [F, T, 4].
 """
 
@@ -9,6 +10,7 @@ import hashlib
 import json
 import mmap
 import zlib
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -16,12 +18,14 @@ from typing import Any, Self
 import numpy as np
 
 from spect.archive import layout as zip64
+from spect.archive.faults import faults
 from spect.archive.foreign import describe
 from spect.archive.layout import KIND, VERSION, Layout
+from spect.archive.records import line_blocks, scan
 from spect.archive.sets import CLASSES, PRIMARY, LabelSet
 from spect.errors import SoundError
 
-_HOLDOUT = b'"split":"holdout"'  # in sorted JSON without spaces; quotes inside names are escaped
+BLOCK = 1 << 22  # bytes read at a time
 
 
 class Archive:
@@ -114,18 +118,17 @@ class Archive:
         offset, size = self._members[member]
         return np.frombuffer(self._map, dtype, count, offset + size - dtype.itemsize * count)
 
-    @cached_property
+    @property
     def holdout(self) -> np.ndarray:
         """Indices of items that training never sees. Shape: [h] int64."""
-        if not self.summary["holdout_items"]:
-            return np.empty(0, np.int64)
-        lines = self.member(zip64.ITEMS).splitlines()
-        return np.asarray([i for i, line in enumerate(lines) if _HOLDOUT in line], np.int64)
+        return self._scanned[1] if self.summary["holdout_items"] else np.empty(0, np.int64)
 
     @cached_property
     def train(self) -> np.ndarray:
         """Indices of items that training reads. Shape: [n - h] int64."""
-        return np.setdiff1d(np.arange(len(self)), self.holdout)
+        seen = np.ones(len(self), bool)
+        seen[self.holdout] = False
+        return np.flatnonzero(seen)
 
     def raw(self, index: int) -> np.ndarray:
         """Map a picture as it is stored. Shape: [F, T, 4] float32, read-only."""
@@ -149,18 +152,54 @@ class Archive:
         if not -len(self) <= index < len(self):
             raise IndexError(f"item {index} of {len(self)}")
         index %= len(self)
-        start, (offset, _) = (self._line_ends[index - 1] + 1 if index else 0), self._members[zip64.ITEMS]
-        record: dict[str, Any] = json.loads(self._map[offset + start : offset + self._line_ends[index]])
+        ends, (offset, _) = self._scanned[0], self._members[zip64.ITEMS]
+        start = int(ends[index - 1]) + 1 if index else 0
+        record: dict[str, Any] = json.loads(self._map[offset + start : offset + int(ends[index])])
         return record
 
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Read all items' records in order, a block at a time."""
+        for block in self._line_blocks():
+            yield from map(json.loads, block.splitlines())
+
+    def sources(self, indices: np.ndarray) -> list[str]:
+        """Tell the files that items come from. Shape: int64 [n]."""
+        return [str(self.item(index)["source"]) for index in np.asarray(indices).tolist()]
+
     @cached_property
-    def _line_ends(self) -> np.ndarray:
-        return np.flatnonzero(np.frombuffer(self.member(zip64.ITEMS), np.uint8) == ord("\n"))
+    def _scanned(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where each record's line ends, and which items are held out. Shape: int64 [n], [h]."""
+        return scan(self._line_blocks())
+
+    def _line_blocks(self) -> Iterator[bytes]:
+        start, size = self._members[zip64.ITEMS]
+        return line_blocks(self.read, start, start + size, BLOCK)
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Copy bytes of the file, and keep no pages of them: what is read through once doesn't fill a process."""
+        data = self._map[start:stop]
+        if hasattr(mmap, "MADV_DONTNEED") and stop > start:
+            first = start // mmap.PAGESIZE * mmap.PAGESIZE
+            self._map.madvise(mmap.MADV_DONTNEED, first, min(stop, len(self._map)) - first)
+        return data
 
     def member(self, name: str) -> bytes:
         """Read a member of the tail whole."""
         offset, size = self._members[name]
         return self._map[offset : offset + size]
+
+    def entries(self, start: int, stop: int) -> bytes:
+        """Copy the directory's entries of pictures."""
+        first, size = self._directory[0], zip64.ITEM_ENTRY_BYTES
+        return self.read(first + start * size, first + stop * size)
+
+    def crcs(self, start: int, stop: int) -> np.ndarray:
+        """Give the checksums of pictures by the directory. Shape: -> [stop - start] uint32."""
+        return zip64.read_crcs(self.entries(start, stop))
+
+    def place(self, name: str) -> tuple[int, int]:
+        """Tell where the data of a member of the tail start, and how many bytes they are."""
+        return self._members[name]
 
     def verify(self) -> None:
         """Read everything and compare all checksums (slow: the whole file).
@@ -168,14 +207,8 @@ class Archive:
         Raises:
             SoundError: naming the first member that differs.
         """
-        for name, digest in self.summary["sha256"].items():
-            if hashlib.sha256(self.member(name)).hexdigest() != digest:
-                raise SoundError(f"{self.path}: {name} is damaged; build the archive again")
-        entries = zip64.read_entries(self._map[slice(*self._directory)])[: len(self)]
-        for index, (name, size, crc, _) in enumerate(entries):
-            start = self.layout.data_offset(index)
-            if zlib.crc32(self._map[start : start + size]) != crc:
-                raise SoundError(f"{self.path}: {name} is damaged; build the archive again")
+        for fault in faults(self):
+            raise SoundError(f"{self.path}: {fault.member} is damaged; build the archive again")
 
     # reading the end
 

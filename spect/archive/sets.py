@@ -6,7 +6,7 @@ NaN for none. The first set of classes is the archive's own (`classes`, labels.n
 most that one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +18,13 @@ CLASSES, VALUES = "classes", "values"
 Kind = Literal["classes", "values"]
 AT_A_TIME = 32  # columns, so that a million embeddings don't need their size in memory several times
 PRIMARY = "class"  # the name of the set that an archive without a list of sets has
+
+
+def class_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Sort the names of classes, each once; by value where all are whole numbers."""
+    unique = set(names)
+    numeric = all(text.isascii() and text.isdigit() for text in unique)
+    return tuple(sorted(unique, key=lambda text: (int(text) if numeric else 0, text)))
 
 
 @dataclass(frozen=True)

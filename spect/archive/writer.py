@@ -9,12 +9,11 @@ be continued hands in a file of its own instead, which stays (spect.dataset.part
 
 import fcntl
 import hashlib
-import io
 import json
 import os
 import secrets
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +24,7 @@ import numpy as np
 from spect.archive import layout as zip64
 from spect.archive.layout import Layout
 from spect.archive.places import copy, read_at, write_at
+from spect.archive.tail import Tail, npy
 from spect.errors import SoundError
 from spect.files import sync_folder
 
@@ -144,7 +144,7 @@ class ArchiveWriter:
 
     def finish(
         self,
-        crcs: list[int],
+        crcs: Sequence[int] | np.ndarray,
         labels: np.ndarray,
         items: Iterable[Mapping[str, Any]],
         summary: Mapping[str, Any],
@@ -155,7 +155,7 @@ class ArchiveWriter:
         Args:
             crcs: of each picture, in order (`checksums`).
             labels: [n] integer classes, -1 for none.
-            items: one record a picture, in order.
+            items: one record a picture, in order; written as they come.
             summary: what dataset.json holds beside kind, version, counts and hashes.
             more: further label sets by the names of their members, [n] integers or [n, w] float32.
 
@@ -163,18 +163,14 @@ class ArchiveWriter:
             The archive's digest: sha256 of dataset.json, which holds the hashes of labels and items.
         """
         assert self._file is not None
-        item_bytes = "".join(sorted_json(item) + "\n" for item in items).encode("ascii")
+        tail = Tail(self._file.fileno(), self.layout, len(crcs))
         arrays = {zip64.LABELS: np.asarray(labels, np.int64), **(more or {})}
-        members = [*((name, _npy(values)) for name, values in arrays.items()), (zip64.ITEMS, item_bytes)]
-        body = {
-            "kind": zip64.KIND,
-            "version": zip64.VERSION,
-            "items": len(crcs),
-            "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in members},
-            **summary,
-        }
+        hashes = {name: tail.add(name, npy(values)) for name, values in arrays.items()}
+        hashes[zip64.ITEMS] = tail.add(zip64.ITEMS, (f"{sorted_json(item)}\n".encode("ascii") for item in items))
+        body = {"kind": zip64.KIND, "version": zip64.VERSION, "items": len(crcs), "sha256": hashes, **summary}
         text = (json.dumps(body, sort_keys=True, indent=1, allow_nan=False) + "\n").encode("ascii")
-        self._close_zip(crcs, [*members, (zip64.SUMMARY, text)])
+        digest = tail.add(zip64.SUMMARY, [text])
+        tail.close(crcs)
         if self._sync is not None:
             self._sync.result()
         os.fsync(self._file.fileno())
@@ -182,30 +178,7 @@ class ArchiveWriter:
         self._file.close()
         self._file = None
         sync_folder(self.path.parent)
-        return hashlib.sha256(text).hexdigest()
-
-    def _close_zip(self, crcs: list[int], members: list[tuple[str, bytes]]) -> None:
-        assert self._file is not None
-        layout, size = self.layout, self.layout.member_bytes
-        entries = [
-            zip64.central_entry(zip64.item_name(i), size, crc, layout.header_offset(i)) for i, crc in enumerate(crcs)
-        ]
-        at = layout.header_offset(len(crcs))
-        self._file.truncate(at)
-        for name, data in members:
-            crc, start = zlib.crc32(data), zip64.data_after(at, name)
-            write_at(self._file.fileno(), zip64.local_header(name, len(data), crc, start - at) + data, at)
-            entries.append(zip64.central_entry(name, len(data), crc, at))
-            at = start + len(data)
-        directory = b"".join(entries)
-        end = zip64.end_records(len(entries), at, len(directory))
-        write_at(self._file.fileno(), directory + end, at)
-
-
-def _npy(values: np.ndarray) -> bytes:
-    out, dtype = io.BytesIO(), "<f4" if values.dtype.kind == "f" else "<i8"
-    np.save(out, np.ascontiguousarray(values, dtype=dtype), allow_pickle=False)
-    return out.getvalue()
+        return digest
 
 
 def remove_stale(path: Path) -> list[Path]:

@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from spect.errors import SoundError
+from spect.storage.address import Address
 
 EXTRA = "pip install 'sg3-spect[dask]' (or distributed)"
 SECONDS = 10  # that a scheduler may take to answer
 
 
 @contextmanager
-def cluster(address: str, source: Path, folder: Path) -> Iterator[tuple[Executor, int]]:
+def cluster(address: str, source: Path | Address, folder: Path) -> Iterator[tuple[Executor, int]]:
     """Connect to a cluster; its executor, and how many jobs its workers do at once.
 
     Args:
@@ -86,7 +87,7 @@ def _unpacker() -> Callable[[bytes], Any]:
     return run
 
 
-def _check_shared(client: Any, source: Path, folder: Path) -> None:
+def _check_shared(client: Any, source: Path | Address, folder: Path) -> None:
     """Let every worker read a file of ours and write one, and see whether it is here."""
     name = f".shared.{secrets.token_hex(8)}"
     asked = folder / name
@@ -109,11 +110,11 @@ def _check_shared(client: Any, source: Path, folder: Path) -> None:
             file.unlink(missing_ok=True)
 
 
-def probe(source: Path, asked: Path, dask_worker: Any = None) -> str:
+def probe(source: Path | Address, asked: Path, dask_worker: Any = None) -> str:
     """Say on a worker what it doesn't see or can't do of what it must; nothing where all is well."""
     from spect.dataset import work  # noqa: F401 what jobs will need
 
-    if not source.exists():
+    if isinstance(source, Path) and not source.exists():
         return f"doesn't see {source}"
     if not asked.exists() or asked.read_text() != asked.name:
         return f"doesn't see {asked.parent}"

@@ -150,7 +150,7 @@ def _folders(source: Source, names: Sequence[str]) -> Labels:
     found = {name: name.split("/")[0] for name in names if "/" in name}
     if not found:
         raise SoundError(
-            f"--labels=folders: {source.path} has no folders with sounds in it; put each class into a folder "
+            f"--labels=folders: {source} has no folders with sounds in it; put each class into a folder "
             "of its own, or give a csv of file,class"
         )
     return of_names(found)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spect.archive.sets import LabelSet, spread
+from spect.archive.sets import LabelSet, class_order, spread
 from spect.errors import SoundError
 from spect.pitch import midi_note
 
@@ -91,9 +91,7 @@ AnySet = ClassSet | ValueSet
 
 def class_set(name: str, found: Mapping[str, str]) -> ClassSet:
     """Number the classes in sorted order (by value where all are whole numbers)."""
-    names = set(found.values())
-    numeric = all(text.isascii() and text.isdigit() for text in names)
-    classes = tuple(sorted(names, key=lambda text: (int(text) if numeric else 0, text)))
+    classes = class_order(found.values())
     number = {text: index for index, text in enumerate(classes)}
     return ClassSet(name, classes, {file: number[text] for file, text in found.items()})
 

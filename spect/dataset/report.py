@@ -43,7 +43,7 @@ def scanned(chosen: Selection, found: Survey, preparation: Preparation) -> list[
     ]
     if found.over:
         rows.insert(-1, ("over 0 dBFS", _with(found.over, "float files; kept as they are")))
-    lines = ["", f"Scan of {chosen.source.path}:", *table(rows)]
+    lines = ["", f"Scan of {chosen.source}:", *table(rows)]
     lines += [f"    {name}: {reason}" for name, reason in found.bad[:SHOWN]]
     if len(found.bad) > SHOWN:
         lines.append(f"    ... and {len(found.bad) - SHOWN} more")

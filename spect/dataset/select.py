@@ -9,6 +9,7 @@ from spect.archive.reader import Archive
 from spect.dataset.labels import Asked, Labels, find_labels
 from spect.dataset.sources import Source, find
 from spect.errors import SoundError
+from spect.storage.address import Address
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Selection:
     left_out: int
 
 
-def select(path: Path, labels: Asked, include: str | None, max_files: int | None) -> Selection:
+def select(path: Path | Address, labels: Asked, include: str | None, max_files: int | None) -> Selection:
     """List the sounds under `path`, label them, and keep what is asked for.
 
     Raises:
@@ -65,7 +66,7 @@ def _wanted(include: str, known: Labels) -> set[str]:
     return wanted
 
 
-def check_dest(source: Path, dest: Path, needed_bytes: int = 0) -> None:
+def check_dest(source: Path | Address, dest: Path, needed_bytes: int = 0) -> None:
     """Refuse a target that can't be, that isn't ours to replace, or that the disk has no room for.
 
     Raises:
@@ -76,7 +77,7 @@ def check_dest(source: Path, dest: Path, needed_bytes: int = 0) -> None:
     if dest.suffix.lower() != ".zip":
         raise SoundError(f"--dest: got {dest}; an archive's name ends in .zip, such as {dest.with_suffix('.zip')}")
     if dest.exists():
-        if source.exists() and dest.samefile(source):
+        if isinstance(source, Path) and source.exists() and dest.samefile(source):
             raise SoundError(f"--dest: {dest} is --source itself; choose another name")
         try:
             Archive.open(dest)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where sounds come from: a folder (recursive), a zip, or one file, each sound under a name relative to its root.
+"""Where sounds come from: a folder (recursive), here or at an address, a zip, or one file.
+
+Each sound has a name relative to its root.
 
 Names are '/'-separated and sorted, so that the same sounds make the same archive wherever they lie.
 """
@@ -15,6 +17,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from spect.errors import SoundError
+from spect.storage.address import Address
+from spect.storage.errors import StorageError
+from spect.storage.fetch import look
+from spect.storage.send import listed, read
 
 # fmt: off
 READ: tuple[str, ...] = (
@@ -34,7 +40,11 @@ class Source:
     """The root of a set of sounds; picklable, so that worker processes open the same."""
 
     path: Path
-    kind: str  # "folder", "zip" or "file"
+    kind: str  # "folder", "zip", "file" or "remote"
+    address: Address | None = None
+
+    def __str__(self) -> str:
+        return str(self.address or self.path)
 
     def open(self, name: str) -> Path | BinaryIO:
         """Give what spect.audio reads for the sound `name`."""
@@ -43,7 +53,9 @@ class Source:
         if self.kind == "file":
             return self.path
         try:
-            data = io.BytesIO(_unpacked(self.path, name))
+            data = io.BytesIO(
+                _unpacked(self.path, name) if self.address is None else _downloaded(self.address.child(name))
+            )
         except (
             zipfile.BadZipFile,
             zipfile.LargeZipFile,
@@ -53,6 +65,10 @@ class Source:
             EOFError,
         ) as error:
             raise SoundError(f"{name}: can't be unpacked ({error})") from None
+        except StorageError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise SoundError(f"{name}: isn't there any more") from None
+            raise  # a storage that can't be reached is no bad sound
         data.name = name  # spect.audio names a sound by it
         return data
 
@@ -73,11 +89,13 @@ class Source:
         """Tell a sound's version without reading it: size and times, or what a zip's directory says of its bytes.
 
         Raises:
-            OSError: it isn't there.
+            OSError, StorageError: it isn't there.
         """
         if self.kind == "zip":
             entry = _zip(self.path).getinfo(name)
             return f"{entry.CRC:08x} {entry.file_size}"
+        if self.address is not None:
+            return look(self.address.child(name)).key
         found = (self.path if self.kind == "file" else self.path / name).stat()
         return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
 
@@ -92,12 +110,15 @@ class Listing:
     others: dict[str, int]
 
 
-def find(path: Path) -> Listing:
-    """List the sounds of a folder, a zip or one file.
+def find(path: Path | Address) -> Listing:
+    """List the sounds of a folder, a zip or one file; of an address, those of a folder.
 
     Raises:
         SoundError: there is nothing at `path`, or no sound in it.
     """
+    if isinstance(path, Address):
+        names = (name for name in listed(path) if not any(_hidden(part) for part in name.split("/")))
+        return _sorted(Source(Path(path.name), "remote", path), names)
     if not path.exists():
         raise SoundError(f"--source: {path} doesn't exist; give a folder of sounds, a zip of sounds or one sound file")
     if path.is_dir():
@@ -123,7 +144,7 @@ def _sorted(source: Source, names: Iterator[str]) -> Listing:
             others[suffix or "no suffix"] += 1
     if not sounds and not unreadable:
         found = f"{sum(others.values())} other files" if others else "nothing"
-        raise SoundError(f"--source: {source.path} holds {found} and no sound; what goes in: {', '.join(READ)}")
+        raise SoundError(f"--source: {source} holds {found} and no sound; what goes in: {', '.join(READ)}")
     return Listing(source, tuple(sorted(sounds)), tuple(sorted(unreadable)), dict(sorted(others.items())))
 
 
@@ -158,6 +179,12 @@ def _hidden(name: str) -> bool:
 def _unpacked(path: Path, name: str) -> bytes:
     """Unpack a member; the last one is kept, since a long sound is read in many pieces one after the other."""
     return _zip(path).read(name)
+
+
+@lru_cache(maxsize=1)
+def _downloaded(address: Address) -> bytes:
+    """Read a sound from elsewhere; the last one is kept, as of a zip."""
+    return read(address)
 
 
 @lru_cache(maxsize=1)

@@ -165,8 +165,9 @@ def test_the_table_of_equality_is_what_is_measured():
 
 def run(command: list[str], cwd: Path) -> str:
     name, *arguments = command
+    small = SMALL[name] if name != "dataset_tool_wav.py" or "--source" in " ".join(arguments) else ()
     ended = subprocess.run(
-        [sys.executable, str(ROOT / name), *arguments, *SMALL[name]], cwd=cwd, text=True, capture_output=True
+        [sys.executable, str(ROOT / name), *arguments, *small], cwd=cwd, text=True, capture_output=True
     )
     assert ended.returncode == 0, f"{shlex.join(command)}\n{ended.stdout}\n{ended.stderr}"
     return ended.stdout
@@ -185,3 +186,36 @@ def test_ones_own_sounds_in_three_commands_and_the_resume_line(tmp_path: Path):
     (scored,) = [block[0] for block in blocks() if block[0].startswith("python calc_metrics.py")]
     assert "train real" in run(shlex.split(scored)[1:], tmp_path)
     assert "<html" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_archives_are_verified_split_merged_and_trained_on_in_parts_and_at_an_address(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+):
+    from tests.spect.storage.servers import BUCKET, served
+
+    pytest.importorskip("s3fs")
+    write_notes(tmp_path / "my_sounds", count=24, seconds=0.064, sample_rate=8000, seed=0)
+    (three,) = [block for block in blocks() if "source .venv/bin/activate" in block]
+    run(shlex.split(three[1])[1:], tmp_path)
+    (lines,) = [block for block in blocks() if "--split" in "".join(block)]
+    fast = {"train.py": ["--metrics=none"]}
+    *here, there = [[*words, *fast.get(words[0], [])] for words in (shlex.split(line)[1:] for line in lines)]
+    for command in here:
+        run(command, tmp_path)
+    merged, whole = (tmp_path / "datasets" / name for name in ("again.zip", "mine.zip"))
+    assert merged.read_bytes() == whole.read_bytes()
+    (trained,) = (tmp_path / "trained_networks").glob("0*")
+    assert "-parts-" in trained.name
+    with served(tmp_path_factory.mktemp("served")) as servers:
+        for name, value in servers.environment(tmp_path / "home").items():
+            monkeypatch.setenv(name, value)
+        import boto3
+
+        client = boto3.client("s3")
+        client.upload_file(str(whole), BUCKET, "mine.zip")
+        for _ in range(2):
+            run(there, tmp_path)
+        names = [found["Key"] for found in client.list_objects_v2(Bucket=BUCKET, Prefix="runs/")["Contents"]]
+        client.close()
+    assert len({name.split("/")[1] for name in names}) == 1  # it went on in the same run
+    assert any("network-snapshot-" in name for name in names)

@@ -18,6 +18,7 @@ import pytest
 from spect.archive import layout as zip64
 from spect.archive.layout import Layout, item_name
 from spect.archive.reader import Archive
+from spect.archive.tail import npy
 from spect.archive.writer import ArchiveWriter, remove_stale
 from spect.cmyk import Cmyk, from_file_layout
 from spect.errors import SoundError
@@ -134,6 +135,42 @@ def test_opening_many_items_parses_a_handful_of_entries(tmp_path: Path, monkeypa
     assert len(archive.labels) == len(archive.train) == count
     assert len(parsed) <= 8
     assert archive.item(77_777)["source"] == "77777.wav"
+
+
+@pytest.mark.parametrize("block", [1, 7, 60, 64, 500])
+def test_records_are_found_whatever_blocks_they_are_read_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    held = [0, 3, 4, 11]
+    write(tmp_path / "a.zip", pictures(12, 2, 2), held=held, holdout_items=len(held))
+    monkeypatch.setattr("spect.archive.reader.BLOCK", block)
+    archive = Archive.open(tmp_path / "a.zip")
+    assert archive.holdout.tolist() == held
+    assert [record["source"] for record in archive.records()] == [f"{n}.wav" for n in range(12)]
+    assert archive.sources(np.asarray([11, 0, 5])) == ["11.wav", "0.wav", "5.wav"]
+    assert archive.item(-12)["split"] == "holdout"
+
+
+@pytest.mark.parametrize("values", [np.arange(6).reshape(3, 2) / 7, np.arange(5), np.empty((0, 3)), np.empty(0, int)])
+def test_arrays_are_written_as_numpy_writes_them(values: np.ndarray) -> None:
+    out = io.BytesIO()
+    np.save(out, values.astype("<f4" if values.dtype.kind == "f" else "<i8"), allow_pickle=False)
+    assert b"".join(npy(values)) == out.getvalue()
+
+
+def test_what_is_read_through_leaves_no_pages_behind(tmp_path: Path) -> None:
+    write(tmp_path / "a.zip", pictures(300, 64, 64))  # 20 MB
+    archive = Archive.open(tmp_path / "a.zip")
+    before, size = _pages(), (tmp_path / "a.zip").stat().st_size
+    for start in range(0, size, 1 << 20):
+        archive.read(start, min(start + (1 << 20), size))
+    assert _pages() - before < size / 4
+
+
+def _pages() -> int:
+    """Bytes of files' pages that this process has."""
+    rows = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return 1024 * int(rows["RssFile"].split()[0])
 
 
 def test_equal_pictures_make_equal_bytes(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from patches.console import EXIT_INTERRUPTED, EXIT_MISTAKE, choose_device, one_line
+from patches.data import open_data
 from patches.errors import UserError
 from patches.generate.network import find_networks
 from patches.scores.listening.make import KEY, PAGE, QUESTION, make_test, write_test
 from patches.scores.listening.systems import TRAIN, network_systems, real_systems
-from spect.archive.reader import Archive
 
 MEGABYTE = 1e6
 
@@ -44,7 +44,7 @@ def make(given: argparse.Namespace) -> str:
     for name, least in (("clips", 1), ("repeats", 0), ("seed", 0)):
         if getattr(given, name) < least:
             raise UserError(f"--{name}={getattr(given, name)}: at least {least}")
-    paths, archive = find_networks([name for name in given.networks.split(",") if name]), Archive.open(given.data)
+    paths, archive = find_networks([name for name in given.networks.split(",") if name]), open_data(given.data)
     if not paths:
         raise UserError("--networks: names nothing; give snapshots or runs, separated by commas")
     device = choose_device(given.device)

@@ -7,8 +7,8 @@ from patches.conditions import Condition, labels_of
 from patches.errors import UserError
 from patches.generate.conditions import Chosen, one_hot
 from patches.generate.network import Network
-from spect.archive.reader import Archive
 from spect.archive.sets import CLASSES
+from spect.archives.opening import AnyArchive
 
 
 def evenly(classes: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -25,7 +25,7 @@ def evenly(classes: np.ndarray, count: int, rng: np.random.Generator) -> np.ndar
     return order[np.lexsort((turn, rank))[:count]]
 
 
-def real_items(archive: Archive, count: int, rng: np.random.Generator) -> tuple[np.ndarray, bool]:
+def real_items(archive: AnyArchive, count: int, rng: np.random.Generator) -> tuple[np.ndarray, bool]:
     """Draw items of the held-out split, evenly over the first label set; of the train split where none is held out.
 
     Returns:
@@ -41,7 +41,7 @@ def real_items(archive: Archive, count: int, rng: np.random.Generator) -> tuple[
     return items[evenly(archive.labels[items], count, rng)], held_out
 
 
-def asked(network: Network, archive: Archive, count: int, rng: np.random.Generator) -> list[Chosen | None]:
+def asked(network: Network, archive: AnyArchive, count: int, rng: np.random.Generator) -> list[Chosen | None]:
     """Choose what a network is asked for, clip by clip: labels of train items, evenly over its first set of classes.
 
     Raises:
@@ -62,7 +62,7 @@ def asked(network: Network, archive: Archive, count: int, rng: np.random.Generat
     return [Chosen(network.conditions, numbers) for numbers in zip(*columns, strict=True)]
 
 
-def _check(network: Network, archive: Archive, condition: Condition) -> None:
+def _check(network: Network, archive: AnyArchive, condition: Condition) -> None:
     found = next((one for one in archive.label_sets if one.name == condition.name), None)
     unlike = sorted(set(found.classes) - set(condition.classes)) if found and condition.kind == CLASSES else []
     if found is None or unlike:
@@ -70,7 +70,7 @@ def _check(network: Network, archive: Archive, condition: Condition) -> None:
         raise UserError(f"{network.path}: --data={archive.path} has {said}; give the archive that it was trained on")
 
 
-def _numbers(archive: Archive, condition: Condition, items: np.ndarray) -> list[tuple[float, ...]]:
+def _numbers(archive: AnyArchive, condition: Condition, items: np.ndarray) -> list[tuple[float, ...]]:
     """Give one set's weights of classes, or values in their own units, for each item."""
     labels = labels_of(archive, condition, items)
     if condition.kind != CLASSES:

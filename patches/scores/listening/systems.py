@@ -23,7 +23,7 @@ from patches.scores.html import common_gain
 from patches.scores.listening.choose import asked, real_items
 from patches.scores.rows import Kind
 from patches.views import View
-from spect.archive.reader import Archive
+from spect.archives.opening import AnyArchive
 
 FADE_SECONDS = 0.01
 REAL, THROUGH = "held-out real", "real through the representation"
@@ -50,7 +50,7 @@ class System:
 
 
 def network_systems(
-    paths: Sequence[Path], archive: Archive, count: int, seed: int, psi: float, device: torch.device
+    paths: Sequence[Path], archive: AnyArchive, count: int, seed: int, psi: float, device: torch.device
 ) -> tuple[list[System], View]:
     """Generate each network's sounds of the same seeds, `seed` and on; the view is the first network's.
 
@@ -71,7 +71,7 @@ def network_systems(
     return systems, views[0]
 
 
-def real_systems(archive: Archive, view: View, count: int, seed: int) -> list[System]:
+def real_systems(archive: AnyArchive, view: View, count: int, seed: int) -> list[System]:
     """Read real sounds, and the same ones as the view lets them through."""
     items, held_out = real_items(archive, count, np.random.default_rng(seed))
     real_name, through_name = (REAL, THROUGH) if held_out else (f"{TRAIN}real", TRAIN + THROUGH)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from patches.scores.probes import Measured, Probe
-from spect.archive.reader import Archive
+from spect.archives.opening import AnyArchive
 from stylegan3.metrics.estimate import Estimate
 
 
@@ -40,7 +40,7 @@ class Against:
 
     reference: Measured
     train: Measured
-    archive: Archive
+    archive: AnyArchive
     held_out: bool = True
 
 
