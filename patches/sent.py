@@ -14,17 +14,20 @@ from spect.storage.send import check_writable, send
 
 
 @contextmanager
-def on_the_way(address: Address, option: str) -> Iterator[Path]:
+def on_the_way(address: Address, option: str, *, kept: str = "") -> Iterator[Path]:
     """Give an empty folder; what is in it at the end is sent, and the folder goes. What isn't sent stays.
+
+    Args:
+        kept: the ending of what an interrupted process may go on with; it stays in the folder.
 
     Raises:
         StorageError: the address takes nothing, or can't be reached; where the files are then.
     """
     check_writable(address, option)
     folder = cache_folder() / "made" / hashlib.sha256(address.url.encode()).hexdigest()[:16]
-    shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
+    _clear(folder, kept)  # of a process that was killed
     try:
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         yield folder
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             try:
@@ -34,9 +37,20 @@ def on_the_way(address: Address, option: str) -> Iterator[Path]:
     except StorageError:
         raise
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        _clear(folder, kept)
         raise
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clear(folder: Path, kept: str) -> None:
+    """Empty a folder but for what ends so; remove it where nothing stays."""
+    for path in folder.glob("*") if kept else ():
+        if path.is_file():
+            path.unlink()
+        elif not path.name.endswith(kept):
+            shutil.rmtree(path, ignore_errors=True)
+    if not kept or not any(folder.glob("*")):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -165,7 +165,8 @@ On a machine without cards `--gpus=N` starts N processes of the CPU: good for tr
   the run's folder, so `--outdir` need not be shared, unless torchrun may start rank 0 on another machine: give a shared
   folder then.
 - SIGTERM, Ctrl-C and `--time-limit` end all ranks with the same iteration, one after the first has heard. A rank that
-  dies ends the others within seconds; the last state is whole. torchrun's restarts go on from it by themselves.
+  dies ends the others within seconds; the last state is whole. torchrun's restarts go on from it by themselves. Where
+  torchrun only changes the number of machines (`--nnodes=1:4`) it tells nobody: add `--resume=auto` then.
 
 ## When the batch grows
 

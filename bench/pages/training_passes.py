@@ -151,7 +151,7 @@ class Runner:
     def __init__(self, training: Training, way: str, data: Any, ranks: Ranks | None = None) -> None:
         device, ranks = torch.device(training.device), ranks or Alone()
         self.clock = Clock(device)
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = way.endswith("tf32")
+        self._tf32 = way.endswith("tf32")
         self.trainer = Trainer(setup_of(training, way, data, ranks.count), device, ranks, self.clock)
         self._batches = ahead(self.trainer.batches(WORKERS), device)
         self.waited = 0.0
@@ -160,6 +160,7 @@ class Runner:
     def iterate(self, count: int) -> dict[str, float]:
         """Take iterations, the first with every phase; return the seconds of each part."""
         batch = self.trainer.setup.hyper.batch
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = self._tf32
         self.trainer.images = 16 * batch
         began = time.perf_counter()
         for _ in range(count):

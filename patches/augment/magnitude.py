@@ -80,7 +80,8 @@ class LevelShift(Shift):
 
     def __call__(self, canvas: Tensor, values: Tensor) -> Tensor:
         silence = [self.floor_db] * canvas.shape[1] if canvas.shape[1] < 4 else [self.floor_db, self.floor_db, 1.0, 0.0]
-        return shift_columns(canvas, values, canvas.new_tensor(silence)[:, None, None])
+        floors = torch.stack([canvas.new_full((), level) for level in silence])
+        return shift_columns(canvas, values, floors[:, None, None])
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ class LevelSwap(Swap):
 
     def __call__(self, canvas: Tensor, values: Tensor) -> Tensor:
         order = [1, 0, 2, 3][: canvas.shape[1]]
-        signs = canvas.new_tensor([1, 1, 1, -1])[: canvas.shape[1], None, None]
-        return torch.where(per_item(values) < 0, canvas[:, order] * signs, canvas)
+        turned = torch.stack([-canvas[:, row] if row == 3 else canvas[:, row] for row in order], dim=1)
+        return torch.where(per_item(values) < 0, turned, canvas)
 
 
 @dataclass(frozen=True)

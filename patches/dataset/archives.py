@@ -21,7 +21,8 @@ from spect.errors import SoundError
 VERBS = ("info", "verify", "merge", "split")
 BROKEN = 1  # exit code of --verify where something is
 SHOWN = 20  # members named; classes
-DEFAULTS = {"fade_out_ms": 0.0, "dc": "packed", "resampler": "soxr", "holdout": 0.0}  # of the build's options
+DEFAULTS = {"fade_out_ms": 0.0, "dc": "packed", "resampler": "soxr", "holdout": 0.0, "executor": "processes"}
+"""Of the build's options."""
 WRITES = ("dest", "dry_run")
 RECOMPUTED = "statistics computed anew from the pictures, since archives don't keep the histograms behind theirs"
 

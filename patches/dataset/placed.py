@@ -8,6 +8,7 @@ from typing import Any
 from patches.data import fetched, has_address
 from patches.errors import UserError
 from patches.sent import on_the_way
+from spect.dataset.parts import PARTS
 from spect.dataset.sources import READ
 from spect.storage.address import Address, is_address
 
@@ -33,7 +34,7 @@ def placed(arguments: Mapping[str, Any], echo: Echo) -> Iterator[tuple[dict[str,
     address = Address(dest)
     is_file = address.name.lower().endswith(".zip")
     target = address.parent if is_file else address
-    with on_the_way(target, "--dest") as folder:
+    with on_the_way(target, "--dest", kept=PARTS if arguments["source"] else "") as folder:
         local = folder / address.name if is_file else folder
         yield (
             {**_sources_here(arguments), "dest": local},

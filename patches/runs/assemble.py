@@ -10,7 +10,7 @@ import torch
 from patches.canvases import Canvases
 from patches.data import is_there
 from patches.errors import UserError
-from patches.runs.caching import kept_by_cache
+from patches.runs.caching import taken_by_cache
 from patches.runs.memory import choose_batch_gpu, estimate, free_memory
 from patches.runs.options import Resolved, TrainOptions
 from patches.runs.precision import INNER, check_precision, suited
@@ -125,7 +125,7 @@ def assemble(resolved: Resolved, device: torch.device, processes: int = 1) -> As
         inner=INNER[options.precision],
     )
     free = free_memory(device) / (processes if device.type == "cpu" else 1)
-    free -= kept_by_cache(data, options.cache, device, processes)
+    free -= taken_by_cache(data, options.cache, device)
     if options.batch_gpu is None:
         share = options.batch // options.gpus
         chosen, reason = choose_batch_gpu(share, options.mbstd_group, estimate(setup), free)

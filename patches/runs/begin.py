@@ -14,6 +14,7 @@ from torch import Tensor
 from patches.canvases import Canvases
 from patches.errors import UserError
 from patches.runs import tensorfile
+from patches.runs.assemble import Assembly
 from patches.runs.directory import NETWORK, STATE, Run
 from patches.runs.resume import newest
 from stylegan3.legacy import as_discriminator, as_generator, read_snapshot
@@ -25,11 +26,11 @@ from stylegan3.networks import (
     build_discriminator,
     build_generator,
 )
-from stylegan3.recipe import Network, Recipe
+from stylegan3.recipe import Network
 from stylegan3.training.trainer import NETWORKS, Trainer
 
 
-def beginning(source: str, recipe: Recipe) -> Callable[[Trainer], list[str]]:
+def begin(source: str, assembly: Assembly) -> Callable[[Trainer], list[str]]:
     """Return what puts the weights that `source` names into a new trainer; it returns what to tell.
 
     Raises:
@@ -39,18 +40,18 @@ def beginning(source: str, recipe: Recipe) -> Callable[[Trainer], list[str]]:
     if not path.exists():
         raise UserError(f"--finetune={source}: no such file or folder; give a run, a state, a snapshot or a .pkl")
 
-    def begin(trainer: Trainer) -> list[str]:
+    def bring(trainer: Trainer) -> list[str]:
         targets = {name: _target(trainer, name) for name in NETWORKS}
         sources = read_reference(path) if path.suffix == ".pkl" else read_own(path)
-        carried = {name: recipe.transplant(source, targets[name]) for name, source in sources.items()}
+        carried = {name: assembly.recipe.transplant(source, targets[name]) for name, source in sources.items()}
         for name, result in carried.items():
             trainer.load_network(name, result.state)
         lines = [f"Fine-tuning a new run from {path} (not a continuation: optimisers and counters start at 0)"]
-        lines += [] if path.suffix == ".pkl" else other_view(path, trainer)
+        lines += [] if path.suffix == ".pkl" else other_view(path, assembly.canvases)
         lines += [f"  {line}" for name, result in carried.items() for line in result.lines(name)]
         return lines + [f"  {name}: not in the file, starts fresh" for name in targets if name not in carried]
 
-    return begin
+    return bring
 
 
 def read_reference(path: Path) -> dict[str, Network]:
@@ -77,10 +78,9 @@ def read_own(path: Path) -> dict[str, Network]:
     return _both_generators({name: _source(header, name, tensorfile.load(file, f"{name}.")[0]) for name in present})
 
 
-def other_view(path: Path, trainer: Trainer) -> list[str]:
+def other_view(path: Path, canvases: Canvases | None) -> list[str]:
     """Say where the source's networks see pictures of another kind than this run's: their weights mean less then."""
-    data, theirs = trainer.setup.dataset, _own(path)[1].get("view")
-    mine = data.view.to_dict() if isinstance(data, Canvases) else None
+    theirs, mine = _own(path)[1].get("view"), canvases.view.to_dict() if canvases else None
     told = [_kind(view) for view in (theirs, mine)]
     return [f"  note: the source learned {told[0]}, this run learns {told[1]}"] if told[0] != told[1] else []
 

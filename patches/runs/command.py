@@ -5,13 +5,14 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from patches.console import EXIT_INTERRUPTED, EXIT_MISTAKE, progress
 from patches.errors import UserError
-from patches.runs.begin import beginning
+from patches.runs.begin import begin
 from patches.runs.interrupt import Stop
 from patches.runs.launch import LOST, heed_launcher, launch
 from patches.runs.precision import set_tf32
@@ -36,21 +37,19 @@ def train(arguments: Mapping[str, Any], echo: Callable[[str], None]) -> None:
     if world is None:
         request = Request.of(arguments)
         count = ranks_wanted(request)
-        request.given["gpus"] = count
         if count > 1 and not request.dry_run:
             code = launch([sys.executable, *sys.argv], count, max(1, (os.cpu_count() or 1) // count), echo)
             if code:
                 raise SystemExit(code)
             return
-        train_on_rank(request, World(), echo)
+        train_on_rank({**arguments, "gpus": count}, World(), echo)
         return
     heed_launcher()
-    request = Request.of(arguments, world)
     if world.rank == 0:
-        train_on_rank(request, world, echo)
+        train_on_rank(arguments, world, echo)
         return
     try:
-        train_on_rank(request, world, lambda line: None)
+        train_on_rank(arguments, world, lambda line: None)
     except NonFiniteLossError:  # rank 0 says so
         raise SystemExit(EXIT_MISTAKE) from None
     except KeyboardInterrupt:
@@ -64,8 +63,8 @@ def ranks_wanted(request: Request) -> int:
         UserError: there are fewer cards.
     """
     count = request.given["gpus"]
-    if count is None:
-        source = run_to_go_on_with(request, World())
+    if count is None:  # looked at on the CPU: a card's memory is the ranks'
+        source = run_to_go_on_with(replace(request, given={**request.given, "device": "cpu"}), World())
         count = source.own["gpus"] if source else 1
     if count < 1:
         raise UserError(f"--gpus={count}: must be at least 1")
@@ -74,7 +73,7 @@ def ranks_wanted(request: Request) -> int:
     return int(count)
 
 
-def train_on_rank(request: Request, world: World, echo: Callable[[str], None]) -> None:
+def train_on_rank(arguments: Mapping[str, Any], world: World, echo: Callable[[str], None]) -> None:
     """Do one rank's part of a training.
 
     Raises:
@@ -82,9 +81,10 @@ def train_on_rank(request: Request, world: World, echo: Callable[[str], None]) -
     """
     with Stop(tells=world.rank == 0) as stop:
         try:
-            with joined(world) as ranks:
-                _train(request, world, ranks, stop, echo)
-        except LostRankError:  # whose own error says why; rank 0 has said where the run stands
+            with joined(world) as (ranks, together):
+                _train(Request.of(arguments, together), together, ranks, stop, echo)
+        except LostRankError as error:  # the lost one's own error says more, where it could say anything
+            print(f"train.py: rank {world.rank}: another rank can't be reached ({error})", file=sys.stderr)
             raise SystemExit(LOST) from None
 
 
@@ -93,7 +93,7 @@ def _train(request: Request, world: World, ranks: Ranks, stop: Stop, echo: Calla
     options = assembly.resolved.options
     stop.limit(options.time_limit)
     fresh = ranks.rank == 0 and (source is None or source.state is None)
-    begin_with = beginning(options.finetune, assembly.recipe) if options.finetune and fresh else None
+    begin_with = begin(options.finetune, assembly) if options.finetune and fresh else None
     say(assembly, source, device, echo)
     done = source.images if source else 0
     reached = share_json(ranks, already_there(options.kimg, done) if source else None)
@@ -101,7 +101,6 @@ def _train(request: Request, world: World, ranks: Ranks, stop: Stop, echo: Calla
         echo(reached or "--dry-run: stopped before any work")
         return
     if device.type == "cuda":
-        torch.cuda.set_device(device)
         torch.backends.cudnn.benchmark = not options.nobench
         set_tf32(options.precision)
     shown = progress("training", round(options.kimg * 1000), "pictures", done=done)

@@ -167,6 +167,7 @@ DEFAULTS = {field.name: field.default for field in fields(TrainOptions) if field
 REQUIRED = ("outdir", "data", "cfg", "gpus", "batch", "gamma")  # gamma last: what it should be depends on cfg and batch
 MAY_DIFFER = (
     "kimg", "snap", "keep_states", "time_limit", "workers", "metrics", "select", "patience", "data", "outdir", "gpus",
+    "device",
 )  # fmt: skip
 """What an exact resume may change."""
 BY_MACHINE = ("batch_gpu", "precision", "fp32")
@@ -254,7 +255,7 @@ def refuse_differences(given: Mapping[str, Any], own: Mapping[str, Any]) -> None
     wrong = [
         f"--{name.replace('_', '-')} is {own[name]}, not {value}"
         for name, value in given.items()
-        if name not in MAY_DIFFER and name in own and own[name] != value
+        if name not in (*MAY_DIFFER, "precision") and name in own and own[name] != value
         if name != "batch_gpu" or given.get("gpus", own["gpus"]) == own["gpus"]
     ]
     if wrong:
@@ -273,4 +274,6 @@ def same_run(options: TrainOptions, own: Mapping[str, Any], *, given: Collection
     mine = options.to_dict()
     own = {**DEFAULTS, **own}  # a run of an older version lacks what came later
     free = {*MAY_DIFFER, *(name for name in BY_MACHINE if name not in given)}
+    if mine["gpus"] != own["gpus"]:
+        free.add("batch_gpu")
     return all(mine[name] == own.get(name) for name in NAMES if name not in free)

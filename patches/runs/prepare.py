@@ -12,6 +12,7 @@ from patches.errors import UserError
 from patches.runs import elsewhere
 from patches.runs import resume as resuming
 from patches.runs.assemble import Assembly, assemble
+from patches.runs.caching import check_cache
 from patches.runs.directory import check_writable, runs
 from patches.runs.options import Resolved, TrainOptions
 from patches.runs.request import Request
@@ -40,7 +41,7 @@ def prepared(request: Request, world: World, ranks: Ranks) -> Prepared:
         return source, assembly, device
     found = share_json(ranks, None)
     options = TrainOptions(**found["options"])
-    device = choose_device(world.device(options.device))
+    device = chosen_device(world, options.device)
     assembly = assemble(Resolved(options, found["reasons"]), device, world.local_count)
     if assembly.data_digest != found["digest"]:
         raise UserError(f"rank {ranks.rank}: --data={found['options']['data']} is not the data that rank 0 has")
@@ -58,11 +59,24 @@ def prepare(request: Request, world: World) -> Prepared:
     if source is None:
         elsewhere.find_names(resolved.options.outdir)
         check_writable(elsewhere.folder_of(resolved.options.outdir))
-    device = choose_device(world.device(resolved.options.device))
+    device = chosen_device(world, resolved.options.device)
     assembly = assemble(resolved, device, world.local_count)
+    check_cache(assembly.setup.dataset, resolved.options.cache, device, world.local_count)
     if source is not None:
         check_data(source, assembly)
     return source, assembly, device
+
+
+def chosen_device(world: World, name: str) -> torch.device:
+    """Return this rank's device, made the current one where it is one of several cards.
+
+    Raises:
+        UserError: there is no such device.
+    """
+    device = choose_device(world.device(name))
+    if device.index is not None:
+        torch.cuda.set_device(device)
+    return device
 
 
 def run_to_go_on_with(request: Request, world: World) -> Resume | None:

@@ -50,7 +50,6 @@ class Request:
             if given["gpus"] not in (None, world.count):
                 raise UserError(f"--gpus={given['gpus']}: torchrun has started {world.count} ranks; leave --gpus out")
             given["gpus"] = world.count
-            resume = "auto" if world.restarts and resume is None else resume
         if given["time_limit"] is not None:
             given["time_limit"] = seconds_of(given["time_limit"])
         if given["cond"] is not None:
@@ -62,6 +61,8 @@ class Request:
             )
         if resume and resume.endswith(PICKLE):
             resume, given["finetune"] = None, resume
+        if world is not None and world.restarts:
+            resume, given["kimg"] = _after_restart(resume, given["kimg"])
         return cls(given, resume, arguments["preset"], arguments["dry_run"])
 
     def resolved(self, own: Mapping[str, Any] | None = None) -> Resolved:
@@ -93,3 +94,12 @@ class Request:
             outdir, source = elsewhere.from_address(self.resume)
             return replace(source, own={**source.own, "outdir": outdir})
         return resuming.named(str(self.resume))
+
+
+def _after_restart(resume: str | None, kimg: Any) -> tuple[str, Any]:
+    """Go on with the newest state of the run that was going on, not with the one it once began from; its end stays."""
+    if resume is None:
+        return "auto", kimg
+    if resume.endswith(".safetensors"):
+        resume = resume.rpartition("/")[0] or "."
+    return resume, None if str(kimg).startswith("+") else kimg

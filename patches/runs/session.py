@@ -55,7 +55,7 @@ class Session:
             KeyboardInterrupt: a second signal.
         """
         options, setup = self.assembly.resolved.options, self.assembly.setup
-        ready = cached(setup.dataset, options.cache, self.device)
+        ready = cached(setup.dataset, options.cache, self.device, shown=self.ranks.rank == 0)
         trainer = Trainer(replace(setup, dataset=ready), self.device, self.ranks)
         if self.ranks.rank:
             self._follow(trainer)
@@ -99,7 +99,7 @@ class Session:
         ] * bool(cut)
 
     def _lead(self, trainer: Trainer, ticker: Ticker, outbox: Outgoing) -> None:
-        done = False
+        stopped = False
         self.stop.arm()
         try:
             if trainer.images == 0:
@@ -111,8 +111,8 @@ class Session:
                     outbox.send_new()
                 if progress.stopped is not None:
                     ticker.leave(progress.stopped)
-                done = progress.done
-            if done:
+                    stopped = True
+            if not stopped:
                 ticker.finish()
         except NonFiniteLossError as error:
             raise UserError(f"{error}; training stopped, the last good state is {ticker.snapshots.last}") from error

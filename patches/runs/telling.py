@@ -43,6 +43,8 @@ def say(assembly: Assembly, source: Resume | None, device: torch.device, echo: C
                 f"  with {setup.hyper.ranks} ranks in place of {source.own['gpus']}: the same up to rounding, "
                 "not bit for bit"
             )
+        if source.own.get("precision", options["precision"]) != options["precision"]:
+            echo(f"  in {options['precision']} in place of {source.own['precision']}: not bit for bit")
         newer = sorted(path.name for path in source.run.newer_than(source.state))
         if newer:
             echo(f"  {len(newer)} newer files will be removed, that part is trained again: {', '.join(newer[:6])}")

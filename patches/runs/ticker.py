@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What happens at a tick: numbers, health, and every --snap ticks a sheet, a snapshot and a state."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from patches.scores.select import Chosen
 from stylegan3.training.loop import Progress
 from stylegan3.training.samples import fakes, reals
 from stylegan3.training.trainer import Trainer
+from stylegan3.training.transfer import beside
 
 WATCHED = 64
 """Pictures of the data that the fixed batch is compared with."""
@@ -67,7 +69,7 @@ class Ticker:
     def begin(self) -> None:
         """Write what a new run shows before its first iteration: reals, the untrained network, the first state."""
         reals = real_pictures(self.trainer, sheet_size(self.trainer))
-        self._writing.start(lambda: self._sheet("reals", "reals", reals, 0))
+        self._write(lambda: self._sheet("reals", "reals", reals, 0))
         self._snapshot(fixed_pictures(self.trainer))
         self.stop.worked()
 
@@ -129,7 +131,10 @@ class Ticker:
             self._sheet("fakes", name, pictures, moment.images)
             return self.snapshots.write(moment)
 
-        self._writing.start(write)
+        self._write(write)
+
+    def _write(self, job: Callable[[], Path]) -> None:
+        self._writing.start(beside(self.trainer.device, job))
 
     def _written(self, path: Path, seconds: float) -> None:
         self.stop.worked_beside(seconds)

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import torch
@@ -23,6 +23,7 @@ class World:
     Args:
         rank, count: over all machines; local_rank, local_count: on this one.
         restarts: how often torchrun has started all of them again (--max-restarts).
+        machines: on which there are some.
     """
 
     rank: int = 0
@@ -30,6 +31,7 @@ class World:
     local_rank: int = 0
     local_count: int = 1
     restarts: int = 0
+    machines: int = 1
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "World | None":
@@ -45,11 +47,12 @@ class World:
             local_rank = int(environment.get("LOCAL_RANK", rank))
             local_count = int(environment.get("LOCAL_WORLD_SIZE", count))
             restarts = int(environment.get("TORCHELASTIC_RESTART_COUNT", 0))
+            machines = int(environment.get("GROUP_WORLD_SIZE", 1))
         except ValueError as error:
             raise UserError(f"RANK, WORLD_SIZE, LOCAL_RANK: {error}; torchrun sets them") from error
         if not 0 <= rank < count:
             raise UserError(f"RANK={rank}, WORLD_SIZE={count}: a rank lies between 0 and the world's size less one")
-        return cls(rank, count, local_rank, local_count, restarts)
+        return cls(rank, count, local_rank, local_count, restarts, machines)
 
     def device(self, name: str) -> str:
         """Return the name of this rank's own device.
@@ -77,29 +80,39 @@ def check_cards(wanted: int) -> None:
 
 
 @contextmanager
-def joined(world: World) -> Iterator[Ranks]:
-    """Meet the other ranks; tensors on a card go by NCCL, others by gloo. Leave together where all went well."""
+def joined(world: World) -> Iterator[tuple[Ranks, World]]:
+    """Meet the other ranks; tensors on a card go by NCCL, others by gloo. Leave together where all went well.
+
+    Yields:
+        The ranks, and the world with the restarts that the rank which was started most often has seen.
+    """
     if world.count == 1:
-        yield Alone()
+        yield Alone(), world
         return
     _meet(world)
     try:
         ranks = Group()
-        yield ranks
+        most = torch.tensor(-world.restarts)
+        ranks.start_min(most)()
+        yield ranks, replace(world, restarts=-int(most))
         ranks.start_sum(torch.zeros(1))()  # gloo may abort a process that leaves before the others have read
-    finally:
-        dist.destroy_process_group()
+    except BaseException:
+        if torch.cuda.is_available():
+            dist.distributed_c10d._abort_process_group()  # NCCL's own leaving waits for the others
+        raise
+    dist.destroy_process_group()
 
 
 def _meet(world: World) -> None:
     try:
         store, rank, count = next(dist.rendezvous("env://", world.rank, world.count, timeout=PATIENCE))
-        # torchrun's store outlives its workers: addresses of those before a restart still stand in it
-        own = dist.PrefixStore(f"restart {world.restarts}", store)
+        # the store of torchrun on one machine outlives its workers: addresses of those before a restart stand in it;
+        # several machines get a new one, and needn't agree how often they have started theirs
+        own = dist.PrefixStore(f"restart {world.restarts}", store) if world.machines == 1 else store
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         dist.init_process_group(backend, store=own, rank=rank, world_size=count, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise UserError(
             f"rank {world.rank} can't reach the other {world.count - 1} (MASTER_ADDR, MASTER_PORT: "
-            f"{str(error).splitlines()[0]})"
+            f"{' '.join(str(error).split())[:300]})"
         ) from error

@@ -25,13 +25,14 @@ from typing import BinaryIO, Self
 from spect.dataset.journal import Journal, lines_of
 from spect.errors import SoundError
 
+PARTS = ".parts"
 _RUN = re.compile(r"[0-9a-f]{16}")
 _JOURNAL, _PICTURES = "journal.jsonl", "pictures"
 
 
 def parts_folder(dest: Path) -> Path:
     """Name the folder of an archive's parts."""
-    return dest.with_name(f"{dest.name}.parts")
+    return dest.with_name(f"{dest.name}{PARTS}")
 
 
 def left_behind(dest: Path) -> tuple[int, int]:

@@ -71,7 +71,10 @@ class FourierInput(nn.Module):
         """Return each picture's R T(-t) times the user's matrix. Shape: [N, W] -> [N, 2, 3]."""
         a = self.affine(w)
         if any(self.locked):
-            a = torch.where(torch.tensor(self.locked, device=a.device), torch.tensor(STILL).to(a), a)
+            still = [a.new_full((len(a),), value) for value in STILL]
+            a = torch.stack(
+                [s if lock else own for s, lock, own in zip(still, self.locked, a.unbind(1), strict=True)], dim=1
+            )
         a = a / a[:, :2].norm(dim=1, keepdim=True)
         c, s, x, y = a.unbind(dim=1)
         # rows of the product of a rotation and a shift by -(x, y)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from stylegan3.training.setup import Dataset
+from stylegan3.training.transfer import onto
 
 AT_A_TIME = 32  # pictures that are brought to model space together
 
@@ -58,7 +59,7 @@ class Cached:
 
     def pictures(self, indices: np.ndarray) -> Tensor:
         """Return pictures in model space. Shape: [N, C, F, T]."""
-        return self._kept[torch.from_numpy(indices).to(self._kept.device)]
+        return self._kept[onto(torch.from_numpy(indices), self._kept.device)]
 
     def labels(self, indices: np.ndarray) -> Tensor:
         """Return the labels. Shape: [N, K], float32."""

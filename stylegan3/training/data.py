@@ -33,7 +33,7 @@ def positions_to_items(positions: np.ndarray, items: int, seed: int) -> np.ndarr
 
 
 def batches(
-    dataset: Dataset, batch: int, seed: int, images: int, workers: int, places: np.ndarray
+    dataset: Dataset, batch: int, seed: int, images: int, workers: int, places: np.ndarray, *, pinned: bool = False
 ) -> Generator[tuple[Tensor, Tensor], None, None]:
     """Yield (pictures as stored [N, ...], labels [N, K]) without end, from position `images` on.
 
@@ -41,11 +41,13 @@ def batches(
         batch: pictures an iteration takes.
         workers: batches read ahead, one thread each (reading and decoding release Python's lock); 0 reads in place.
         places: in the batch, of the N pictures wanted, in the order wanted.
+        pinned: in memory from which a GPU copies by itself.
     """
 
     def read(first: int) -> tuple[Tensor, Tensor]:
         indices = positions_to_items(first + places, len(dataset), seed)
-        return dataset.pictures(indices), dataset.labels(indices)
+        found = dataset.pictures(indices), dataset.labels(indices)
+        return (_pinned(found[0]), _pinned(found[1])) if pinned else found
 
     if workers == 0:
         while True:
@@ -62,3 +64,7 @@ def batches(
         finally:
             for future in ahead:
                 future.cancel()
+
+
+def _pinned(tensor: Tensor) -> Tensor:
+    return tensor if tensor.is_cuda else tensor.pin_memory()

@@ -58,7 +58,7 @@ class Gradients:
             found = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
             torch._foreach_div_(found, self._scale)
             for gradient in found:
-                torch.nan_to_num(gradient, nan=0.0, posinf=LARGEST, neginf=-LARGEST, out=gradient)
+                gradient.copy_(finite(gradient))
 
     def _arrival(self, number: int) -> Callable[[Tensor], None]:
         def arrived(parameter: Tensor) -> None:
@@ -75,6 +75,11 @@ class Gradients:
         with torch.no_grad():
             flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket])
         self._sent.append((flat, self._ranks.start_sum(flat)))
+
+
+def finite(gradient: Tensor) -> Tensor:
+    """Return a gradient with 0 for NaN and a large number for an infinity. Shape: any -> same."""
+    return torch.nan_to_num(gradient, nan=0.0, posinf=LARGEST, neginf=-LARGEST)
 
 
 def buckets(parameters: Sequence[nn.Parameter], most: int) -> list[list[nn.Parameter]]:

@@ -17,6 +17,7 @@ from stylegan3.networks import Discriminator, Generator, Moments
 from stylegan3.training.ada import signs_of
 from stylegan3.training.blur import blur
 from stylegan3.training.draws import Draws, make_pictures
+from stylegan3.training.gradients import finite
 from stylegan3.training.setup import Setup
 from stylegan3.training.spans import Spans, unmeasured
 from stylegan3.training.stats import Stats
@@ -57,7 +58,7 @@ class Context:
         """Return d total / d of, to be differentiated itself. Shape: [] and any -> that of `of`."""
         scale = self.setup.loss_scale
         (found,) = torch.autograd.grad(total * scale, of, create_graph=True)
-        return found / scale
+        return found if scale == 1 else finite(found / scale)
 
     def judge(self, pictures: Tensor, labels: Tensor | None, purpose: str) -> Tensor:
         """Return D's logits of the augmented pictures. Shape: [N, 1]."""

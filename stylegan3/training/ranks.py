@@ -94,8 +94,10 @@ class Group:
 def _reaching() -> Iterator[None]:
     try:
         yield
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError as error:
-        raise LostRankError(str(error).splitlines()[0]) from error
+        raise LostRankError(" ".join(str(error).split())[:500] or type(error).__name__) from error
 
 
 def _nothing() -> None:

@@ -97,7 +97,10 @@ class Trainer:
     def batches(self, workers: int = 0) -> Generator[Batch, None, None]:
         """Yield what the coming iterations take, read ahead by so many threads: this rank's share of each batch."""
         hyper = self.setup.hyper
-        return batches(self.setup.dataset, hyper.batch, hyper.seed, self.images, workers, self._places.numpy())
+        return batches(
+            self.setup.dataset, hyper.batch, hyper.seed, self.images, workers, self._places.numpy(),
+            pinned=self.device.type == "cuda",
+        )  # fmt: skip
 
     def step(self, pictures: Tensor, labels: Tensor) -> None:
         """Do one iteration with what `batches` yielded for it; nothing is read back from the device.

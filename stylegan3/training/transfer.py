@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Between CPU and device without waiting: pinned memory one way, a copy that is asked for later the other way."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+Result = TypeVar("Result")
 
 
 def onto(tensor: Tensor, device: torch.device) -> Tensor:
     """Return the tensor on a device; the CPU doesn't wait for the copy."""
     if device.type != "cuda" or tensor.is_cuda:
         return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)
+    return (tensor if tensor.is_pinned() else tensor.pin_memory()).to(device, non_blocking=True)
 
 
 class Reading:
@@ -32,6 +35,26 @@ class Reading:
         if self._event is not None:
             self._event.synchronize()
         return self._values
+
+
+def beside(device: torch.device, job: Callable[[], Result]) -> Callable[[], Result]:
+    """Return a job for another thread that works on the device beside what is given to it from now on.
+
+    What the job reads must not change; on a GPU it has a stream of its own.
+    """
+    if device.type != "cuda":
+        return job
+    ready = torch.cuda.Event()
+    ready.record(torch.cuda.current_stream(device))
+
+    def apart() -> Result:
+        with torch.cuda.device(device):
+            stream = torch.cuda.Stream(device)
+            with torch.cuda.stream(stream):
+                stream.wait_event(ready)
+                return job()
+
+    return apart
 
 
 Batch = tuple[Tensor, Tensor]

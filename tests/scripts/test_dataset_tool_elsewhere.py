@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """dataset_tool_wav.py with sounds and archives at addresses: what is made is what is made of files here."""
 
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 import dataset_tool_wav
 from spect.archive.reader import Archive
+from spect.dataset import build
 from spect.storage.address import Address
 from spect.storage.fetch import cache_folder, fetch
 from spect.storage.send import listed, send
@@ -49,6 +52,29 @@ def test_from_an_address_to_an_address_gives_the_same_bytes(place: Place, folder
     assert there.read_bytes() == (tmp_path / "here.zip").read_bytes()
     assert not list((cache_folder() / "made").iterdir())
     assert "whole (" in run("--verify", place.at("made/there.zip"))
+
+
+def test_an_interrupted_build_goes_on_between_addresses(place: Place, folder: Path, tmp_path: Path) -> None:
+    """Ctrl-C comes after two of the pieces; sources and target are elsewhere, the parts are here."""
+    for path in folder.rglob("*.wav"):
+        send(path, Address(place.at(f"sounds/{path.relative_to(folder)}")))
+    line = (f"--source={place.at('sounds')}", f"--dest={place.at('there.zip')}")
+    add, made = build._Done.add, []
+
+    def interrupted(done: Any, piece: Any) -> None:
+        made.append(piece)
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        add(done, piece)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(build._Done, "add", interrupted)
+        out = run(*line, code=130)
+    assert "the same command with --resume goes on there" in out
+    out = run(*line, "--resume")
+    assert re.search(r"--resume: [1-9]\d* of \d+ canvases are there and go in", out)
+    assert fetch(Address(place.at("there.zip"))).read_bytes() == (tmp_path / "here.zip").read_bytes()
+    assert not list((cache_folder() / "made").iterdir())
 
 
 def test_archives_are_split_and_merged_there(place: Place, folder: Path, tmp_path: Path) -> None:

@@ -130,6 +130,14 @@ def test_fp32_is_the_references_word_for_a_precision():
         resolved(**GIVEN, fp32=True, precision="bf16")
 
 
+def test_precision_may_change_where_that_is_asked_for():
+    kept = {**own(), "precision": "fp16", "fp32": False}
+    assert resolved(**GIVEN, precision="fp32", own=kept).options.precision == "fp32"
+    assert resolved(**GIVEN, own=kept).options.precision == "fp16"
+    mine = resolved(**GIVEN, precision="fp32").options
+    assert not same_run(mine, kept, given=("precision",))  # 'auto' begins a new run then
+
+
 def test_with_another_number_of_ranks_what_each_holds_at_a_time_is_chosen_anew():
     kept = {**own(), "batch": 16, "batch_gpu": 16}
     same, other = (resolved(**{**GIVEN, "batch": None}, gpus=n, batch_gpu=None, own=kept).options for n in (1, 2))
@@ -143,6 +151,7 @@ def test_what_may_differ_is_what_the_design_names():
     scores = {"metrics", "select", "patience"}
     assert set(MAY_DIFFER) == scores | {
         "kimg", "snap", "keep_states", "time_limit", "workers", "data", "outdir", "gpus",
+        "device",
     }  # fmt: skip
     refuse_differences(dict.fromkeys(MAY_DIFFER, "another"), own())
 

@@ -8,7 +8,7 @@ import torch
 
 from patches.errors import UserError
 from patches.runs import caching
-from patches.runs.caching import kept_by_cache, place_of
+from patches.runs.caching import check_cache, place_of, taken_by_cache
 from patches.runs.precision import check_precision, set_tf32, suited
 from tests.patches.runs.support import call, only_run
 from tests.stylegan3.training.support import Pictures
@@ -85,16 +85,17 @@ def test_a_cache_that_does_not_fit_is_refused_with_the_sizes(monkeypatch):
     data = Pictures(items=20000)  # 41 MB
     monkeypatch.setattr(caching, "free_memory", lambda device: 40e6)
     with pytest.raises(UserError, match=r"--cache=ram: 20000 .* 0.04 GB, 0.03 GB are free; give --cache=none"):
-        kept_by_cache(data, "ram", CPU, 1)
+        check_cache(data, "ram", CPU, 1)
     monkeypatch.setattr(caching, "free_memory", lambda device: 80e6)
+    check_cache(data, "ram", CPU, 1)
     with pytest.raises(UserError, match=r"0.03 GB are free for each of 2 ranks; give --cache=none"):
-        kept_by_cache(data, "ram", CPU, 2)
+        check_cache(data, "ram", CPU, 2)
     with pytest.raises(UserError, match=r"--cache=device: .*; give --cache=ram or none"):
-        kept_by_cache(Pictures(items=80000), "device", CARD, 2)
+        check_cache(Pictures(items=80000), "device", CARD, 2)
 
 
 def test_what_a_cache_takes_of_the_devices_memory():
-    assert kept_by_cache(Pictures(), "none", CPU, 1) == 0
-    assert kept_by_cache(Pictures(), "ram", CPU, 1) == 24 * 2 * 16 * 16 * 4
-    assert kept_by_cache(Pictures(), "ram", CARD, 1) == 0
+    assert taken_by_cache(Pictures(), "none", CPU) == 0
+    assert taken_by_cache(Pictures(), "ram", CPU) == 24 * 2 * 16 * 16 * 4
+    assert taken_by_cache(Pictures(), "ram", CARD) == 0
     assert place_of("device", CARD) == CARD

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 
 import fsspec
@@ -37,6 +38,7 @@ def own_home(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(retry, "WAITS", (0.01,))
     monkeypatch.setattr(retry, "TRIES", 3)
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]  # workers are forked off it, with its credentials
     for wire in servers.wires.values():
         wire.cut(0, 0)
     for kind in ("s3", "http"):
