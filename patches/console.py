@@ -127,7 +127,14 @@ def run(command: Any, complaint: type[Exception], abort: type[Exception]) -> Non
     except (abort, KeyboardInterrupt):
         print(f"{script_name(command.callback)}: interrupted", file=sys.stderr)
         code = EXIT_INTERRUPTED
-    sys.exit(code if isinstance(code, int) else 0)
+    except SystemExit as left:
+        code = left.code
+    code = code if isinstance(code, int) else 0
+    if "RANK" in os.environ:  # one of several: what is left of torch's exchange would abort it while Python ends
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 @contextmanager

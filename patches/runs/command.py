@@ -42,7 +42,7 @@ def train(arguments: Mapping[str, Any], echo: Callable[[str], None]) -> None:
             if code:
                 raise SystemExit(code)
             return
-        train_on_rank({**arguments, "gpus": count}, World(), echo)
+        train_on_rank({**arguments, "gpus": count}, None, echo)
         return
     heed_launcher()
     if world.rank == 0:
@@ -73,18 +73,20 @@ def ranks_wanted(request: Request) -> int:
     return int(count)
 
 
-def train_on_rank(arguments: Mapping[str, Any], world: World, echo: Callable[[str], None]) -> None:
-    """Do one rank's part of a training.
+def train_on_rank(arguments: Mapping[str, Any], world: World | None, echo: Callable[[str], None]) -> None:
+    """Do one rank's part of a training; None: the only one, which nobody has started as such.
 
     Raises:
         As `train`.
     """
-    with Stop(tells=world.rank == 0) as stop:
+    here = world or World()
+    with Stop(tells=here.rank == 0) as stop:
         try:
-            with joined(world) as (ranks, together):
-                _train(Request.of(arguments, together), together, ranks, stop, echo)
-        except LostRankError as error:  # the lost one's own error says more, where it could say anything
-            print(f"train.py: rank {world.rank}: another rank can't be reached ({error})", file=sys.stderr)
+            with joined(here) as (ranks, together):
+                _train(Request.of(arguments, together if world else None), together, ranks, stop, echo)
+        except LostRankError as error:  # the lost one has said more, where it could say anything
+            if here.rank == 0:
+                print(f"train.py: another rank can't be reached ({error})", file=sys.stderr)
             raise SystemExit(LOST) from None
 
 

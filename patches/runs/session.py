@@ -116,8 +116,8 @@ class Session:
                 ticker.finish()
         except NonFiniteLossError as error:
             raise UserError(f"{error}; training stopped, the last good state is {ticker.snapshots.last}") from error
-        except LostRankError as error:
-            ticker.log(f"Stopped: another rank is gone ({error}); the last state is {ticker.snapshots.last}")
+        except LostRankError:
+            ticker.log(f"Stopped: another rank is gone; the last state is {ticker.snapshots.last}")
             ticker.log(go_on(ticker.run))
             raise
         except KeyboardInterrupt:

@@ -15,6 +15,7 @@ from stylegan3.ops.winograd import winograd
 TILES = 120  # fewer 4x4 tiles in the batch (kernels are transformed, too),
 CHANNELS = 48  # or fewer channels (each tile is, twice),
 BOTH = 20_000  # or less of channels times tiles (the products are small).
+HALF_TILES, HALF_CHANNELS = 400, 256  # in bfloat16, whose products take half the time: two cores, 128 to 512 channels
 KINDS = (torch.float32, torch.bfloat16)
 
 
@@ -25,6 +26,8 @@ def worth_it(x: Tensor, w: Tensor, padding: int) -> bool:
         return False
     rows, columns = (-(-(n + 2 * padding - 2) // 4) for n in x.shape[2:])
     channels, tiles = min(w.shape[:2]), len(x) * rows * columns
+    if x.dtype == torch.bfloat16:
+        return channels >= HALF_CHANNELS and tiles >= HALF_TILES
     return channels >= CHANNELS and tiles >= TILES and channels * tiles >= BOTH
 
 
