@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from bench.rank_kills import descendants
 from patches.runs import tensorfile
 from tests.patches.runs.support import ROOT, TINY, archive, call, finish, flags, lines, only_run, resolved, start
 
@@ -43,11 +44,6 @@ def rank_of_launched(process: "subprocess.Popen[str]", rank: int) -> int:
         if f"RANK={rank}".encode() in environment:
             return found
     raise AssertionError("no such rank")
-
-
-def descendants(pid: int) -> list[int]:
-    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return children + [below for child in children for below in descendants(child)]
 
 
 def until(process: "subprocess.Popen[str]", beginning: str) -> str:

@@ -2,7 +2,6 @@
 """Several processes compute what one computes, agree among themselves bit for bit, and go on exactly after a resume."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from patches.runs.launch import free_port
 from stylegan3.errors import NetworkError
 from stylegan3.training.draws import members, rounds
 from stylegan3.training.gradients import LARGEST, Gradients, buckets
@@ -24,12 +24,6 @@ from tests.stylegan3.training.support import KINDS, everything_on, in_double, tr
 ROOT = Path(__file__).resolve().parents[3]
 EQUAL = 1e-5  # of a tensor's largest value
 State = dict[str, Tensor]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def train_on_ranks(count: int, folder: Path) -> None:
