@@ -37,7 +37,7 @@ from patches.runs.command import train  # noqa: E402
 from patches.runs.directory import Run  # noqa: E402
 
 BATCH, RATE, SIDE = 4, 8000, 16
-LONGEST = 0.15  # seconds from a tick's line, after which the snapshot is written, to the kill
+LONGEST = 0.3  # seconds from a tick's line, after which the snapshot is written beside the training, to the kill
 
 
 def make_archive(folder: Path) -> Path:

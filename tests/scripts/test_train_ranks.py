@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -91,9 +90,7 @@ def test_a_killed_rank_ends_the_run_with_a_usable_state(uninterrupted, archive, 
     process = start(tmp_path, outdir="out", data=archive, **{**TWO, "kimg": 100})
     until(process, "tick 2 ")
     os.kill(rank_of_launched(process, killed), signal.SIGKILL)
-    began = time.monotonic()
-    told, _ = process.communicate(timeout=60)
-    assert time.monotonic() - began < 40  # seconds, not NCCL's and gloo's half hours
+    told, _ = process.communicate(timeout=60)  # seconds, not the half hour that ranks wait for each other
     assert process.returncode == 128 + signal.SIGKILL, told
     assert f"rank {killed} was ended by SIGKILL; --resume=auto goes on from the last state" in told
     assert "Traceback" not in told
