@@ -10,7 +10,7 @@ import hashlib
 import json
 import mmap
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -141,11 +141,7 @@ class Archive:
 
     def canvases(self, indices: Any) -> np.ndarray:
         """Copy canvases, channels first. Shape: [n, 4, F, T] float32."""
-        wanted = np.asarray(indices, np.int64).reshape(-1)
-        out = np.empty((len(wanted), 4, self.layout.rows, self.layout.frames), np.float32)
-        for place, index in zip(out, wanted, strict=True):
-            place[...] = self.raw(int(index)).transpose(2, 0, 1)
-        return out
+        return gathered(self.layout, indices, self.raw)
 
     def item(self, index: int) -> dict[str, Any]:
         """Read an item's record: source, start_samples, samples, split, sha256, what was done to it."""
@@ -254,3 +250,12 @@ def _reopen(path: Path, digest: str) -> Archive:
     if archive.digest != digest:
         raise SoundError(f"{path}: the archive was replaced while it was in use; start again")
     return archive
+
+
+def gathered(layout: Layout, indices: Any, raw: Callable[[int], np.ndarray]) -> np.ndarray:
+    """Copy the pictures that `raw` maps, [F, T, 4], channels first. Shape: [n, 4, F, T] float32."""
+    wanted = np.asarray(indices, np.int64).reshape(-1)
+    out = np.empty((len(wanted), 4, layout.rows, layout.frames), np.float32)
+    for place, index in zip(out, wanted, strict=True):
+        place[...] = raw(int(index)).transpose(2, 0, 1)
+    return out

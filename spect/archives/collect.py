@@ -6,7 +6,7 @@ item, where it comes from and its labels.
 """
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,8 +160,3 @@ def _write(target: Path, layout: Layout, at: int, head: bytes, data: bytearray) 
     with open(target, "r+b", buffering=0) as file:
         write_at(file.fileno(), head, layout.header_offset(at))
         write_at(file.fileno(), memoryview(data), layout.data_offset(at))
-
-
-def free_bytes_needed(chosen: Mapping[Path, Chosen]) -> int:
-    """Tell about how many bytes new archives will have."""
-    return sum(len(one) * one.archives[0].layout.stride for one in chosen.values())

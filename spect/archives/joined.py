@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from spect.archive.layout import Layout
-from spect.archive.reader import Archive
+from spect.archive.reader import Archive, gathered
 from spect.archive.sets import CLASSES, LabelSet
 from spect.archives.alike import check_alike
 from spect.archives.figures import statistics
@@ -152,11 +152,7 @@ class JoinedArchive:
 
     def canvases(self, indices: Any) -> np.ndarray:
         """Copy canvases, channels first. Shape: [n, 4, F, T] float32."""
-        wanted = np.asarray(indices, np.int64).reshape(-1)
-        out = np.empty((len(wanted), 4, self.layout.rows, self.layout.frames), np.float32)
-        for place, index in zip(out, wanted, strict=True):
-            place[...] = self.raw(int(index)).transpose(2, 0, 1)
-        return out
+        return gathered(self.layout, indices, self.raw)
 
     def item(self, index: int) -> dict[str, Any]:
         """Read an item's record."""
