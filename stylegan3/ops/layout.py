@@ -12,7 +12,8 @@ def channels_last(x: Tensor) -> bool:
     return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
 
 
-def empty_as(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return an empty tensor [N, C, *size] in the layout of x [N, C, H, W]."""
+def empty_as(x: Tensor, size: tuple[int, int], channels: int | None = None) -> Tensor:
+    """Return an empty tensor [N, C or ``channels``, *size] in the layout of x [N, C, H, W]."""
     layout = torch.channels_last if channels_last(x) else torch.contiguous_format
-    return torch.empty((*x.shape[:2], *size), dtype=x.dtype, device=x.device, memory_format=layout)
+    shape = (len(x), x.shape[1] if channels is None else channels, *size)
+    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=layout)

@@ -20,91 +20,49 @@ linear in both, and the gradients of each are the other two: any order is the sa
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from stylegan3.ops.layout import channels_last, empty_as
 from stylegan3.ops.native import cpu
 
-POINTS = (0.0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))  # and infinity
-CACHE = 16 << 20  # numbers of tiles at a time (64 MB): what is transformed is still near when it is multiplied
+GROUP = 8 << 20  # bytes of tiles at a time: what is transformed is still near when it is multiplied
 
 
-@cache
-def kernel_transform(kind: torch.dtype) -> Tensor:
-    """Return G x G [36, 9]: the values of a 3x3 kernel at the points, over what B^T leaves out."""
-    rows = []
-    for p in POINTS:
-        rest = torch.tensor([p - q for q in POINTS if q != p], dtype=torch.float64).prod()
-        rows.append(torch.tensor([1.0, p, p * p], dtype=torch.float64) / rest)
-    g = torch.stack([*rows, torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)])
-    return torch.einsum("ai,bj->abij", g, g).reshape(36, 9).to(kind)
-
-
-def _transform(name: str, source: Tensor, target: Tensor, pictures: torch.dtype, sizes: tuple[int, ...]) -> None:
-    function, grid = getattr(cpu.library(), f"winograd_{name}"), (ctypes.c_int64 * len(sizes))(*sizes)
-    function(grid, cpu.KINDS[pictures], source.data_ptr(), target.data_ptr(), torch.get_num_threads())
-
-
-class _Tiling:
-    """The tiles of a convolution's results [N, O, H', W'], in groups of whole rows of tiles."""
-
-    def __init__(self, shape: tuple[int, ...], channels: int) -> None:
-        self.shape = shape
-        self.rows, self.columns = -(-shape[2] // 4), -(-shape[3] // 4)
-        self.step = max(1, CACHE // (36 * channels * self.columns))
-
-    def groups(self) -> Iterator[tuple[int, int]]:
-        """Yield the rows of tiles, counted through all pictures, that are worked on together."""
-        for first in range(0, self.shape[0] * self.rows, self.step):
-            yield first, min(first + self.step, self.shape[0] * self.rows)
-
-    def tiles(self, group: tuple[int, int], channels: int, buffer: Tensor) -> Tensor:
-        """Return a buffer as [36, channels, tiles of a group]."""
-        count = (group[1] - group[0]) * self.columns
-        return buffer[: 36 * channels * count].view(36, channels, count)
-
-    def buffer(self, channels: int, like: Tensor) -> Tensor:
-        """Return memory for a group's tiles: float32 where the pictures have less precision."""
-        kind = torch.promote_types(like.dtype, torch.float32)
-        return like.new_empty(36 * channels * self.columns * min(self.step, self.shape[0] * self.rows), dtype=kind)
-
-    def sizes(self, picture: Tensor, pad: int, group: tuple[int, int]) -> tuple[int, ...]:
-        """Return winograd.cpp's Grid."""
-        return (*picture.shape, self.rows, self.columns, pad, *group)
+def _run(name: str, x: Tensor, y: Tensor, w: Tensor, padding: int) -> None:
+    """Call winograd.cpp on pictures, results and kernels, all in memory as it takes them."""
+    lib = cpu.library()
+    sizes = (*x.shape, *y.shape[1:], padding, channels_last(x), GROUP, -(-y.shape[2] // 4), -(-y.shape[3] // 4))
+    grid, kind = (ctypes.c_int64 * len(sizes))(*sizes), cpu.KINDS[x.dtype]
+    narrow = x.dtype == torch.bfloat16
+    scratch = torch.empty(lib.winograd_scratch(grid, kind, narrow, name == "kernels"), dtype=torch.uint8)
+    first, second = (w, y) if name == "results" else (y, w)
+    function = getattr(lib, f"winograd_{name}")
+    function(
+        grid, kind, narrow, x.data_ptr(), first.data_ptr(), second.data_ptr(), scratch.data_ptr(),
+        torch.get_num_threads(),
+    )  # fmt: skip
 
 
 def _correlate(x: Tensor, w: Tensor, padding: int) -> Tensor:
-    """Return the convolution of pictures [N, C, H, W] with kernels [O, C, 3, 3]."""
-    x, (o, c) = x.contiguous(), w.shape[:2]
-    w = w.to(torch.promote_types(x.dtype, torch.float32))
-    y = x.new_empty(len(x), o, x.shape[2] + 2 * padding - 2, x.shape[3] + 2 * padding - 2)
-    tiling = _Tiling(y.shape, c + o)
-    kernels = (kernel_transform(w.dtype) @ w.reshape(o * c, 9).t()).view(36, o, c)
-    spread, products = tiling.buffer(c, x), tiling.buffer(o, x)
-    for group in tiling.groups():
-        v, m = tiling.tiles(group, c, spread), tiling.tiles(group, o, products)
-        _transform("spread", x, v, x.dtype, tiling.sizes(x, padding, group))
-        torch.bmm(kernels, v, out=m)
-        _transform("gather", m, y, x.dtype, tiling.sizes(y, 0, group))
+    """Return the convolution of pictures [N, C, H, W] with kernels [O, C, 3, 3], in the pictures' layout."""
+    x = x if channels_last(x) else x.contiguous()
+    w = w.to(torch.promote_types(x.dtype, torch.float32)).contiguous()
+    y = empty_as(x, (x.shape[2] + 2 * padding - 2, x.shape[3] + 2 * padding - 2), len(w))
+    _run("results", x, y, w, padding)
     return y
 
 
 def _kernel_gradient(g: Tensor, x: Tensor, padding: int) -> Tensor:
     """Return the gradient [O, C, 3, 3] of the kernels for that of the results, g [N, O, H', W']."""
-    g, x, o, c = g.to(x.dtype).contiguous(), x.contiguous(), g.shape[1], x.shape[1]
-    tiling = _Tiling(g.shape, c + o)
-    total = torch.zeros(36, o, c, dtype=torch.promote_types(x.dtype, torch.float32))
-    spread, raised = tiling.buffer(c, x), tiling.buffer(o, x)
-    for group in tiling.groups():
-        v, m = tiling.tiles(group, c, spread), tiling.tiles(group, o, raised)
-        _transform("spread", x, v, x.dtype, tiling.sizes(x, padding, group))
-        _transform("raise", g, m, x.dtype, tiling.sizes(g, 0, group))
-        total.baddbmm_(m, v.transpose(1, 2))
-    return (kernel_transform(total.dtype).t() @ total.view(36, o * c)).t().reshape(o, c, 3, 3)
+    layout = torch.channels_last if channels_last(x) else torch.contiguous_format
+    g, x = g.to(x.dtype).contiguous(memory_format=layout), x.contiguous(memory_format=layout)
+    w = x.new_empty(g.shape[1], x.shape[1], 3, 3, dtype=torch.promote_types(x.dtype, torch.float32))
+    _run("kernels", x, g, w, padding)
+    return w
 
 
 def _turned(w: Tensor) -> Tensor:

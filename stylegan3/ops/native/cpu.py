@@ -19,7 +19,10 @@ from stylegan3.ops.plans import Plan, resampling_plan
 from stylegan3.ops.resampling import Terms
 
 UNITS = ("lrelu.cpp", "winograd.cpp")
-HEADERS = ("bend.h", "codes.h", "columns.h", "flow.h", "lrelu.h", "numbers.h", "slide.h", "vertical.h")
+HEADERS = (
+    "bend.h", "codes.h", "columns.h", "flow.h", "lanes.h", "lrelu.h", "numbers.h", "products.h", "slide.h", "vertical.h",
+    "winograd_points.h",
+)  # fmt: skip
 WIDE = ("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()
 FLAGS = ("-std=c++17", "-O3", "-march=native", *WIDE, "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fopenmp")
 KINDS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2}
@@ -60,12 +63,12 @@ def library() -> ctypes.CDLL:
         ctypes.POINTER(Pass), ctypes.c_int32, ctypes.c_int32, *[ctypes.c_void_p] * 4, *[ctypes.c_int64] * 2,
         ctypes.c_int32,
     ]  # fmt: skip
-    for name in ("spread", "raise", "gather"):
-        function = getattr(lib, f"winograd_{name}")
+    grid, address = ctypes.POINTER(ctypes.c_int64), ctypes.c_void_p
+    lib.winograd_scratch.restype = ctypes.c_int64
+    lib.winograd_scratch.argtypes = [grid, *[ctypes.c_int32] * 3]
+    for function in (lib.winograd_results, lib.winograd_kernels):
         function.restype = None
-        function.argtypes = [
-            ctypes.POINTER(ctypes.c_int64), ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32,
-        ]  # fmt: skip
+        function.argtypes = [grid, *[ctypes.c_int32] * 2, *[address] * 4, ctypes.c_int32]
     return lib
 
 

@@ -1,176 +1,380 @@
 // SPDX-License-Identifier: Apache-2.0
-// The transforms of Winograd's convolution F(4x4, 3x3) on a CPU; derivation in winograd.py. Each works on whole rows of
-// tiles: rows are split into four phases, so that the sixteen or so numbers that a tile combines lie in different runs
-// of memory, and neighbours in a run belong to neighbouring tiles.
+// Winograd's convolution F(4x4, 3x3) on a CPU; derivation in winograd.py. Pictures are worked on in groups of whole rows
+// of tiles, few enough that what is transformed is still near when it is multiplied. A vector holds neighbouring
+// channels: transforms and products need no shuffles but those that turn channels inwards and outwards again.
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
-#include "numbers.h"
+#include "products.h"
+#include "winograd_points.h"
 
 namespace {
 
-constexpr double A = 0.70710678118654752, B = 1.41421356237309505;  // points 0, +-A, +-B and infinity; A B = 1
-constexpr double AA = 0.5, BB = 2.0, SUM = AA + BB;
-
-// Six samples -> the values at the six points (B^T).
-struct Spread {
-    static constexpr int inputs = 6;
-    template <class T, class In, class Out>
-    static inline void apply(In x, Out y) {
-        constexpr T a = A, b = B, aa = AA, bb = BB, sum = SUM;
-        const T even_a = x(4) - bb * x(2), odd_a = a * (x(3) - bb * x(1));
-        const T even_b = x(4) - aa * x(2), odd_b = b * (x(3) - aa * x(1));
-        y(0, x(0) - sum * x(2) + x(4));
-        y(1, even_a + odd_a), y(2, even_a - odd_a);
-        y(3, even_b + odd_b), y(4, even_b - odd_b);
-        y(5, x(1) - sum * x(3) + x(5));
-    }
-};
-
-// Four results -> six points: the transpose of Gather (A).
-struct Raise {
-    static constexpr int inputs = 4;
-    template <class T, class In, class Out>
-    static inline void apply(In x, Out y) {
-        constexpr T a = A, b = B, aa = AA, bb = BB;
-        const T even_a = x(0) + aa * x(2), odd_a = a * (x(1) + aa * x(3));
-        const T even_b = x(0) + bb * x(2), odd_b = b * (x(1) + bb * x(3));
-        y(0, x(0));
-        y(1, even_a + odd_a), y(2, even_a - odd_a);
-        y(3, even_b + odd_b), y(4, even_b - odd_b);
-        y(5, x(3));
-    }
-};
-
-// Six points -> four results (A^T).
-struct Gather {
-    template <class T, class In, class Out>
-    static inline void apply(In x, Out y) {
-        constexpr T a = A, b = B, aa = AA, bb = BB;
-        const T sum_a = x(1) + x(2), difference_a = a * (x(1) - x(2));
-        const T sum_b = x(3) + x(4), difference_b = b * (x(3) - x(4));
-        y(0, x(0) + sum_a + sum_b);
-        y(1, difference_a + difference_b);
-        y(2, aa * sum_a + bb * sum_b);
-        y(3, aa * difference_a + bb * difference_b + x(5));
-    }
-};
-
 struct Grid {
-    int64_t pictures, channels, height, width;  // of the pictures
+    int64_t pictures, channels, height, width;  // x [N, C, H, W]
+    int64_t results, rows_out, columns_out;     // y [N, O, H', W']
+    int64_t pad;                                // zeros before x's first row and column
+    int64_t inner;                              // channels lie innermost, in x and y
+    int64_t most;                               // bytes of a group
     int64_t rows, columns;                      // tiles of a picture
-    int64_t pad;                                // zeros before the first row and column
-    int64_t first, last;                        // rows of tiles, counted through all pictures: [first, last)
 };
 
-// One row of a picture, `pad` zeros before it, split into phases: to[p line + t] = from[4 t + p - pad].
+inline int64_t over(int64_t n, int64_t by) { return (n + by - 1) / by; }
+
+// Where a picture's numbers are.
+template <class X>
+struct Plane {
+    X* data;
+    int64_t channels, height, width;
+    bool inner;
+
+    X* at(int64_t n, int64_t c, int64_t i, int64_t j) const {
+        return inner ? data + ((n * height + i) * width + j) * channels + c
+                     : data + ((n * channels + c) * height + i) * width + j;
+    }
+};
+
+// One row of one group of channels -> line[j][lane], zeros in `pad` places before and up to `length`
 template <class T, class X>
-void split_row(const X* from, int64_t width, int64_t pad, T* to, int64_t line) {
-    for (int64_t p = 0; p < 4; ++p, to += line) {
-        const int64_t low = std::min((pad - p + 3) / 4, line);
-        const int64_t high = std::clamp((width + pad - p + 3) / 4, low, line);
-        std::fill(to, to + low, T(0));
-        for (int64_t t = low; t < high; ++t) to[t] = T(from[4 * t + p - pad]);
-        std::fill(to + high, to + line, T(0));
+void read_line(const Plane<const X>& x, int64_t n, int64_t group, int64_t row, int64_t pad, T* line, int64_t length) {
+    constexpr int L = LANES<T>;
+    const int64_t c = group * L, channels = std::min<int64_t>(L, x.channels - c);
+    if (row < 0 || row >= x.height) {
+        std::fill(line, line + length * L, T(0));
+        return;
+    }
+    std::fill(line, line + pad * L, T(0));
+    std::fill(line + (pad + x.width) * L, line + length * L, T(0));
+    auto* to = reinterpret_cast<Vector<T>*>(line) + pad;
+    if (x.inner) {
+        for (int64_t j = 0; j < x.width; ++j) to[j] = read<T>(x.at(n, c, row, j), channels);
+        return;
+    }
+    for (int64_t j = 0; j < x.width; j += L) {
+        Vector<T> block[L];
+        for (int k = 0; k < L; ++k) block[k] = k < channels ? read<T>(x.at(n, c + k, row, j), x.width - j) : Vector<T>{};
+        turn<T>(block);
+        const int64_t count = std::min<int64_t>(L, x.width - j);
+        if (count == L)
+            for (int k = 0; k < L; ++k) to[j + k] = block[k];
+        else
+            for (int k = 0; k < count; ++k) to[j + k] = block[k];
     }
 }
 
-// x [N, C, H, W] -> tiles [36][C][last - first][columns]
-template <class Transform, class T, class X>
-void to_tiles(const Grid& g, const X* x, T* tiles, int threads) {
-    constexpr int inputs = Transform::inputs;
-    const int64_t n = g.columns, line = n + 1, wide = 4 * line;
-    const int64_t count = g.last - g.first, step = g.channels * count * n;
-#pragma omp parallel num_threads(threads)
-    {
-        std::vector<T> split(inputs * wide), mixed(6 * wide);
-        T *from = split.data(), *to = mixed.data();
-#pragma omp for schedule(static)
-        for (int64_t task = 0; task < g.channels * count; ++task) {
-            const int64_t c = task / count, row = g.first + task % count;
-            const X* plane = x + (row / g.rows * g.channels + c) * g.height * g.width;
-            for (int j = 0; j < inputs; ++j) {
-                const int64_t i = row % g.rows * 4 + j - g.pad;
-                if (i >= 0 && i < g.height) split_row(plane + i * g.width, g.width, g.pad, from + j * wide, line);
-                else std::fill(from + j * wide, from + (j + 1) * wide, T(0));
-            }
-#pragma GCC ivdep
-            for (int64_t t = 0; t < wide; ++t)
-                Transform::template apply<T>([=](int j) { return from[j * wide + t]; },
-                                 [=](int i, T v) { to[i * wide + t] = v; });
-            for (int i = 0; i < 6; ++i) {
-                const T* mix = to + i * wide;
-                T* block = tiles + i * 6 * step + task * n;
-#pragma GCC ivdep
-                for (int64_t t = 0; t < n; ++t)
-                    Transform::template apply<T>([=](int j) { return mix[j % 4 * line + t + j / 4]; },
-                                     [=](int k, T v) { block[k * step + t] = v; });
-            }
+// line[j][lane] -> one row of one group of channels
+template <class T, class X>
+void write_line(const Plane<X>& y, int64_t n, int64_t group, int64_t row, const T* line) {
+    constexpr int L = LANES<T>;
+    const int64_t c = group * L, channels = std::min<int64_t>(L, y.channels - c);
+    const auto* from = reinterpret_cast<const Vector<T>*>(line);
+    if (y.inner) {
+        for (int64_t j = 0; j < y.width; ++j) write<T>(y.at(n, c, row, j), from[j], channels);
+        return;
+    }
+    for (int64_t j = 0; j < y.width; j += L) {
+        Vector<T> block[L];
+        for (int k = 0; k < L; ++k) block[k] = from[j + k];
+        turn<T>(block);
+        for (int k = 0; k < channels; ++k) write<T>(y.at(n, c + k, row, j), block[k], y.width - j);
+    }
+}
+
+// The memory of a call: U, the kernels (or sums for their gradient); V and M, a group's tiles.
+template <class Kind, class T>
+struct Memory {
+    using Number = typename Kind::Number;
+    static constexpr int L = LANES<T>, depth = Kind::depth;
+    const Grid& g;
+    int64_t in, out;    // groups of channels
+    int64_t step;       // rows of tiles in a group
+    int64_t tiles;      // most tiles of a group, whole blocks
+    int64_t line;       // places of a row of samples
+
+    explicit Memory(const Grid& grid, bool raised) : g(grid), in(over(g.channels, L)), out(over(g.results, L)) {
+        const int64_t numbers = VALUES * places() * L, taken = numbers * sizeof(Number) / depth;
+        const int64_t row = taken * in + out * (raised ? taken : numbers * int64_t(sizeof(T)));
+        const int64_t most = raised ? std::max<int64_t>(g.most, sums_size() * sizeof(T)) : g.most;
+        step = std::clamp<int64_t>(most / row, 1, std::max<int64_t>(1, g.pictures * g.rows));
+        tiles = over(step * places(), ROWS) * ROWS;
+        line = over(TILE * places() + TAPS - 1, L) * L;
+    }
+    // tiles of a row: an even number where neighbours are multiplied together
+    int64_t places() const { return over(g.columns, depth) * depth; }
+    int64_t spread_size() const { return VALUES * in * tiles * L / depth; }
+    int64_t raised_size() const { return VALUES * out * tiles * L / depth; }
+    int64_t result_size() const { return VALUES * out * tiles * L; }
+    int64_t sums_size() const { return VALUES * in * out * L * L; }
+    int64_t kernel_size() const { return VALUES * in * out * L * L / depth; }
+};
+
+// x -> V: one row of tiles of one group of channels. `put(i, t, vector)` stores value i of tile t.
+template <class Map, class T, class X, class Put>
+void to_tiles(const Grid& g, const Plane<const X>& x, int64_t pad, int64_t group, int64_t row, T* lines, int64_t line,
+              int64_t places, Put put) {
+    using V = Vector<T>;
+    constexpr int L = LANES<T>;
+    for (int j = 0; j < Map::from; ++j)
+        read_line<T>(x, row / g.rows, group, row % g.rows * TILE + j - pad, pad, lines + j * line * L, line);
+    auto* at = reinterpret_cast<V*>(lines);
+    for (int64_t q = 0; q < TILE * places + Map::from - TILE; ++q) {
+        V column[Map::from];
+        for (int i = 0; i < Map::from; ++i) column[i] = at[i * line + q];
+        Map::template apply<T, V>([&](int i) { return column[i]; }, [=](int i, V v) { at[i * line + q] = v; });
+    }
+    for (int64_t t = 0; t < places; ++t)
+        for (int i = 0; i < POINTS; ++i)
+            Map::template apply<T, V>([=](int j) { return at[i * line + TILE * t + j]; },
+                                      [=](int j, V v) { put(i * POINTS + j, t, v); });
+}
+
+// w [O, C, 3, 3] -> U [36][panels of GROUPS][channels][GROUPS][LANES], pairs of channels in a word where depth is 2
+template <class Kind, class T>
+void weigh(const Memory<Kind, T>& m, const T* w, typename Kind::Number* u, int64_t task) {
+    using V = Vector<T>;
+    constexpr int L = LANES<T>, taps = TAPS * TAPS, depth = Kind::depth;
+    const Grid& g = m.g;
+    const int64_t group = task / m.in, c0 = task % m.in * L, o0 = group * L;
+    const int64_t channels = std::min<int64_t>(L, g.channels - c0), results = std::min<int64_t>(L, g.results - o0);
+    alignas(VECTOR) T some[L][taps][L] = {};
+    for (int o = 0; o < results; ++o) {
+        const T* from = w + ((o0 + o) * g.channels + c0) * taps;
+        for (int c = 0; c < channels; ++c)
+            for (int k = 0; k < taps; ++k) some[c][k][o] = from[c * taps + k];
+    }
+    const int64_t panel = group / GROUPS, wide = std::min<int64_t>(GROUPS, m.out - panel * GROUPS);
+    typename Kind::Number* to = u + (panel * GROUPS * m.in * L + c0 * wide + group % GROUPS * depth) * L / depth;
+    const int64_t next = m.in * m.out * L * L / depth;
+    for (int c = 0; c < L; c += depth) {
+        V values[depth][VALUES];
+        for (int d = 0; d < depth; ++d)
+            square<Weigh, T, V>(
+                [&](int i, int j) { return *reinterpret_cast<const V*>(some[c + d][i * TAPS + j]); },
+                [&](int i, int j, V v) { values[d][i * POINTS + j] = v; });
+        for (int k = 0; k < VALUES; ++k) {
+            void* at = to + k * next + c / depth * wide * L;
+            if constexpr (depth == 1) *static_cast<V*>(at) = values[0][k];
+            else *static_cast<Words*>(at) = paired(values[0][k], values[depth - 1][k]);
         }
     }
 }
 
-// tiles [36][C][last - first][columns] -> y [N, C, H, W]
-template <class T, class X>
-void from_tiles(const Grid& g, const T* tiles, X* y, int threads) {
-    const int64_t n = g.columns, wide = 4 * n, count = g.last - g.first, step = g.channels * count * n;
-#pragma omp parallel num_threads(threads)
-    {
-        std::vector<T> split(6 * wide), mixed(4 * wide);
-        T *from = split.data(), *to = mixed.data();
-#pragma omp for schedule(static)
-        for (int64_t task = 0; task < g.channels * count; ++task) {
-            const int64_t c = task / count, row = g.first + task % count;
-            for (int i = 0; i < 6; ++i) {
-                const T* block = tiles + i * 6 * step + task * n;
-                T* mix = from + i * wide;
-#pragma GCC ivdep
-                for (int64_t t = 0; t < n; ++t)
-                    Gather::apply<T>([=](int k) { return block[k * step + t]; },
-                                  [=](int k, T v) { mix[k * n + t] = v; });
-            }
-#pragma GCC ivdep
-            for (int64_t t = 0; t < wide; ++t)
-                Gather::apply<T>([=](int i) { return from[i * wide + t]; },
-                              [=](int a, T v) { to[a * wide + t] = v; });
-            const int64_t top = row % g.rows * 4;
-            X* picture = y + (row / g.rows * g.channels + c) * g.height * g.width;
-            for (int64_t a = 0; a < std::min<int64_t>(4, g.height - top); ++a)
-                for (int64_t k = 0; k < 4; ++k)
-                    for (int64_t t = 0; t < (g.width - k + 3) / 4; ++t)
-                        picture[(top + a) * g.width + 4 * t + k] = to[a * wide + k * n + t];
+// M [36][groups][tiles][LANES] = U V for one of the 36 values and one panel of results
+template <int G, class Kind, class T>
+void multiply(const Memory<Kind, T>& m, const typename Kind::Number* u, const typename Kind::Number* v, T* to,
+              int64_t count) {
+    constexpr int L = LANES<T>, numbers = L / Kind::depth;
+    for (int64_t t = 0; t < count; t += ROWS) {
+        Block<T, Kind, G> block;
+        const auto* b = u;
+        for (int64_t group = 0; group < m.in; ++group) {
+            const auto* a = v + (group * m.tiles + t) * numbers;
+            for (int k = 0; k < numbers; ++k, b += G * L) block.add(a + k, numbers, b, L);
         }
+        for (int j = 0; j < G; ++j)
+            for (int i = 0; i < ROWS; ++i)
+                *reinterpret_cast<Vector<T>*>(to + (j * m.tiles + t + i) * L) = block.sums[i][j];
     }
 }
 
-// Calls go with the kinds of number of the tiles and of the pictures in memory.
+// sums [36][channels][groups][LANES] += V^T R for one of the 36 values and one panel of results
+template <int G, class Kind, class T>
+void accumulate(const Memory<Kind, T>& m, const typename Kind::Number* v, const typename Kind::Number* r, T* sums,
+                int64_t count) {
+    constexpr int L = LANES<T>;
+    for (int64_t c = 0; c < m.in * L; c += ROWS) {
+        Block<T, Kind, G> block;
+        const auto* a = v + (c / L * m.tiles / Kind::depth * L + c % L);
+        for (int64_t t = 0; t < count / Kind::depth; ++t) block.add(a + t * L, 1, r + t * L, m.tiles / Kind::depth * L);
+        for (int i = 0; i < ROWS; ++i)
+            for (int j = 0; j < G; ++j)
+                *reinterpret_cast<Vector<T>*>(sums + ((c + i) * m.out + j) * L) += block.sums[i][j];
+    }
+}
+
 template <class Go>
-void by_kind(int32_t kind, Go go) {
-    if (kind == FLOAT64) go(double(), double());
-    else if (kind == BFLOAT16) go(float(), BFloat16());
-    else go(float(), float());
+void by_width(int64_t wide, Go go) {
+    if (GROUPS >= 3 && wide == 3) go(std::integral_constant<int, 3>());
+    else if (GROUPS >= 2 && wide == 2) go(std::integral_constant<int, 2>());
+    else go(std::integral_constant<int, 1>());
+}
+
+template <class Kind, class T, class X>
+void results(const Grid& g, const X* x, const T* w, X* y, char* scratch, int threads) {
+    using Number = typename Kind::Number;
+    using V = Vector<T>;
+    constexpr int L = LANES<T>, depth = Kind::depth, numbers = L / depth;
+    const Memory<Kind, T> m(g, false);
+    auto* u = reinterpret_cast<Number*>(scratch);
+    auto* v = u + m.kernel_size();
+    auto* sums = reinterpret_cast<T*>(v + m.spread_size());
+    const Plane<const X> from{x, g.channels, g.height, g.width, bool(g.inner)};
+    const Plane<X> to{y, g.results, g.rows_out, g.columns_out, bool(g.inner)};
+    const int64_t panels = over(m.out, GROUPS), all = g.pictures * g.rows;
+#pragma omp parallel num_threads(threads)
+    {
+        Buffer<T> memory(POINTS * m.line * L);
+        T* lines = memory.data();
+#pragma omp for schedule(static)
+        for (int64_t task = 0; task < m.in * m.out; ++task) weigh<Kind, T>(m, w, u, task);
+        for (int64_t first = 0; first < all; first += m.step) {
+            const int64_t rows = std::min(m.step, all - first), count = rows * g.columns;
+#pragma omp for schedule(static)
+            for (int64_t task = 0; task < m.in * rows; ++task) {
+                const int64_t group = task / rows, row = task % rows;
+                Number* tiles = v + (group * m.tiles + row * g.columns) * numbers;
+                to_tiles<Spread, T>(g, from, g.pad, group, first + row, lines, m.line, g.columns,
+                                    [=](int i, int64_t t, V value) {
+                                        void* at = tiles + (i * m.in * m.tiles + t) * numbers;
+                                        if constexpr (depth == 1) *static_cast<V*>(at) = value;
+                                        else *static_cast<Halves*>(at) = narrow(value);
+                                    });
+            }
+#pragma omp for schedule(static)
+            for (int64_t task = 0; task < VALUES * panels; ++task) {
+                const int64_t i = task / panels, group = task % panels * GROUPS;
+                by_width(std::min<int64_t>(GROUPS, m.out - group), [=](auto wide) {
+                    multiply<decltype(wide)::value>(m, u + (i * m.out + group) * m.in * L * numbers,
+                                                    v + i * m.in * m.tiles * numbers,
+                                                    sums + (i * m.out + group) * m.tiles * L, count);
+                });
+            }
+#pragma omp for schedule(static)
+            for (int64_t task = 0; task < m.out * rows; ++task) {
+                const int64_t group = task / rows, row = task % rows, top = (first + row) % g.rows * TILE;
+                const T* tiles = sums + (group * m.tiles + row * g.columns) * L;
+                auto* at = reinterpret_cast<V*>(lines);
+                for (int64_t t = 0; t < g.columns; ++t)
+                    square<Gather, T, V>(
+                        [=](int i, int j) {
+                            return *reinterpret_cast<const V*>(tiles + ((i * POINTS + j) * m.out * m.tiles + t) * L);
+                        },
+                        [=](int i, int j, V value) { at[i * m.line + TILE * t + j] = value; });
+                for (int64_t i = 0; i < std::min<int64_t>(TILE, g.rows_out - top); ++i)
+                    write_line<T>(to, (first + row) / g.rows, group, top + i, lines + i * m.line * L);
+            }
+        }
+    }
+}
+
+template <class Kind, class T, class X>
+void kernels(const Grid& g, const X* x, const X* y, T* w, char* scratch, int threads) {
+    using Number = typename Kind::Number;
+    using V = Vector<T>;
+    constexpr int L = LANES<T>, depth = Kind::depth, taps = TAPS * TAPS;
+    const Memory<Kind, T> m(g, true);
+    auto* sums = reinterpret_cast<T*>(scratch);
+    auto* v = reinterpret_cast<Number*>(sums + m.sums_size());
+    auto* r = v + m.spread_size();
+    const Plane<const X> from{x, g.channels, g.height, g.width, bool(g.inner)};
+    const Plane<const X> grads{y, g.results, g.rows_out, g.columns_out, bool(g.inner)};
+    const int64_t panels = over(m.out, GROUPS), all = g.pictures * g.rows, places = m.places();
+    const int64_t size = m.in * m.out * L * L;
+#pragma omp parallel num_threads(threads)
+    {
+        Buffer<T> memory(POINTS * m.line * L), pair(VALUES * L);
+        T *lines = memory.data(), *kept = pair.data();
+        const auto put = [=](Number* tiles, int64_t groups) {
+            return [=](int i, int64_t t, V value) {
+                if constexpr (depth == 1) {
+                    *reinterpret_cast<V*>(tiles + (i * groups * m.tiles + t) * L) = value;
+                } else {
+                    V& first = *reinterpret_cast<V*>(kept + i * L);
+                    if (t % 2 == 0) first = value;
+                    else *reinterpret_cast<Words*>(tiles + (i * groups * m.tiles / 2 + t / 2) * L) = paired(first, value);
+                }
+            };
+        };
+#pragma omp for schedule(static)
+        for (int64_t task = 0; task < VALUES * m.in; ++task)
+            std::fill(sums + task * m.out * L * L, sums + (task + 1) * m.out * L * L, T(0));
+        for (int64_t first = 0; first < all; first += m.step) {
+            const int64_t rows = std::min(m.step, all - first), count = rows * places;
+#pragma omp for schedule(static)
+            for (int64_t task = 0; task < (m.in + m.out) * rows; ++task) {
+                const int64_t row = task % rows, group = task / rows, own = group < m.in ? group : group - m.in;
+                Number* tiles = (group < m.in ? v : r) + (own * m.tiles + row * places) / depth * L;
+                if (group < m.in)
+                    to_tiles<Spread, T>(g, from, g.pad, own, first + row, lines, m.line, places, put(tiles, m.in));
+                else
+                    to_tiles<Raise, T>(g, grads, 0, own, first + row, lines, m.line, places, put(tiles, m.out));
+            }
+#pragma omp for schedule(static)
+            for (int64_t task = 0; task < VALUES * panels; ++task) {
+                const int64_t i = task / panels, group = task % panels * GROUPS;
+                by_width(std::min<int64_t>(GROUPS, m.out - group), [=](auto wide) {
+                    accumulate<decltype(wide)::value>(m, v + i * m.in * m.tiles / depth * L,
+                                                      r + (i * m.out + group) * m.tiles / depth * L,
+                                                      sums + i * size + group * L, count);
+                });
+            }
+        }
+#pragma omp for schedule(static)
+        for (int64_t task = 0; task < m.in * m.out; ++task) {
+            const int64_t group = task / m.in, c0 = task % m.in * L, o0 = group * L;
+            const int64_t channels = std::min<int64_t>(L, g.channels - c0), results = std::min<int64_t>(L, g.results - o0);
+            for (int c = 0; c < channels; ++c)
+                square<Unweigh, T, V>(
+                    [=](int i, int j) {
+                        return *reinterpret_cast<const V*>(sums + (i * POINTS + j) * size + ((c0 + c) * m.out + group) * L);
+                    },
+                    [=](int i, int j, V value) {
+                        for (int o = 0; o < results; ++o)
+                            w[((o0 + o) * g.channels + c0 + c) * taps + i * TAPS + j] = value[o];
+                    });
+        }
+    }
+}
+
+// Calls go with the kinds of number of products and of the pictures in memory.
+template <class Go>
+void by_kind(int32_t kind, int32_t narrow, Go go) {
+    if (kind == FLOAT64) return go(Single<double>(), double(), double());
+    if (kind != BFLOAT16) return go(Single<float>(), float(), float());
+#ifdef __AVX512BF16__
+    if (narrow) return go(Pairs(), float(), BFloat16());
+#endif
+    return go(Single<float>(), float(), BFloat16());
 }
 
 }  // namespace
 
-extern "C" void winograd_spread(const Grid* grid, int32_t kind, const void* x, void* tiles, int32_t threads) {
-    by_kind(kind, [=](auto tile, auto number) {
-        using T = decltype(tile);
-        to_tiles<Spread>(*grid, static_cast<const decltype(number)*>(x), static_cast<T*>(tiles), threads);
+// Whether products of bfloat16 have an instruction here.
+extern "C" int32_t winograd_narrows() {
+#ifdef __AVX512BF16__
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+// Bytes of memory that a call needs; `gradient` is that of the kernels.
+extern "C" int64_t winograd_scratch(const Grid* grid, int32_t kind, int32_t narrow, int32_t gradient) {
+    int64_t bytes = 0;
+    by_kind(kind, narrow, [&](auto products, auto number, auto) {
+        using T = decltype(number);
+        const Memory<decltype(products), T> m(*grid, gradient);
+        const int64_t tiles = m.spread_size() + (gradient ? m.raised_size() : m.kernel_size());
+        const int64_t sums = gradient ? m.sums_size() : m.result_size();
+        bytes = tiles * sizeof(typename decltype(products)::Number) + sums * sizeof(T);
+    });
+    return bytes;
+}
+
+extern "C" void winograd_results(const Grid* grid, int32_t kind, int32_t narrow, const void* x, const void* w, void* y,
+                                 void* scratch, int32_t threads) {
+    by_kind(kind, narrow, [=](auto products, auto number, auto stored) {
+        using X = decltype(stored);
+        results<decltype(products)>(*grid, static_cast<const X*>(x), static_cast<const decltype(number)*>(w),
+                                    static_cast<X*>(y), static_cast<char*>(scratch), threads);
     });
 }
 
-extern "C" void winograd_raise(const Grid* grid, int32_t kind, const void* x, void* tiles, int32_t threads) {
-    by_kind(kind, [=](auto tile, auto number) {
-        using T = decltype(tile);
-        to_tiles<Raise>(*grid, static_cast<const decltype(number)*>(x), static_cast<T*>(tiles), threads);
-    });
-}
-
-extern "C" void winograd_gather(const Grid* grid, int32_t kind, const void* tiles, void* y, int32_t threads) {
-    by_kind(kind, [=](auto tile, auto number) {
-        using T = decltype(tile);
-        from_tiles(*grid, static_cast<const T*>(tiles), static_cast<decltype(number)*>(y), threads);
+extern "C" void winograd_kernels(const Grid* grid, int32_t kind, int32_t narrow, const void* x, const void* g, void* w,
+                                 void* scratch, int32_t threads) {
+    by_kind(kind, narrow, [=](auto products, auto number, auto stored) {
+        using X = decltype(stored);
+        kernels<decltype(products)>(*grid, static_cast<const X*>(x), static_cast<const X*>(g),
+                                    static_cast<decltype(number)*>(w), static_cast<char*>(scratch), threads);
     });
 }
