@@ -11,11 +11,8 @@ from stylegan3.ops.engines import kernels_for
 from stylegan3.ops.interfaces import Impl
 from stylegan3.ops.winograd import winograd
 
-# Measured on a core at 16 to 512 channels and 64 to 4900 tiles: the transforms cost more than they save where there are
-TILES = 120  # fewer 4x4 tiles in the batch (kernels are transformed, too),
-CHANNELS = 48  # or fewer channels (each tile is, twice),
-BOTH = 20_000  # or less of channels times tiles (the products are small).
-HALF_TILES, HALF_CHANNELS = 400, 256  # in bfloat16, whose products take half the time: two cores, 128 to 512 channels
+# Measured on two cores, 8 to 512 channels and 32 to 2048 tiles, forward and gradient: below these the library is sooner.
+TILES, CHANNELS = 64, 16  # 4x4 tiles in the batch (kernels are transformed, too), channels (a vector holds 16)
 KINDS = (torch.float32, torch.bfloat16)
 
 
@@ -25,10 +22,7 @@ def worth_it(x: Tensor, w: Tensor, padding: int) -> bool:
     if not served or w.shape[2:] != (3, 3) or padding > 2:
         return False
     rows, columns = (-(-(n + 2 * padding - 2) // 4) for n in x.shape[2:])
-    channels, tiles = min(w.shape[:2]), len(x) * rows * columns
-    if x.dtype == torch.bfloat16:
-        return channels >= HALF_CHANNELS and tiles >= HALF_TILES
-    return channels >= CHANNELS and tiles >= TILES and channels * tiles >= BOTH
+    return min(w.shape[:2]) >= CHANNELS and len(x) * rows * columns >= TILES
 
 
 def conv2d(x: Tensor, w: Tensor, bias: Tensor | None = None, *, padding: int = 0, impl: Impl = "auto") -> Tensor:
