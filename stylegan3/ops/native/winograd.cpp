@@ -36,7 +36,7 @@ struct Plane {
 
 // One row of one group of channels -> line[j][lane], zeros in `pad` places before and up to `length`
 template <class T, class X>
-void read_line(const Plane<const X>& x, int64_t n, int64_t group, int64_t row, int64_t pad, T* line, int64_t length) {
+__attribute__((noinline)) void read_line(const Plane<const X>& x, int64_t n, int64_t group, int64_t row, int64_t pad, T* line, int64_t length) {
     constexpr int L = LANES<T>;
     const int64_t c = group * L, channels = std::min<int64_t>(L, x.channels - c);
     if (row < 0 || row >= x.height) {
@@ -64,7 +64,7 @@ void read_line(const Plane<const X>& x, int64_t n, int64_t group, int64_t row, i
 
 // line[j][lane] -> one row of one group of channels
 template <class T, class X>
-void write_line(const Plane<X>& y, int64_t n, int64_t group, int64_t row, const T* line) {
+__attribute__((noinline)) void write_line(const Plane<X>& y, int64_t n, int64_t group, int64_t row, const T* line) {
     constexpr int L = LANES<T>;
     const int64_t c = group * L, channels = std::min<int64_t>(L, y.channels - c);
     const auto* from = reinterpret_cast<const Vector<T>*>(line);
@@ -110,7 +110,7 @@ struct Memory {
 
 // x -> V: one row of tiles of one group of channels. `put(i, t, vector)` stores value i of tile t.
 template <class Map, class T, class X, class Put>
-void to_tiles(const Grid& g, const Plane<const X>& x, int64_t pad, int64_t group, int64_t row, T* lines, int64_t line,
+__attribute__((noinline)) void to_tiles(const Grid& g, const Plane<const X>& x, int64_t pad, int64_t group, int64_t row, T* lines, int64_t line,
               int64_t places, Put put) {
     using V = Vector<T>;
     constexpr int L = LANES<T>;
@@ -130,7 +130,7 @@ void to_tiles(const Grid& g, const Plane<const X>& x, int64_t pad, int64_t group
 
 // w [O, C, 3, 3] -> U [36][panels of GROUPS][channels][GROUPS][LANES], pairs of channels in a word where depth is 2
 template <class Kind, class T>
-void weigh(const Memory<Kind, T>& m, const T* w, typename Kind::Number* u, int64_t task) {
+__attribute__((noinline)) void weigh(const Memory<Kind, T>& m, const T* w, typename Kind::Number* u, int64_t task) {
     using V = Vector<T>;
     constexpr int L = LANES<T>, taps = TAPS * TAPS, depth = Kind::depth;
     const Grid& g = m.g;
@@ -161,7 +161,7 @@ void weigh(const Memory<Kind, T>& m, const T* w, typename Kind::Number* u, int64
 
 // M [36][groups][tiles][LANES] = U V for one of the 36 values and one panel of results
 template <int G, class Kind, class T>
-void multiply(const Memory<Kind, T>& m, const typename Kind::Number* u, const typename Kind::Number* v, T* to,
+__attribute__((noinline)) void multiply(const Memory<Kind, T>& m, const typename Kind::Number* u, const typename Kind::Number* v, T* to,
               int64_t count) {
     constexpr int L = LANES<T>, numbers = L / Kind::depth;
     for (int64_t t = 0; t < count; t += ROWS) {
@@ -179,7 +179,7 @@ void multiply(const Memory<Kind, T>& m, const typename Kind::Number* u, const ty
 
 // sums [36][channels][groups][LANES] += V^T R for one of the 36 values and one panel of results
 template <int G, class Kind, class T>
-void accumulate(const Memory<Kind, T>& m, const typename Kind::Number* v, const typename Kind::Number* r, T* sums,
+__attribute__((noinline)) void accumulate(const Memory<Kind, T>& m, const typename Kind::Number* v, const typename Kind::Number* r, T* sums,
                 int64_t count) {
     constexpr int L = LANES<T>;
     for (int64_t c = 0; c < m.in * L; c += ROWS) {
