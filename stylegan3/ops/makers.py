@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from torch import Tensor
 
 from stylegan3.ops.interfaces import Kernels, Resampler, Styler
+from stylegan3.ops.layout import channels_last
 from stylegan3.ops.resampling import Terms
 
 
@@ -17,11 +18,17 @@ def cpp() -> Kernels:
     Raises:
         BuildError: without a compiler, or where it fails.
     """
-    from stylegan3.ops.native import cpu
+    from stylegan3.ops.native import cpu, inner
 
     cpu.library()
     engine = cpu.Cpu()
-    return Kernels(engine, lambda x, terms: engine.resample if engine.resamples(x, terms) else None)
+
+    def resampler(x: Tensor, terms: Terms) -> Resampler | None:
+        if channels_last(x):
+            return inner.resample if inner.serves(x, terms) else None
+        return engine.resample if engine.resamples(x, terms) else None
+
+    return Kernels(engine, resampler)
 
 
 def triton() -> Kernels:

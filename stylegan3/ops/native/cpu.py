@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The C++ operations of the CPU (lrelu.cpp, winograd.cpp), called with addresses of torch's memory."""
+"""The C++ operations of the CPU (lrelu.cpp, inner.cpp, winograd.cpp), called with addresses of torch's memory."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from stylegan3.ops.layout import channels_last
 from stylegan3.ops.native.build import HERE, BuildError, built, digest, loaded, output_of
 from stylegan3.ops.native.tables import Pass, tables_for, why_not
 from stylegan3.ops.plans import Plan, resampling_plan
 from stylegan3.ops.resampling import Terms
 
-UNITS = ("lrelu.cpp", "winograd.cpp")
+UNITS = ("inner.cpp", "lrelu.cpp", "winograd.cpp")
 HEADERS = (
     "bend.h", "codes.h", "columns.h", "flow.h", "lanes.h", "lrelu.h", "numbers.h", "products.h", "slide.h", "vertical.h",
     "winograd_points.h",
@@ -69,6 +68,10 @@ def library() -> ctypes.CDLL:
     for function in (lib.winograd_results, lib.winograd_kernels):
         function.restype = None
         function.argtypes = [grid, *[ctypes.c_int32] * 2, *[address] * 4, ctypes.c_int32]
+    lib.resample_inner.restype = None
+    lib.resample_inner.argtypes = [
+        *[address] * 2, ctypes.c_int32, *[address] * 2, *[ctypes.c_int64] * 2, ctypes.c_int32,
+    ]  # fmt: skip
     return lib
 
 
@@ -93,9 +96,9 @@ class Cpu:
         return _call(g, None, kept[0], plan.transposed if backward else plan, MULTIPLY)
 
     def resamples(self, x: Tensor, terms: Terms) -> bool:
-        """Return whether it can resample a tensor: not with channels innermost, which plain PyTorch leaves there."""
+        """Return whether it can resample a tensor whose channels lie outermost."""
         single = all(b.up == 1 or b.down == 1 for pair in terms for b in pair)
-        return single and not channels_last(x) and self.why_not(x, resampling_plan(terms)) is None
+        return single and self.why_not(x, resampling_plan(terms)) is None
 
     def resample(self, x: Tensor, terms: Terms) -> Tensor:
         """Apply a (row band, column band) product to pictures [N, C, H, W]."""
