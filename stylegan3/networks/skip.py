@@ -21,6 +21,7 @@ from stylegan3.networks.rows import RowGains
 from stylegan3.networks.specs import GeneratorSpec, start_grid
 from stylegan3.networks.ways import CLAMP, Operated, inside
 from stylegan3.ops.convolution import conv2d
+from stylegan3.ops.layout import channels_last
 from stylegan3.ops.modulation import demodulation
 from stylegan3.ops.styled import styled
 from stylegan3.ops.upfirdn import upfirdn2d
@@ -57,7 +58,8 @@ class StyledConv(Operated):
         if self.reduced:  # numbers near 1 keep float16 in range; demodulation takes either scale out again
             styles = styles / styles.abs().amax(dim=1, keepdim=True)
             weight = weight / weight[0].numel() ** 0.5
-        y = self._convolved(inside(x * styles[:, :, None, None], self.inner), weight)
+        x = inside(x, self.inner)
+        y = self._convolved(x * styles[:, :, None, None].to(x.dtype), weight)
         level = None if noise is None else noise * self.strength
         clamp = CLAMP if self.reduced else None
         return styled(y, demodulation(weight, styles), level, self.bias, clamp=clamp, impl=self.impl)
@@ -87,8 +89,11 @@ class ToPicture(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         n, _, h, width = x.shape
         kernels = self.weight[None, :, :, 0, 0] * (self.affine(w) * self.scale)[:, None, :]
-        y = torch.baddbmm(self.bias[None, :, None], kernels, x.to(kernels.dtype).flatten(2))
-        return y.reshape(n, -1, h, width)
+        x = x.to(kernels.dtype)
+        if channels_last(x):
+            y = torch.baddbmm(self.bias, x.permute(0, 2, 3, 1).flatten(1, 2), kernels.mT)
+            return y.view(n, h, width, -1).permute(0, 3, 1, 2)
+        return torch.baddbmm(self.bias[:, None], kernels, x.flatten(2)).view(n, -1, h, width)
 
 
 class Block(Operated):
