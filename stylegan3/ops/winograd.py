@@ -8,9 +8,12 @@ correlates (Lavin and Gray 2016, section 4):
     y = A^T [ sum over channels of (G w G^T) . (B^T x B) ] A          . multiplies value by value
 
 For all tiles together the sum is 36 matrix products [O, C] [C, tiles] with 36 products a tile, channel and result in
-place of 144. winograd.cpp has the transforms A and B; G is six values of three coefficients. The points make A and B
-small numbers: in float32 the result is about five times as far from the exact one as a direct convolution's, 2e-6 of
-its largest value.
+place of 144. winograd.cpp does all of it. The points make A and B small numbers: in float32 the result is about five
+times as far from the exact one as a direct convolution's, 2e-6 of its largest value.
+
+Pictures in bfloat16 are multiplied in bfloat16 (transformed ones and kernels rounded, sums float32) where the processor
+can: twice the speed, 1.1 % rms away, where a direct convolution in bfloat16 is .24 % away. Of what a whole network's
+pictures lose in bfloat16 that adds nothing that shows (T 256: 36.0 dB, with direct convolutions 35.5 dB).
 
 The gradient of y for x is a convolution of the same kind, with the kernel turned round and its channels exchanged; that
 for w is sum over tiles of  G^T [ (A g A^T) . (B^T x B) ] G. The three maps (x, w) -> y, (g, w) -> x, (g, x) -> w are
@@ -37,14 +40,11 @@ def _run(name: str, x: Tensor, y: Tensor, w: Tensor, padding: int) -> None:
     lib = cpu.library()
     sizes = (*x.shape, *y.shape[1:], padding, channels_last(x), GROUP, -(-y.shape[2] // 4), -(-y.shape[3] // 4))
     grid, kind = (ctypes.c_int64 * len(sizes))(*sizes), cpu.KINDS[x.dtype]
-    narrow = x.dtype == torch.bfloat16
-    scratch = torch.empty(lib.winograd_scratch(grid, kind, narrow, name == "kernels"), dtype=torch.uint8)
+    scratch = torch.empty(lib.winograd_scratch(grid, kind, name == "kernels"), dtype=torch.uint8)
     first, second = (w, y) if name == "results" else (y, w)
     function = getattr(lib, f"winograd_{name}")
-    function(
-        grid, kind, narrow, x.data_ptr(), first.data_ptr(), second.data_ptr(), scratch.data_ptr(),
-        torch.get_num_threads(),
-    )  # fmt: skip
+    addresses = [t.data_ptr() for t in (x, first, second, scratch)]
+    function(grid, kind, *addresses, torch.get_num_threads())
 
 
 def _correlate(x: Tensor, w: Tensor, padding: int) -> Tensor:
@@ -108,7 +108,7 @@ class _KernelGradient(torch.autograd.Function):
 def winograd(x: Tensor, w: Tensor, padding: int) -> Tensor:
     """Convolve in Winograd's way, on the CPU, padding 0 to 2; differentiable to any order.
 
-    Pictures may be bfloat16 in memory: what lies between is float32 in any case.
+    The result is in the pictures' type and layout; kernels are float32 where pictures have less precision.
 
     Shape: x [N, C, H, W], w [O, C, 3, 3] -> [N, O, H + 2 padding - 2, W + 2 padding - 2].
     """

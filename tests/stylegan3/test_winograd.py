@@ -19,15 +19,59 @@ def draw(*shape: int, seed: int = 0, kind: torch.dtype = torch.float64) -> Tenso
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(kind)
 
 
-SHAPES = [(2, 5, 9, 14), (1, 1, 5, 4), (3, 4, 37, 22), (1, 2, 3, 40), (1, 3, 64, 3)]
+SHAPES = [(2, 5, 9, 14), (1, 1, 5, 4), (3, 4, 37, 22), (1, 2, 3, 40), (1, 3, 64, 3), (2, 37, 10, 6)]
+LAYOUTS = [torch.contiguous_format, torch.channels_last]
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("padding", [0, 1, 2])
+@pytest.mark.parametrize("results", [3, 50])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_it_is_a_convolution(shape: tuple[int, int, int, int], padding: int) -> None:
-    x, w = draw(*shape), draw(3, shape[1], 3, 3, seed=1)
-    right = F.conv2d(x, w, padding=padding)
-    assert (winograd.winograd(x, w, padding) - right).abs().max() < 1e-13 * right.abs().max()
+def test_it_is_a_convolution_in_the_layout_of_its_pictures(
+    shape: tuple[int, int, int, int], results: int, padding: int, layout: torch.memory_format
+) -> None:
+    x = draw(*shape).contiguous(memory_format=layout).requires_grad_()
+    w = draw(results, shape[1], 3, 3, seed=1).requires_grad_()
+    right, y = F.conv2d(x, w, padding=padding), winograd.winograd(x, w, padding)
+    g = draw(*y.shape, seed=2)
+    assert shape[1] == 1 or y.is_contiguous(memory_format=layout)  # one channel lies both ways
+    for mine, theirs in zip(
+        (y, *torch.autograd.grad(y, (x, w), g)), (right, *torch.autograd.grad(right, (x, w), g)), strict=True
+    ):
+        assert (mine - theirs).abs().max() < 1e-13 * theirs.abs().max()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shape", [(2, 64, 20, 23), (1, 21, 9, 5), (3, 16, 4, 4)])
+def test_bfloat16_is_about_a_hundredth_away(shape: tuple[int, ...], layout: torch.memory_format) -> None:
+    x = draw(*shape, kind=torch.bfloat16).contiguous(memory_format=layout).requires_grad_()
+    w = draw(40, shape[1], 3, 3, seed=1, kind=torch.float32).requires_grad_()
+    y = winograd.winograd(x, w, 1)
+    g = draw(*y.shape, seed=2, kind=torch.bfloat16)
+    exact = [t.detach().double().requires_grad_() for t in (x, w)]
+    right = F.conv2d(*exact, padding=1)
+    grads = (torch.autograd.grad(y, (x, w), g), torch.autograd.grad(right, exact, g.double()))
+    assert y.dtype == torch.bfloat16
+    assert grads[0][1].dtype == torch.float32
+    for mine, theirs in zip((y, *grads[0]), (right, *grads[1]), strict=True):
+        error = float((mine.double() - theirs).detach().norm() / theirs.detach().norm())
+        print(f"bfloat16 error {error:.1e}, allowed 2e-2")
+        assert error < 2e-2
+
+
+def test_any_number_of_threads_gives_the_same() -> None:
+    x, w = draw(2, 20, 21, 18, kind=torch.float32).requires_grad_(), draw(33, 20, 3, 3, seed=1, kind=torch.float32)
+    w.requires_grad_()
+    threads, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            y = winograd.winograd(x, w, 1)
+            found.append((y, *torch.autograd.grad(y.square().sum(), (x, w))))
+    finally:
+        torch.set_num_threads(threads)
+    for others in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(found[0], others, strict=True))
 
 
 def test_float32_is_a_few_roundings_from_the_exact_result() -> None:

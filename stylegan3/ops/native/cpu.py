@@ -19,8 +19,8 @@ from stylegan3.ops.resampling import Terms
 
 UNITS = ("inner.cpp", "lrelu.cpp", "winograd.cpp")
 HEADERS = (
-    "bend.h", "codes.h", "columns.h", "flow.h", "lanes.h", "lrelu.h", "numbers.h", "products.h", "slide.h", "vertical.h",
-    "winograd_points.h",
+    "bend.h", "codes.h", "columns.h", "flow.h", "lanes.h", "lrelu.h", "numbers.h", "products.h", "slide.h",
+    "vertical.h", "winograd_points.h",
 )  # fmt: skip
 WIDE = ("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()
 FLAGS = ("-std=c++17", "-O3", "-march=native", *WIDE, "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fopenmp")
@@ -64,10 +64,10 @@ def library() -> ctypes.CDLL:
     ]  # fmt: skip
     grid, address = ctypes.POINTER(ctypes.c_int64), ctypes.c_void_p
     lib.winograd_scratch.restype = ctypes.c_int64
-    lib.winograd_scratch.argtypes = [grid, *[ctypes.c_int32] * 3]
+    lib.winograd_scratch.argtypes = [grid, *[ctypes.c_int32] * 2]
     for function in (lib.winograd_results, lib.winograd_kernels):
         function.restype = None
-        function.argtypes = [grid, *[ctypes.c_int32] * 2, *[address] * 4, ctypes.c_int32]
+        function.argtypes = [grid, ctypes.c_int32, *[address] * 4, ctypes.c_int32]
     lib.resample_inner.restype = None
     lib.resample_inner.argtypes = [
         *[address] * 2, ctypes.c_int32, *[address] * 2, *[ctypes.c_int64] * 2, ctypes.c_int32,

@@ -328,30 +328,22 @@ void kernels(const Grid& g, const X* x, const X* y, T* w, char* scratch, int thr
 
 // Calls go with the kinds of number of products and of the pictures in memory.
 template <class Go>
-void by_kind(int32_t kind, int32_t narrow, Go go) {
+void by_kind(int32_t kind, Go go) {
     if (kind == FLOAT64) return go(Single<double>(), double(), double());
     if (kind != BFLOAT16) return go(Single<float>(), float(), float());
 #ifdef __AVX512BF16__
-    if (narrow) return go(Pairs(), float(), BFloat16());
-#endif
+    return go(Pairs(), float(), BFloat16());
+#else
     return go(Single<float>(), float(), BFloat16());
+#endif
 }
 
 }  // namespace
 
-// Whether products of bfloat16 have an instruction here.
-extern "C" int32_t winograd_narrows() {
-#ifdef __AVX512BF16__
-    return 1;
-#else
-    return 0;
-#endif
-}
-
 // Bytes of memory that a call needs; `gradient` is that of the kernels.
-extern "C" int64_t winograd_scratch(const Grid* grid, int32_t kind, int32_t narrow, int32_t gradient) {
+extern "C" int64_t winograd_scratch(const Grid* grid, int32_t kind, int32_t gradient) {
     int64_t bytes = 0;
-    by_kind(kind, narrow, [&](auto products, auto number, auto) {
+    by_kind(kind, [&](auto products, auto number, auto) {
         using T = decltype(number);
         const Memory<decltype(products), T> m(*grid, gradient);
         const int64_t tiles = m.spread_size() + (gradient ? m.raised_size() : m.kernel_size());
@@ -361,18 +353,18 @@ extern "C" int64_t winograd_scratch(const Grid* grid, int32_t kind, int32_t narr
     return bytes;
 }
 
-extern "C" void winograd_results(const Grid* grid, int32_t kind, int32_t narrow, const void* x, const void* w, void* y,
+extern "C" void winograd_results(const Grid* grid, int32_t kind, const void* x, const void* w, void* y,
                                  void* scratch, int32_t threads) {
-    by_kind(kind, narrow, [=](auto products, auto number, auto stored) {
+    by_kind(kind, [=](auto products, auto number, auto stored) {
         using X = decltype(stored);
         results<decltype(products)>(*grid, static_cast<const X*>(x), static_cast<const decltype(number)*>(w),
                                     static_cast<X*>(y), static_cast<char*>(scratch), threads);
     });
 }
 
-extern "C" void winograd_kernels(const Grid* grid, int32_t kind, int32_t narrow, const void* x, const void* g, void* w,
+extern "C" void winograd_kernels(const Grid* grid, int32_t kind, const void* x, const void* g, void* w,
                                  void* scratch, int32_t threads) {
-    by_kind(kind, narrow, [=](auto products, auto number, auto stored) {
+    by_kind(kind, [=](auto products, auto number, auto stored) {
         using X = decltype(stored);
         kernels<decltype(products)>(*grid, static_cast<const X*>(x), static_cast<const X*>(g),
                                     static_cast<decltype(number)*>(w), static_cast<char*>(scratch), threads);
