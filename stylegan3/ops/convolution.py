@@ -11,7 +11,7 @@ from stylegan3.ops.engines import kernels_for
 from stylegan3.ops.interfaces import Impl
 from stylegan3.ops.winograd import winograd
 
-# Measured on two cores, 8 to 512 channels and 32 to 2048 tiles, forward and gradient: below these the library is sooner.
+# Measured on two cores, 8 to 512 channels, 32 to 2048 tiles, forward and gradient: below these the library is sooner.
 TILES, CHANNELS = 64, 16  # 4x4 tiles in the batch (kernels are transformed, too), channels (a vector holds 16)
 KINDS = (torch.float32, torch.bfloat16)
 

@@ -17,11 +17,15 @@ def cpp() -> Kernels:
     Raises:
         BuildError: without a compiler, or where it fails.
     """
-    from stylegan3.ops.native import cpu
+    from stylegan3.ops.native import act, cpu
 
     cpu.library()
     engine = cpu.Cpu()
-    return Kernels(engine, lambda x, terms: engine.resample if engine.resamples(x, terms) else None)
+    return Kernels(
+        engine,
+        lambda x, terms: engine.resample if engine.resamples(x, terms) else None,
+        lambda conv, scaled: act.styled if act.why_not(conv) is None else None,
+    )
 
 
 def triton() -> Kernels:
@@ -44,9 +48,9 @@ def triton_resampler(x: Tensor, terms: Terms) -> Resampler | None:
     return resample.resample if resample.why_not(x, terms) is None else None
 
 
-def triton_styler(conv: Tensor) -> Styler | None:
-    """Return Triton's end of a styled convolution where it serves."""
-    if find_spec("triton") is None:
+def triton_styler(conv: Tensor, scaled: bool) -> Styler | None:
+    """Return Triton's end of a styled convolution where it serves; without d, cuDNN adds the bias as it convolves."""
+    if not scaled or find_spec("triton") is None:
         return None
     from stylegan3.ops.kernels import styled
 

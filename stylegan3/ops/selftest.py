@@ -143,7 +143,7 @@ def styled_failure(kernels: Kernels, kind: torch.dtype, device: torch.device) ->
     """Return what the end of a styled convolution computes wrongly in a precision."""
     conv, level = draw((2, 5, 7, 9), 0, kind, device), draw((1, 1, 7, 9), 1, torch.float32, device)
     d, bias = draw((2, 5), 2, torch.float32, device), draw((5,), 3, torch.float32, device)
-    kernel = kernels.styler(conv)
+    kernel = kernels.styler(conv, True)
     if kernel is None:
         return None
     right = scaled_bias_lrelu(conv.double(), d.double(), level.double(), bias.double(), clamp=1.5)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The C++ operations of the CPU (lrelu.cpp, winograd.cpp), called with addresses of torch's memory."""
+"""The C++ operations of the CPU (act.cpp, lrelu.cpp, winograd.cpp), called with addresses of torch's memory."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from stylegan3.ops.native.tables import Pass, tables_for, why_not
 from stylegan3.ops.plans import Plan, resampling_plan
 from stylegan3.ops.resampling import Terms
 
-UNITS = ("lrelu.cpp", "winograd.cpp")
+UNITS = ("act.cpp", "lrelu.cpp", "winograd.cpp")
 HEADERS = (
-    "bend.h", "codes.h", "columns.h", "flow.h", "lanes.h", "lrelu.h", "numbers.h", "products.h", "slide.h", "vertical.h",
-    "winograd_points.h",
+    "bend.h", "codes.h", "columns.h", "flow.h", "lanes.h", "lrelu.h", "numbers.h", "products.h", "slide.h",
+    "vertical.h", "winograd_points.h",
 )  # fmt: skip
 WIDE = ("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()
 FLAGS = ("-std=c++17", "-O3", "-march=native", *WIDE, "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fopenmp")
@@ -69,6 +69,9 @@ def library() -> ctypes.CDLL:
     for function in (lib.winograd_results, lib.winograd_kernels):
         function.restype = None
         function.argtypes = [grid, *[ctypes.c_int32] * 2, *[address] * 4, ctypes.c_int32]
+    for function in (lib.act_results, lib.act_gradients):
+        function.restype = None
+        function.argtypes = [address, ctypes.c_int32, *[address] * 8, ctypes.c_int32]
     return lib
 
 
