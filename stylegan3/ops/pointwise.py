@@ -3,8 +3,9 @@
 
     y = phi(z),    z[n,o,h,w] = conv[n,o,h,w] d[n,o] + level[.,1,h,w] + bias[o],    phi(z) = clamp(gain leaky_relu(z))
 
-As gain > 0 and slope > 0, y has the sign of z, so y tells s = phi'(z), which is constant almost everywhere. The
-gradients for g = dL/dy, and the change of y as its operands change by (u, v, l, b),
+As gain > 0 and slope > 0, y has the sign of z, so y tells s = phi'(z), which is constant almost everywhere; at 0 it is
+the negative side's, as in PyTorch. The gradients for g = dL/dy, and the change of y as its operands change by (u, v, l,
+b),
 
     gradients(g; conv, d)        = (s g d,  sum_hw s g conv,  sum_o s g,  sum_nhw s g)
     tangent(u, v, l, b; conv, d) = s (u d + conv v + l + b),

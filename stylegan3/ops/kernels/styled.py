@@ -65,7 +65,7 @@ def sloped(
     inside = e < count
     known = tl.load(y + e, mask=inside, other=0.0).to(SUM)
     v = tl.load(g + e, mask=inside, other=0.0).to(SUM) * GAIN
-    v = tl.where(known < 0, v * SLOPE, v)
+    v = tl.where(known > 0, v, v * SLOPE)
     if CLAMP is not None:
         v = tl.where(tl.abs(known) < CLAMP, v, 0.0)
     tl.store(g_z + e, v.to(g_z.dtype.element_ty), mask=inside)

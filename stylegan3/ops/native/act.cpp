@@ -81,7 +81,7 @@ struct Activation {
     }
 
     Vector<T> sloped(Vector<T> v, Vector<T> y) const {  // phi'(z) v, read off y
-        v = (y < 0 ? v * slope : v) * gain;
+        v = (y > 0 ? v : v * slope) * gain;
         return (y < 0 ? -y : y) >= clamp ? Vector<T>{} : v;
     }
 };

@@ -145,6 +145,13 @@ def test_operands_may_lie_anyhow() -> None:
     torch.testing.assert_close(styled(given[0], given[1], given[2][0, 0], given[3], clamp=BOUND), formula(*given))
 
 
+def test_the_slope_at_zero_is_pytorchs(layout: torch.memory_format) -> None:
+    conv, bias = torch.zeros(2, 3, 5, 7).requires_grad_(), torch.zeros(3)
+    (g,) = torch.autograd.grad(ours(layout)(conv, None, None, bias).sum(), conv)
+    (right,) = torch.autograd.grad(formula(conv, None, None, bias).sum(), conv)
+    assert torch.equal(g, right)
+
+
 def test_no_pictures_give_none_and_zero_gradients(layout: torch.memory_format) -> None:
     given = operands((0, 3, 4, 5))
     y = ours(layout)(*given)
