@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from stylegan3.networks.ways import CLAMP, REDUCED, Operated
 from stylegan3.ops.bias_act import SQRT2
 from stylegan3.ops.convolution import conv2d
+from stylegan3.ops.styled import unscaled
 
 SLOPE = 0.2  # of every leaky relu
 FIR = (0.125, 0.375, 0.375, 0.125)  # [1, 3, 3, 1] / 8, StyleGAN2's resampling filter
@@ -72,7 +73,7 @@ class Conv(Operated):
         super().__init__()
         self.weight = parameter(o, i, kernel, kernel)
         self.bias = parameter(o) if act else None
-        self.act, self.stride, self.padding = act, stride, kernel // 2 if stride == 1 else 0
+        self.stride, self.padding = stride, kernel // 2 if stride == 1 else 0
         self.gain = gain * SQRT2 if act else gain
         self.scale = self.gain / (i * kernel**2) ** 0.5
 
@@ -84,11 +85,16 @@ class Conv(Operated):
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.weight * self.scale, None if self.bias is None else self.bias * self.gain
+        if bias is None:
+            return self._convolved(x, weight, None)
+        clamp = CLAMP if x.dtype in REDUCED else None
+        kernel = unscaled(x, self.impl)
+        if kernel is not None:
+            return kernel(self._convolved(x, weight, None), None, None, bias, gain=1.0, clamp=clamp)
+        y = F.leaky_relu(self._convolved(x, weight, bias), SLOPE)
+        return y if clamp is None else y.clamp(-clamp, clamp)
+
+    def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if self.stride == 1:
-            y = conv2d(x, weight, bias, padding=self.padding, impl=self.impl)
-        else:
-            y = F.conv2d(x, weight.to(x.dtype), None if bias is None else bias.to(x.dtype), stride=self.stride)
-        if not self.act:
-            return y
-        y = F.leaky_relu(y, SLOPE)
-        return y.clamp(-CLAMP, CLAMP) if y.dtype in REDUCED else y
+            return conv2d(x, weight, bias, padding=self.padding, impl=self.impl)
+        return F.conv2d(x, weight.to(x.dtype), None if bias is None else bias.to(x.dtype), stride=self.stride)

@@ -40,15 +40,18 @@ class Styler(Protocol):
     """Runs styled.py's formula in one pass, with gradients to any order."""
 
     def __call__(
-        self, conv: Tensor, d: Tensor, level: Tensor | None, bias: Tensor, *, gain: float, clamp: float | None
+        self, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor, *, gain: float, clamp: float | None
     ) -> Tensor:
-        """Return clamp(gain * leaky_relu(conv d + level + bias))."""
+        """Return clamp(gain * leaky_relu(conv d + level + bias)); None is d = 1, level = 0."""
 
 
 @dataclass(frozen=True)
 class Kernels:
-    """What a device has: an engine and, by tensor, other kernels (None where none serves it)."""
+    """What a device has: an engine and, by tensor, other kernels (None where none serves it).
+
+    The styler is asked for with the convolution's result, or a tensor like it, and whether there will be a d.
+    """
 
     engine: Engine
     resampler: Callable[[Tensor, Terms], Resampler | None]
-    styler: Callable[[Tensor], Styler | None] = lambda conv: None
+    styler: Callable[[Tensor, bool], Styler | None] = lambda conv, scaled: None

@@ -18,7 +18,7 @@ def cpp() -> Kernels:
     Raises:
         BuildError: without a compiler, or where it fails.
     """
-    from stylegan3.ops.native import cpu, inner
+    from stylegan3.ops.native import act, cpu, inner
 
     cpu.library()
     engine = cpu.Cpu()
@@ -28,7 +28,7 @@ def cpp() -> Kernels:
             return inner.resample if inner.serves(x, terms) else None
         return engine.resample if engine.resamples(x, terms) else None
 
-    return Kernels(engine, resampler)
+    return Kernels(engine, resampler, lambda conv, scaled: act.styled if act.why_not(conv) is None else None)
 
 
 def triton() -> Kernels:
@@ -51,9 +51,9 @@ def triton_resampler(x: Tensor, terms: Terms) -> Resampler | None:
     return resample.resample if resample.why_not(x, terms) is None else None
 
 
-def triton_styler(conv: Tensor) -> Styler | None:
-    """Return Triton's end of a styled convolution where it serves."""
-    if find_spec("triton") is None:
+def triton_styler(conv: Tensor, scaled: bool) -> Styler | None:
+    """Return Triton's end of a styled convolution where it serves; without d, cuDNN adds the bias as it convolves."""
+    if not scaled or find_spec("triton") is None:
         return None
     from stylegan3.ops.kernels import styled
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -139,16 +141,42 @@ def resampling_failure(kernels: Kernels, kind: torch.dtype, device: torch.device
     return None
 
 
+@torch.inference_mode(False)  # whoever asks first may do so in it
+@torch.enable_grad()
 def styled_failure(kernels: Kernels, kind: torch.dtype, device: torch.device) -> str | None:
-    """Return what the end of a styled convolution computes wrongly in a precision."""
-    conv, level = draw((2, 5, 7, 9), 0, kind, device), draw((1, 1, 7, 9), 1, torch.float32, device)
-    d, bias = draw((2, 5), 2, torch.float32, device), draw((5,), 3, torch.float32, device)
-    kernel = kernels.styler(conv)
-    if kernel is None:
-        return None
-    right = scaled_bias_lrelu(conv.double(), d.double(), level.double(), bias.double(), clamp=1.5)
-    found = _difference(kernel(conv, d, level, bias, gain=SQRT2, clamp=1.5), right)
-    return None if found <= allowed(kind, device) else f"demodulation, noise and activation off by {found:.1e}"
+    """Return what the end of a convolution computes wrongly in a precision, in either layout, with d and without."""
+    wide = torch.promote_types(kind, torch.float32)
+    x, level = draw((2, 5, 7, 9), 0, kind, device), draw((1, 1, 7, 9), 1, wide, device)
+    d, bias = draw((2, 5), 2, wide, device), draw((5,), 3, wide, device)
+    for layout, scaled in product((torch.contiguous_format, torch.channels_last), (True, False)):
+        conv = x.contiguous(memory_format=layout)
+        kernel = kernels.styler(conv, scaled)
+        if kernel is None:
+            continue
+        found = _ended(kernel, conv, level, bias, d if scaled else None)
+        scale = d if scaled else torch.ones_like(d)
+        right = _ended(scaled_bias_lrelu, *(t.double() for t in (conv, level, bias, scale)))
+        for (name, ours), theirs in zip(found.items(), right.values(), strict=False):
+            off, bound = float((ours - theirs).norm() / theirs.norm()), SIDES[kind]
+            if name == "value":
+                off, bound = _difference(ours, theirs), allowed(kind, device)
+            if not off <= bound:  # NaN too
+                return f"{name} of demodulation, noise and activation off by {off:.1e} ({bound:.0e})"
+    return None
+
+
+def _ended(
+    styler: Callable[..., Tensor], conv: Tensor, level: Tensor, bias: Tensor, d: Tensor | None
+) -> dict[str, Tensor]:
+    """Return a value, the gradient of the gradient, and the gradients; that for d comes last."""
+    leaves = [t.detach().requires_grad_() for t in (conv, level, bias, d) if t is not None]
+    y = styler(leaves[0], leaves[3] if len(leaves) > 3 else None, *leaves[1:3], gain=SQRT2, clamp=1.5)
+    along = torch.linspace(-1, 1, y.numel(), device=y.device).view_as(y).to(y.dtype).requires_grad_()
+    first = torch.autograd.grad(y, leaves, along, create_graph=True)
+    (second,) = torch.autograd.grad(first[0].square().sum(), along)
+    names = ("gradient", "gradient for the noise", "gradient for the bias", "gradient for d")
+    found = {"value": y, "second gradient": second, **dict(zip(names, first, strict=False))}
+    return {name: t.detach() for name, t in found.items()}
 
 
 def convolution_failure() -> str | None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stylegan3.ops.bias_act import SQRT2, scaled_bias_lrelu
 from stylegan3.ops.engines import kernels_for
-from stylegan3.ops.interfaces import Impl
+from stylegan3.ops.interfaces import Impl, Styler
 
 
 def styled(
@@ -30,6 +30,17 @@ def styled(
 
     Shape: conv [N, O, H, W], d [N, O], level [1 or N, 1, H, W] or [H, W], bias [O] -> [N, O, H, W], in conv's layout.
     """
+    return (_styler(conv, True, impl) or scaled_bias_lrelu)(conv, d, level, bias, gain=gain, clamp=clamp)
+
+
+def unscaled(x: Tensor, impl: Impl = "auto") -> Styler | None:
+    """Return the kernel that ends a convolution without d, by pictures like its result; None where none serves.
+
+    Who convolves must know before: without one, the library adds the bias.
+    """
+    return _styler(x, False, impl)
+
+
+def _styler(conv: Tensor, scaled: bool, impl: Impl) -> Styler | None:
     kernels = kernels_for(conv, impl)
-    kernel = None if kernels is None else kernels.styler(conv)
-    return (kernel or scaled_bias_lrelu)(conv, d, level, bias, gain=gain, clamp=clamp)
+    return None if kernels is None else kernels.styler(conv, scaled)

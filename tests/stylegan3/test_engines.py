@@ -12,6 +12,7 @@ from torch import Tensor
 
 from stylegan3.errors import NetworkError
 from stylegan3.ops import engines, selftest
+from stylegan3.ops.bias_act import scaled_bias_lrelu
 from stylegan3.ops.filtered_lrelu import filtered_lrelu
 from stylegan3.ops.interfaces import Kept, Kernels
 from stylegan3.ops.native.build import BuildError
@@ -91,6 +92,15 @@ def test_kernels_that_compute_wrongly_never_serve(have: Callable[..., None], eng
 def test_a_wrong_resampling_is_found(have: Callable[..., None]) -> None:
     have(("Bad", lambda: Kernels(Engine(), lambda x, terms: lambda x, terms: 1.01 * resampled(x, terms))))
     assert "resampling by 2/1 off by" in engines.choice(CPU).reason
+
+
+def test_a_wrong_gradient_of_a_convolutions_end_is_found(have: Callable[..., None]) -> None:
+    def twice(conv: Tensor, d: Tensor, level: Tensor, bias: Tensor, **how: float) -> Tensor:
+        return scaled_bias_lrelu(conv, d, 2 * level - level.detach(), bias, **how)
+
+    have(("Bad", lambda: Kernels(Engine(), lambda x, terms: resampled, lambda conv, scaled: twice if scaled else None)))
+    with torch.inference_mode():  # where a first question may come from
+        assert "gradient for the noise of demodulation" in engines.choice(CPU).reason
 
 
 def test_what_cant_be_built_is_told_once_with_error_and_price(

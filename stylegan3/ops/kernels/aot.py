@@ -27,13 +27,14 @@ from stylegan3.ops.kernels.filtered import filtered
 from stylegan3.ops.kernels.geometry import sizes_of
 from stylegan3.ops.kernels.host import FUSION
 from stylegan3.ops.plans import Plan, Terms, plan_for
+from stylegan3.ops.pointwise import Act
 from stylegan3.ops.upfirdn import Taps, axis_band
 
 TYPES = {torch.float16: "*fp16", torch.bfloat16: "*bf16", torch.float32: "*fp32"}
 SHORT, LONG = (tuple(lowpass(n, 4.0, 7.0, 32).tolist()) for n in (12, 24))
 FIR: Taps = (0.125, 0.375, 0.375, 0.125)
 STYLED = ("level_n", "channels", "area", "step_c", "step_s", "count")
-ACT = styled.Act(0.2, 2**0.5, None)
+ACT = Act(0.2, 2**0.5, None)
 
 
 @dataclass(frozen=True)

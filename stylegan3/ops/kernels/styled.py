@@ -3,12 +3,8 @@
 
     y = clamp(gain * leaky_relu(z)),    z[n,o,h,w] = conv[n,o,h,w] d[n,o] + level[.,1,h,w] + bias[o]
 
-``d`` demodulates (Karras et al. 2020, section 2.2), ``level`` is the noise times its strength. As gain > 0 and slope >
-0, y has the sign of z, so y tells phi'(z); with g_z = phi'(z) g_y,
-
-    g_conv = g_z d,    g_d = sum_hw g_z conv,    g_level = sum_o g_z (and over n where shared),    g_bias = sum_nhw g_z
-
-g_z is linear in g_y and, almost everywhere, constant in z: differentiating those formulas gives the second order.
+``d`` demodulates (Karras et al. 2020, section 2.2), ``level`` is the noise times its strength. Gradients to any order
+are pointwise.py's; a second kernel multiplies with the slope phi'(z) that y tells.
 
 What bounds it: memory. 4 B a sample in float16 (one read, one write; d, level and bias stay in L2), where the same in
 separate operations moves 4 B each. The scale in front of the convolution, x * style, needs no kernel of its own:
@@ -17,7 +13,7 @@ torch.mul writes a half-precision ``out`` of float32 factors in one pass.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import triton
@@ -28,17 +24,10 @@ from stylegan3.ops.bias_act import SQRT2
 from stylegan3.ops.kernels import host
 from stylegan3.ops.kernels.host import INTERPRETED
 from stylegan3.ops.layout import channels_last
+from stylegan3.ops.pointwise import Act, Four, Wanted, pointwise, wide
 
 BLOCK = 256 if INTERPRETED else 2048  # samples a program; 16 a thread, 16 bytes a load
 LAUNCH = {"num_warps": 4, **host.FUSION}
-
-
-class Act(NamedTuple):
-    """Slope, gain and clamp of the activation."""
-
-    slope: float
-    gain: float
-    clamp: float | None
 
 
 @triton.jit
@@ -76,7 +65,7 @@ def sloped(
     inside = e < count
     known = tl.load(y + e, mask=inside, other=0.0).to(SUM)
     v = tl.load(g + e, mask=inside, other=0.0).to(SUM) * GAIN
-    v = tl.where(known < 0, v * SLOPE, v)
+    v = tl.where(known > 0, v, v * SLOPE)
     if CLAMP is not None:
         v = tl.where(tl.abs(known) < CLAMP, v, 0.0)
     tl.store(g_z + e, v.to(g_z.dtype.element_ty), mask=inside)
@@ -84,9 +73,7 @@ def sloped(
 
 def constants(act: Act, dtype: torch.dtype) -> dict[str, Any]:
     """Return what both kernels are compiled for, but for their block."""
-    # the clamp as the tensor's type holds it, so that a clamped y is known again
-    clamp = None if act.clamp is None else torch.tensor(act.clamp, dtype=dtype).item()
-    return {"SLOPE": act.slope, "GAIN": act.gain, "CLAMP": clamp, "SUM": host.sum_type(dtype)}
+    return {"SLOPE": act.slope, "GAIN": act.gain, "CLAMP": act.bound(dtype), "SUM": host.sum_type(dtype)}
 
 
 def block(channels: int, area: int, last: bool) -> dict[str, int]:
@@ -96,68 +83,66 @@ def block(channels: int, area: int, last: bool) -> dict[str, int]:
     return {"CHANNELS": inner if last else outer, "SAMPLES": outer if last else inner}
 
 
-def _finish(conv: Tensor, d: Tensor, level: Tensor | None, bias: Tensor, act: Act) -> Tensor:
-    y = torch.empty_like(conv)
-    if not conv.numel():
-        return y
-    n, channels, area, last = len(conv), conv.shape[1], conv.shape[2] * conv.shape[3], channels_last(conv)
-    chosen = {**constants(act, conv.dtype), "LEVEL": level is not None, **block(channels, area, last)}
-    noise = bias if level is None else level.contiguous()
-    pointers = (conv, d.contiguous(), noise, bias.contiguous(), y)
-    numbers = (area if level is not None and len(level) > 1 else 0, channels, area)
-    steps = (1, channels) if last else (area, 1)
-    blocks = triton.cdiv(channels, chosen["CHANNELS"]) * triton.cdiv(area, chosen["SAMPLES"])
-    with host.on_device(conv):
-        finished[(n * blocks,)](*pointers, *numbers, *steps, **chosen, **LAUNCH)
-    return y
+class TritonMaps:
+    """pointwise.Maps in Triton: y in one pass, s g in another one, products and sums of it in PyTorch."""
 
-
-class _Slope(torch.autograd.Function):
-    """g -> phi'(z) g, its own gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, g: Tensor, y: Tensor, act: Act) -> Tensor:
-        ctx.save_for_backward(y)
-        ctx.act = act
-        g = torch.empty_like(y).copy_(g) if g.stride() != y.stride() else g  # in the order of y
-        g_z = torch.empty_like(y)
-        if y.numel():
-            with host.on_device(y):
-                blocks = triton.cdiv(y.numel(), BLOCK)
-                chosen = constants(act, y.dtype)
-                sloped[(blocks,)](g, y, g_z, y.numel(), **chosen, BLOCK=BLOCK, **LAUNCH)
-        return g_z
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        return _Slope.apply(grads[0], ctx.saved_tensors[0], ctx.act), None, None
-
-
-class _Styled(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, conv: Tensor, d: Tensor, level: Tensor | None, bias: Tensor, act: Act) -> Tensor:
-        y = _finish(conv, d, level, bias, act)
-        ctx.save_for_backward(conv, d, y)
-        ctx.act, ctx.bias_type = act, bias.dtype
-        ctx.level = None if level is None else (level.dtype, len(level))
+    def value(self, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor, act: Act) -> Tensor:
+        """Return phi(conv d + level + bias)."""
+        y = torch.empty_like(conv)
+        d = conv.new_ones(conv.shape[:2], dtype=bias.dtype) if d is None else d
+        if not conv.numel():
+            return y
+        n, channels, area, last = len(conv), conv.shape[1], conv.shape[2] * conv.shape[3], channels_last(conv)
+        chosen = {**constants(act, conv.dtype), "LEVEL": level is not None, **block(channels, area, last)}
+        numbers = (area if level is not None and len(level) > 1 else 0, channels, area)
+        steps = (1, channels) if last else (area, 1)
+        blocks = triton.cdiv(channels, chosen["CHANNELS"]) * triton.cdiv(area, chosen["SAMPLES"])
+        with host.on_device(conv):
+            finished[(n * blocks,)](
+                conv, d, bias if level is None else level, bias, y, *numbers, *steps, **chosen, **LAUNCH
+            )
         return y
 
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        conv, d, y = ctx.saved_tensors
-        g = _Slope.apply(grads[0], y, ctx.act)
-        wide = torch.promote_types(g.dtype, torch.float32)  # of sums
-        need = ctx.needs_input_grad
-        g_conv = (g * d[:, :, None, None].to(g.dtype)) if need[0] else None
-        g_d = (g * conv).sum(dim=(2, 3), dtype=wide).to(d.dtype) if need[1] else None
-        g_level = _level_gradient(g, *ctx.level) if need[2] else None
-        g_bias = g.sum(dim=(0, 2, 3), dtype=wide).to(ctx.bias_type) if need[3] else None
-        return g_conv, g_d, g_level, g_bias, None
+    def tangent(self, change: Four, conv: Tensor | None, d: Tensor | None, y: Tensor, act: Act) -> Tensor:
+        """Return s (u d + conv v + l + b)."""
+        u, v, level, b = change
+        z = torch.zeros_like(y) if u is None else u if d is None else u * _over_places(d, y)
+        if v is not None and conv is not None:
+            z = z + conv * _over_places(v, y)
+        if level is not None:
+            z = z + level.to(y.dtype)
+        return _sloped(z if b is None else z + b[:, None, None].to(y.dtype), y, act)
+
+    def gradients(self, g: Tensor, conv: Tensor | None, d: Tensor | None, y: Tensor, wanted: Wanted, act: Act) -> Four:
+        """Return (s g d, sum_hw s g conv, sum_o s g, sum_nhw s g), None for what isn't wanted."""
+        g_z, kind = _sloped(g, y, act), wide(y.dtype)
+        return (
+            (g_z if d is None else g_z * _over_places(d, y)) if wanted.conv else None,
+            (g_z * conv).sum(dim=(2, 3), dtype=kind) if wanted.d and conv is not None else None,
+            _by_place(g_z, wanted.levels) if wanted.levels else None,
+            g_z.sum(dim=(0, 2, 3), dtype=kind) if wanted.bias else None,
+        )
 
 
-def _level_gradient(g: Tensor, dtype: torch.dtype, pictures: int) -> Tensor:
-    axes = (1,) if pictures > 1 or len(g) == 1 else (0, 1)
-    return g.sum(dim=axes, dtype=torch.promote_types(g.dtype, torch.float32)).view(pictures, 1, *g.shape[2:]).to(dtype)
+def _over_places(d: Tensor, y: Tensor) -> Tensor:
+    return d[:, :, None, None].to(y.dtype)
+
+
+def _by_place(g_z: Tensor, levels: int) -> Tensor:
+    axes = (1,) if levels > 1 or len(g_z) == 1 else (0, 1)
+    return g_z.sum(dim=axes, dtype=wide(g_z.dtype)).view(levels, 1, *g_z.shape[2:])
+
+
+def _sloped(g: Tensor, y: Tensor, act: Act) -> Tensor:
+    """Return s g."""
+    g = torch.empty_like(y).copy_(g) if g.stride() != y.stride() else g  # in the order of y
+    g_z = torch.empty_like(y)
+    if y.numel():
+        with host.on_device(y):
+            sloped[(triton.cdiv(y.numel(), BLOCK),)](
+                g, y, g_z, y.numel(), **constants(act, y.dtype), BLOCK=BLOCK, **LAUNCH
+            )
+    return g_z
 
 
 def why_not(conv: Tensor) -> str | None:
@@ -167,7 +152,7 @@ def why_not(conv: Tensor) -> str | None:
 
 def styled(
     conv: Tensor,
-    d: Tensor,
+    d: Tensor | None,
     level: Tensor | None,
     bias: Tensor,
     *,
@@ -178,12 +163,13 @@ def styled(
     """Demodulate, add noise and bias, apply a leaky relu with gain and clamp; differentiable to any order.
 
     Args:
-        level: noise times its strength, one for all pictures or one each; None adds nothing.
+        d, level: None scales by 1 or adds nothing; the level is noise times its strength, one for all pictures or one
+            each.
         slope, gain: above 0.
 
     Shape: conv [N, O, H, W], d [N, O], level [1 or N, 1, H, W] or [H, W], bias [O] -> [N, O, H, W], in conv's layout.
+
+    Raises:
+        NetworkError: for other shapes.
     """
-    dense = conv if channels_last(conv) else conv.contiguous()
-    noise = None if level is None else level.view(-1, 1, *conv.shape[2:])
-    y: Tensor = _Styled.apply(dense, d, noise, bias, Act(slope, gain, clamp))
-    return y
+    return pointwise(TritonMaps(), conv, d, level, bias, Act(slope, gain, clamp))

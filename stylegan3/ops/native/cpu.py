@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The C++ operations of the CPU (lrelu.cpp, inner.cpp, winograd.cpp), called with addresses of torch's memory."""
+"""The C++ operations of the CPU, called with addresses of torch's memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stylegan3.ops.native.tables import Pass, tables_for, why_not
 from stylegan3.ops.plans import Plan, resampling_plan
 from stylegan3.ops.resampling import Terms
 
-UNITS = ("inner.cpp", "lrelu.cpp", "winograd.cpp")
+UNITS = ("act.cpp", "inner.cpp", "lrelu.cpp", "winograd.cpp")
 HEADERS = (
     "bend.h", "codes.h", "columns.h", "flow.h", "lanes.h", "lrelu.h", "numbers.h", "products.h", "slide.h",
     "vertical.h", "winograd_points.h",
@@ -72,6 +72,9 @@ def library() -> ctypes.CDLL:
     lib.resample_inner.argtypes = [
         *[address] * 2, ctypes.c_int32, *[address] * 2, *[ctypes.c_int64] * 2, ctypes.c_int32,
     ]  # fmt: skip
+    for function in (lib.act_results, lib.act_gradients):
+        function.restype = None
+        function.argtypes = [address, ctypes.c_int32, *[address] * 8, ctypes.c_int32]
     return lib
 
 

@@ -67,8 +67,9 @@ def test_the_layout_of_the_convolution_is_kept(device: str) -> None:
     torch.testing.assert_close(ours(turned, d, level, bias), ours(conv, d, level, bias))
 
 
-def test_noise_is_optional_and_may_lack_its_first_axes(device: str) -> None:
+def test_demodulation_and_noise_are_optional_and_noise_may_lack_its_first_axes(device: str) -> None:
     conv, d, level, bias = draw(device)
+    torch.testing.assert_close(ours(conv, None, level, bias), formula(conv, torch.ones_like(d), level, bias))
     torch.testing.assert_close(ours(conv, d, None, bias), formula(conv, d, None, bias))
     torch.testing.assert_close(ours(conv, d, level[0, 0], bias), formula(conv, d, level, bias))
 
@@ -89,6 +90,12 @@ def test_what_is_not_a_number_stays_so_under_a_clamp(device: str) -> None:
     conv, d, level, bias = (v.detach() for v in draw(device))
     conv[0, 1, 2, 3] = float("nan")
     assert ours(conv, d, level, bias).isnan().sum() == 1
+
+
+def test_the_slope_at_zero_is_pytorchs(device: str) -> None:
+    conv, d, bias = torch.zeros(SHAPE, device=device).requires_grad_(), *(v.detach() for v in draw(device)[1::2])
+    found = [torch.autograd.grad(f(conv, d, None, 0 * bias).sum(), conv)[0] for f in (ours, formula)]
+    torch.testing.assert_close(*found)
 
 
 def test_no_pictures_give_no_pictures(device: str) -> None:

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gradients to any order of the pointwise end of a convolution, for whatever computes its three maps.
+
+    y = phi(z),    z[n,o,h,w] = conv[n,o,h,w] d[n,o] + level[.,1,h,w] + bias[o],    phi(z) = clamp(gain leaky_relu(z))
+
+As gain > 0 and slope > 0, y has the sign of z, so y tells s = phi'(z), which is constant almost everywhere; at 0 it is
+the negative side's, as in PyTorch. The gradients for g = dL/dy, and the change of y as its operands change by (u, v, l,
+b),
+
+    gradients(g; conv, d)        = (s g d,  sum_hw s g conv,  sum_o s g,  sum_nhw s g)
+    tangent(u, v, l, b; conv, d) = s (u d + conv v + l + b),
+
+are each other's transposes, and conv and d enter the first as u and v enter the second. So the gradients of each are
+the other, and gradients(.; u, v) for conv and d: any order is the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from stylegan3.errors import NetworkError
+from stylegan3.ops.layout import channels_last
+
+Four = tuple[Tensor | None, Tensor | None, Tensor | None, Tensor | None]
+
+
+class Act(NamedTuple):
+    """Slope and gain, above 0, and clamp of the activation."""
+
+    slope: float
+    gain: float
+    clamp: float | None
+
+    def bound(self, kind: torch.dtype) -> float | None:
+        """Return the clamp as numbers of a type hold it, so that a clamped y is known again."""
+        return None if self.clamp is None else torch.tensor(self.clamp, dtype=kind).item()
+
+
+class Wanted(NamedTuple):
+    """Which gradients are asked for; of the level, for how many pictures (0: none)."""
+
+    conv: bool
+    d: bool
+    levels: int
+    bias: bool
+
+
+class Maps(Protocol):
+    """The three maps, without gradients of their own. What may be absent is None: d is 1, any other one is 0.
+
+    Shape: pictures conv, u, g, y [N, O, H, W], dense, all in y's layout; d, v [N, O]; level, l [1 or N, 1, H, W]; bias,
+    b [O]. Those that are no pictures have float32's precision at least, and so have their gradients.
+    """
+
+    def value(self, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor, act: Act) -> Tensor:
+        """Return y."""
+
+    def tangent(self, change: Four, conv: Tensor | None, d: Tensor | None, y: Tensor, act: Act) -> Tensor:
+        """Return s (u d + conv v + l + b)."""
+
+    def gradients(self, g: Tensor, conv: Tensor | None, d: Tensor | None, y: Tensor, wanted: Wanted, act: Act) -> Four:
+        """Return (s g d, sum_hw s g conv, sum_o s g, sum_nhw s g), None for what isn't wanted."""
+
+
+def wide(kind: torch.dtype) -> torch.dtype:
+    """Return the type of sums over numbers of a type."""
+    return torch.promote_types(kind, torch.float32)
+
+
+def _as(x: Tensor, y: Tensor) -> Tensor:
+    """Return pictures in the type and layout of y."""
+    layout = torch.channels_last if channels_last(y) else torch.contiguous_format
+    return x.to(y.dtype).contiguous(memory_format=layout)
+
+
+class _Value(torch.autograd.Function):
+    """(conv, d, level, bias) -> y."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor, act: Act, maps: Maps
+    ) -> Tensor:
+        y = maps.value(conv, d, level, bias, act)
+        ctx.save_for_backward(None if d is None else conv, d, y)
+        ctx.levels, ctx.rest = 0 if level is None else len(level), (act, maps)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        conv, d, level, bias = ctx.needs_input_grad[:4]
+        wanted = Wanted(conv, d, ctx.levels if level else 0, bias)
+        found: Four = _Gradients.apply(grads[0], *ctx.saved_tensors, wanted, *ctx.rest)
+        return *found, None, None
+
+
+class _Gradients(torch.autograd.Function):
+    """(g, conv, d) -> gradients."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, g: Tensor, conv: Tensor | None, d: Tensor | None, y: Tensor, wanted: Wanted, act: Act, maps: Maps
+    ) -> Four:
+        g, conv = _as(g, y), None if conv is None else _as(conv, y)
+        ctx.save_for_backward(None if d is None and conv is None else g, conv, d, y)
+        ctx.set_materialize_grads(False)
+        ctx.rest = act, maps
+        return maps.gradients(g, conv, d, y, wanted, act)
+
+    @staticmethod
+    def backward(ctx: Any, *change: Tensor | None) -> tuple[Tensor | None, ...]:
+        g, conv, d, y = ctx.saved_tensors
+        for_g, for_conv, for_d = ctx.needs_input_grad[:3]
+        g_g = None if not for_g or all(t is None for t in change) else _Tangent.apply(*change, conv, d, y, *ctx.rest)
+        return g_g, *_in_conv_and_d(g, change[0], change[1], y, (for_conv, for_d), ctx.rest), None, None, None, None
+
+
+class _Tangent(torch.autograd.Function):
+    """(u, v, l, b, conv, d) -> tangent."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, u: Tensor | None, v: Tensor | None, level: Tensor | None, b: Tensor | None, conv: Tensor | None,
+        d: Tensor | None, y: Tensor, act: Act, maps: Maps,
+    ) -> Tensor:  # fmt: skip
+        u, conv = (None if t is None else _as(t, y) for t in (u, conv))
+        ctx.save_for_backward(u, v, conv, d, y)
+        ctx.levels, ctx.rest = 0 if level is None else len(level), (act, maps)
+        return maps.tangent((u, v, level, b), conv, d, y, act)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        u, v, conv, d, y = ctx.saved_tensors
+        for_u, for_v, for_level, for_b, for_conv, for_d = ctx.needs_input_grad[:6]
+        wanted = Wanted(for_u, for_v, ctx.levels if for_level else 0, for_b)
+        found: Four = (None, None, None, None)
+        if any(wanted):
+            found = _Gradients.apply(grads[0], conv, d, y, wanted, *ctx.rest)
+        return *found, *_in_conv_and_d(grads[0], u, v, y, (for_conv, for_d), ctx.rest), None, None, None
+
+
+def _in_conv_and_d(
+    g: Tensor, u: Tensor | None, v: Tensor | None, y: Tensor, needed: tuple[bool, bool], rest: tuple[Act, Maps]
+) -> tuple[Tensor | None, Tensor | None]:
+    """Return (s g v, sum_hw s g u), the gradients that <g, tangent(u, v)> has for conv and d."""
+    wanted = Wanted(needed[0] and v is not None, needed[1] and u is not None, 0, False)
+    found: Four = (None, None, None, None)
+    if any(wanted):
+        found = _Gradients.apply(g, u, v, y, wanted, *rest)
+    return found[:2]
+
+
+def _check(conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor) -> None:
+    n, channels, *size = conv.shape
+    levels = [(*first, *size) for first in ((), (1, 1), (n, 1))]
+    for name, given, allowed in (("d", d, [(n, channels)]), ("level", level, levels), ("bias", bias, [(channels,)])):
+        if given is not None and tuple(given.shape) not in allowed:
+            raise NetworkError(f"{name} {tuple(given.shape)}: {' or '.join(map(str, allowed))} is needed")
+
+
+def pointwise(maps: Maps, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor, act: Act) -> Tensor:
+    """Scale, add level and bias, activate; differentiable to any order.
+
+    Args:
+        d, level: None scales by 1 or adds nothing; the level is one for all pictures or one each.
+
+    Shape: conv [N, O, H, W], d [N, O], level [1 or N, 1, H, W] or [H, W], bias [O] -> [N, O, H, W], in conv's layout.
+
+    Raises:
+        NetworkError: for other shapes.
+    """
+    _check(conv, d, level, bias)
+    kind = wide(conv.dtype)
+    conv = conv if channels_last(conv) else conv.contiguous()
+    d = None if d is None else d.to(kind).contiguous()
+    if level is not None:
+        level = level.to(kind).reshape(-1, 1, *conv.shape[2:]).contiguous()
+    apply: Callable[..., Tensor] = _Value.apply
+    return apply(conv, d, level, bias.to(kind).contiguous(), act, maps)
