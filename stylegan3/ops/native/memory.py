@@ -24,4 +24,4 @@ def keep_freed(*, keep: bool = True) -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):
         return False
-    return all([mallopt(option, value) for option, value in (KEPT if keep else USUAL).items()])
+    return all(mallopt(option, value) for option, value in (KEPT if keep else USUAL).items())
