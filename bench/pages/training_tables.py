@@ -71,8 +71,8 @@ def training_lines(found: dict[str, Any]) -> list[str]:
         "",
         "Written by `python bench/train.py --page`. Four channels; pictures are read from a mapped file. An average",
         "iteration: what comes every 4 or 16 iterations counts so often. The yardstick is `--ops=reference` in float32",
-        "in the same loop and process. On a CPU train.py has freed memory kept (ops/native/memory.py) and the yardstick",
-        "shares that; `unaided` doesn't: the same operations, and memory as PyTorch takes it by itself.",
+        "in the same loop and process. On a CPU train.py keeps freed memory (ops/native/memory.py) and the yardstick",
+        "shares that; `unaided` doesn't: the same operations, with memory as PyTorch takes it by itself.",
         "",
         *table(
             [*about, "s/kimg", "against unaided", "against the yardstick", "peak GB", "waiting for data"],

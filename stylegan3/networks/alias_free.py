@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from stylegan3.networks.layers import SLOPE, Dense, fill_normal, parameter
-from stylegan3.networks.moments import Moments
+from stylegan3.networks.moments import Moments, mean_square
 from stylegan3.networks.plan import LayerNumbers, layer_numbers
 from stylegan3.networks.rows import RowGains, RowProfiles, slow_waves
 from stylegan3.networks.specs import INPUT_LOCKS, GeneratorSpec
@@ -184,7 +184,7 @@ class AliasFreeSynthesis(nn.Module):
             x = x + self.rows(ws[:, 0])
         for i, layer in enumerate(self.layers):
             if moments is not None:
-                moments.add(f"magnitude.{i}", x.detach().square().mean(dim=(1, 2, 3)).sum(), len(x))
+                moments.add(f"magnitude.{i}", mean_square(x.detach()).sum(), len(x))
             x = layer(x, ws[:, i + 1])
         if self.gains is not None:
             x = self.gains.applied(x, ws[:, -1])

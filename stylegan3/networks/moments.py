@@ -5,7 +5,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
+
+
+def mean_square(x: Tensor) -> Tensor:
+    """Return each picture's mean square, at least float32. Shape: [N, C, H, W] -> [N].
+
+    By planes, whose norms torch sums in float32 whatever the precision and without a copy.
+    """
+    norms = torch.linalg.vector_norm(x, dim=(2, 3)).to(torch.promote_types(x.dtype, torch.float32))
+    return norms.square().mean(dim=1) / (x.shape[2] * x.shape[3])
 
 
 @dataclass

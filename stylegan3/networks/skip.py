@@ -22,7 +22,7 @@ from stylegan3.networks.specs import GeneratorSpec, start_grid
 from stylegan3.networks.ways import CLAMP, Operated, inside
 from stylegan3.ops.convolution import conv2d
 from stylegan3.ops.layout import channels_last
-from stylegan3.ops.modulation import demodulation
+from stylegan3.ops.modulation import demodulation, scaled
 from stylegan3.ops.styled import styled
 from stylegan3.ops.upfirdn import upfirdn2d
 
@@ -58,8 +58,7 @@ class StyledConv(Operated):
         if self.reduced:  # numbers near 1 keep float16 in range; demodulation takes either scale out again
             styles = styles / styles.abs().amax(dim=1, keepdim=True)
             weight = weight / weight[0].numel() ** 0.5
-        x = inside(x, self.inner)
-        y = self._convolved(x * styles[:, :, None, None].to(x.dtype), weight)
+        y = self._convolved(scaled(inside(x, self.inner), styles, impl=self.impl), weight)
         level = None if noise is None else noise * self.strength
         clamp = CLAMP if self.reduced else None
         return styled(y, demodulation(weight, styles), level, self.bias, clamp=clamp, impl=self.impl)

@@ -36,6 +36,10 @@ Resampler = Callable[[Tensor, Terms], Tensor]
 """Applies a sum of (row band, column band) products to pictures [N, C, H, W]; no gradient of its own."""
 
 
+Scaler = Callable[[Tensor, Tensor], Tensor]
+"""Scales channels of pictures [N, C, H, W] by [N, C], with gradients to any order."""
+
+
 class Styler(Protocol):
     """Runs styled.py's formula in one pass, with gradients to any order."""
 
@@ -55,3 +59,4 @@ class Kernels:
     engine: Engine
     resampler: Callable[[Tensor, Terms], Resampler | None]
     styler: Callable[[Tensor, bool], Styler | None] = lambda conv, scaled: None
+    scaler: Callable[[Tensor], Scaler | None] = lambda x: None

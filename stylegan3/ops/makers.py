@@ -28,7 +28,12 @@ def cpp() -> Kernels:
             return inner.resample if inner.serves(x, terms) else None
         return engine.resample if engine.resamples(x, terms) else None
 
-    return Kernels(engine, resampler, lambda conv, scaled: act.styled if act.why_not(conv) is None else None)
+    return Kernels(
+        engine,
+        resampler,
+        lambda conv, scaled: act.styled if act.why_not(conv) is None else None,
+        lambda x: act.scaled if act.why_not(x) is None else None,
+    )
 
 
 def triton() -> Kernels:

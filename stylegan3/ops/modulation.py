@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan3.ops.convolution import conv2d
+from stylegan3.ops.engines import kernels_for
 from stylegan3.ops.interfaces import Impl
 
 EPSILON = 1e-8
@@ -23,6 +24,13 @@ def demodulation(weight: Tensor, styles: Tensor) -> Tensor:
     """Return d [N, O], which gives each picture's kernel unit norm. Shape: weight [O, I, k, k], styles [N, I]."""
     energy = weight.square().sum(dim=(2, 3))
     return torch.rsqrt(F.linear(styles.square(), energy) + EPSILON)
+
+
+def scaled(x: Tensor, scale: Tensor, *, impl: Impl = "auto") -> Tensor:
+    """Scale each picture's channels; differentiable to any order. Shape: x [N, C, H, W], scale [N, C] -> as x."""
+    kernels = kernels_for(x, impl)
+    kernel = None if kernels is None else kernels.scaler(x)
+    return x * scale[:, :, None, None].to(x.dtype) if kernel is None else kernel(x, scale)
 
 
 def modulated_conv2d(
@@ -46,10 +54,9 @@ def modulated_conv2d(
     """
     if impl == "reference":
         return _one_kernel_each(x, weight, styles, padding, demodulate, gain)
-    scaled = x * styles[:, :, None, None].to(x.dtype)
-    y = conv2d(scaled, weight, padding=padding, impl=impl)
+    y = conv2d(scaled(x, styles, impl=impl), weight, padding=padding, impl=impl)
     if demodulate:
-        return y * (demodulation(weight, styles) * gain)[:, :, None, None].to(y.dtype)
+        return scaled(y, demodulation(weight, styles) * gain, impl=impl)
     return y * gain
 
 

@@ -35,9 +35,17 @@ class Act(NamedTuple):
     gain: float
     clamp: float | None
 
+    @property
+    def linear(self) -> bool:
+        """Whether phi(z) = z, so that no result must be known for its slope."""
+        return self == LINEAR
+
     def bound(self, kind: torch.dtype) -> float | None:
         """Return the clamp as numbers of a type hold it, so that a clamped y is known again."""
         return None if self.clamp is None else torch.tensor(self.clamp, dtype=kind).item()
+
+
+LINEAR = Act(1.0, 1.0, None)
 
 
 class Wanted(NamedTuple):
@@ -85,7 +93,7 @@ class _Value(torch.autograd.Function):
         ctx: Any, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor, act: Act, maps: Maps
     ) -> Tensor:
         y = maps.value(conv, d, level, bias, act)
-        ctx.save_for_backward(None if d is None else conv, d, y)
+        ctx.save_for_backward(None if d is None else conv, d, conv if act.linear else y)
         ctx.levels, ctx.rest = 0 if level is None else len(level), (act, maps)
         return y
 

@@ -129,7 +129,7 @@ void fold(const std::vector<T>& parts, T* to, int64_t rows, int64_t count, int64
     }
 }
 
-// With g_z = phi'(z) g:  g_conv = g_z d,  g_d = sum_hw g_z conv,  g_level = sum_o g_z,  g_bias = sum_nhw g_z
+// With g_z = phi'(z) g, or g where no result y is known:  g_conv = g_z d,  g_d = sum_hw g_z conv,  g_level = sum_o g_z,  g_bias = sum_nhw g_z
 template <bool inner, class T, class X>
 void gradients(const End& e, const X* g, const X* conv, const T* d, const X* y, X* g_conv, T* g_d, T* g_level,
                T* g_bias, int threads) {
@@ -149,7 +149,8 @@ void gradients(const End& e, const X* g, const X* conv, const T* d, const X* y, 
             for (int64_t r = 0; r < p.rows; ++r) {
                 for (int64_t c = 0; c < p.columns; c += LANES<T>) {
                     const int64_t i = p.at + r * p.pitch + c, count = p.columns - c;
-                    const Vector<T> g_z = act.sloped(read<T>(g + i, count), read<T>(y + i, count));
+                    Vector<T> g_z = read<T>(g + i, count);
+                    if (y) g_z = act.sloped(g_z, read<T>(y + i, count));
                     if (g_conv) write<T>(g_conv + i, g_z * ds.at(r, c, count), count);
                     if (g_d) by_d.add(c, g_z * read<T>(conv + i, count), count);
                     by_bias.add(c, g_z, count);

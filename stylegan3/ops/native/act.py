@@ -12,7 +12,7 @@ from torch import Tensor
 from stylegan3.ops.bias_act import SQRT2
 from stylegan3.ops.layout import channels_last
 from stylegan3.ops.native import cpu
-from stylegan3.ops.pointwise import Act, Four, Wanted, pointwise, wide
+from stylegan3.ops.pointwise import LINEAR, Act, Four, Wanted, pointwise, wide
 
 PLACES = 4096  # of a picture in a block: whole pages of a channel, and enough blocks for the threads of large pictures
 
@@ -54,7 +54,8 @@ class CpuMaps:
         """Return s (u d + conv v + l + b)."""
         u, v, level, b = change
         second = (None, None) if v is None else (conv, _dense(v, y))
-        return self._results((u, _dense(d, y), _dense(level, y), _dense(b, y)), second, y, torch.empty_like(y), act)
+        first, known = (u, _dense(d, y), _dense(level, y), _dense(b, y)), None if act.linear else y
+        return self._results(first, second, known, torch.empty_like(y), act)
 
     def _results(
         self, first: Four, second: tuple[Tensor | None, Tensor | None], known: Tensor | None, to: Tensor, act: Act
@@ -76,11 +77,17 @@ class CpuMaps:
             y.new_empty(wanted.levels, 1, *y.shape[2:], dtype=kind) if wanted.levels else None,
             y.new_empty(y.shape[1], dtype=kind) if wanted.bias else None,
         )
+        known = None if act.linear else y
         cpu.library().act_gradients(
-            ctypes.byref(_end(y, wanted.levels, act)), cpu.KINDS[y.dtype], *_addresses(g, conv, d, y, *found),
+            ctypes.byref(_end(y, wanted.levels, act)), cpu.KINDS[y.dtype], *_addresses(g, conv, d, known, *found),
             torch.get_num_threads(),
         )  # fmt: skip
         return found
+
+
+def scaled(x: Tensor, scale: Tensor) -> Tensor:
+    """Scale each picture's channels; differentiable to any order. Shape: x [N, C, H, W], scale [N, C] -> as x."""
+    return pointwise(CpuMaps(), x, scale, None, x.new_zeros(x.shape[1], dtype=wide(x.dtype)), LINEAR)
 
 
 def why_not(conv: Tensor) -> str | None:
