@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -38,6 +39,7 @@ TF32 = 2e-3  # of float32 where torch may use ten bits of it
 SIDES = {torch.float64: 1e-12, torch.float32: 1e-2, torch.float16: 6e-2, torch.bfloat16: 0.2}
 """The same of gradients, in the mean square: rounding moves a few raised samples over a kink."""
 FIR = (0.125, 0.375, 0.375, 0.125)
+LAYOUTS = (torch.contiguous_format, torch.channels_last)
 
 
 @dataclass(frozen=True)
@@ -101,13 +103,14 @@ def differences(engine: Engine, case: Case, kind: torch.dtype, device: torch.dev
 
 def failure(kernels: Kernels, device: torch.device) -> str | None:
     """Return what kernels compute wrongly on a device; None where they compute all cases rightly."""
-    checks = [resampling_failure, styled_failure, engine_failure]
+    checks = [resampling_failure, scaled_failure, styled_failure, engine_failure]
+    checks += [convolution_failure] if device.type == "cpu" else []
     for kind in KINDS[device.type]:
         for check in checks:
             wrong = check(kernels, kind, device)
             if wrong is not None:
                 return f"{wrong}, {kind}"
-    return convolution_failure() if device.type == "cpu" else None
+    return None
 
 
 def allowed(kind: torch.dtype, device: torch.device) -> float:
@@ -127,12 +130,11 @@ def engine_failure(kernels: Kernels, kind: torch.dtype, device: torch.device) ->
 
 
 def resampling_failure(kernels: Kernels, kind: torch.dtype, device: torch.device) -> str | None:
-    """Return what the resampling computes wrongly in a precision."""
-    x = draw((2, 3, 22, 37), 0, kind, device)
-    for up, down in ((2, 1), (1, 2), (1, 1)):
-        rows, columns = (axis_band(FIR, up, down, (2, 1), n, 1.0, False) for n in x.shape[2:])
+    """Return what the resampling computes wrongly in a precision, in either layout."""
+    for (up, down), layout in product(((2, 1), (1, 2), (1, 1)), LAYOUTS):
+        rows, columns = (axis_band(FIR, up, down, (2, 1), n, 1.0, False) for n in (22, 37))
         for terms in (((rows, columns),), transposed(((rows, columns),))):
-            g = draw((2, 3, terms[0][0].n_in, terms[0][1].n_in), 1, kind, device)
+            g = draw((2, 3, terms[0][0].n_in, terms[0][1].n_in), 1, kind, device).contiguous(memory_format=layout)
             kernel = kernels.resampler(g, terms)
             wide = g.to(torch.promote_types(kind, torch.float32))
             found = 0.0 if kernel is None else _difference(kernel(g, terms), resampled(wide, terms))
@@ -148,7 +150,7 @@ def styled_failure(kernels: Kernels, kind: torch.dtype, device: torch.device) ->
     wide = torch.promote_types(kind, torch.float32)
     x, level = draw((2, 5, 7, 9), 0, kind, device), draw((1, 1, 7, 9), 1, wide, device)
     d, bias = draw((2, 5), 2, wide, device), draw((5,), 3, wide, device)
-    for layout, scaled in product((torch.contiguous_format, torch.channels_last), (True, False)):
+    for layout, scaled in product(LAYOUTS, (True, False)):
         conv = x.contiguous(memory_format=layout)
         kernel = kernels.styler(conv, scaled)
         if kernel is None:
@@ -179,12 +181,51 @@ def _ended(
     return {name: t.detach() for name, t in found.items()}
 
 
-def convolution_failure() -> str | None:
-    """Return what the CPU's Winograd convolution computes wrongly; None where it is right."""
-    cpu = torch.device("cpu")
-    x, w = draw((2, 17, 30, 23), 0, torch.float32, cpu), draw((18, 17, 3, 3), 1, torch.float32, cpu)
-    found = _difference(winograd(x, w, 1), F.conv2d(x, w, padding=1))
-    return None if found <= ALLOWED[torch.float32] else f"the convolution off by {found:.1e}"
+def scaled_failure(kernels: Kernels, kind: torch.dtype, device: torch.device) -> str | None:
+    """Return what the scaling of channels computes wrongly in a precision, in either layout."""
+
+    def right(x: Tensor, scale: Tensor) -> Tensor:
+        return x * scale[:, :, None, None]
+
+    for layout in LAYOUTS:
+        x = draw((2, 17, 9, 7), 0, kind, device).contiguous(memory_format=layout)
+        kernel = kernels.scaler(x)
+        wrong = None if kernel is None else _bilinear_failure(kernel, right, (x, draw((2, 17), 1, kind, device)))
+        if wrong is not None:
+            return f"{wrong} of scaled channels"
+    return None
+
+
+def convolution_failure(kernels: Kernels, kind: torch.dtype, device: torch.device) -> str | None:
+    """Return what the CPU's Winograd convolution computes wrongly in a precision, in either layout."""
+    w = draw((18, 17, 3, 3), 1, torch.promote_types(kind, torch.float32), device)
+    for layout in LAYOUTS:
+        x = draw((2, 17, 30, 23), 0, kind, device).contiguous(memory_format=layout)
+        ways = (partial(winograd, padding=1), partial(F.conv2d, padding=1))
+        wrong = _bilinear_failure(*ways, (x, w))
+        if wrong is not None:
+            return f"{wrong} of the convolution"
+    return None
+
+
+@torch.inference_mode(False)
+@torch.enable_grad()
+def _bilinear_failure(
+    way: Callable[..., Tensor], right: Callable[..., Tensor], given: tuple[Tensor, Tensor]
+) -> str | None:
+    """Return which of a map's value and two gradients is off, and how far, against another way in float64."""
+    bound = ALLOWED[given[0].dtype]
+    leaves = [t.detach().clone().requires_grad_() for t in given]
+    exact = [t.detach().double().requires_grad_() for t in given]
+    y, expected = way(*leaves), right(*exact)
+    g = draw(tuple(y.shape), 2, y.dtype, y.device)
+    found = (y, *torch.autograd.grad(y, leaves, g))
+    theirs = (expected, *torch.autograd.grad(expected, exact, g.double()))
+    for name, ours, other in zip(("value", "gradient", "second factor's gradient"), found, theirs, strict=True):
+        off = _difference(ours.detach(), other.detach())
+        if not off <= bound:  # NaN too
+            return f"{name} off by {off:.1e} ({bound:.0e})"
+    return None
 
 
 def milliseconds(engine: Engine, device: torch.device) -> float:

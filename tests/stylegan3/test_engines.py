@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan3.errors import NetworkError
@@ -101,6 +102,23 @@ def test_a_wrong_gradient_of_a_convolutions_end_is_found(have: Callable[..., Non
     have(("Bad", lambda: Kernels(Engine(), lambda x, terms: resampled, lambda conv, scaled: twice if scaled else None)))
     with torch.inference_mode():  # where a first question may come from
         assert "gradient for the noise of demodulation" in engines.choice(CPU).reason
+
+
+def test_a_wrong_gradient_of_scaled_channels_is_found(have: Callable[..., None]) -> None:
+    def wrong(x: Tensor, scale: Tensor) -> Tensor:
+        return x * (2 * scale - scale.detach())[:, :, None, None].to(x.dtype)
+
+    have(("Bad", lambda: Kernels(Engine(), lambda x, terms: resampled, scaler=lambda x: wrong)))
+    assert "second factor's gradient off by" in engines.choice(CPU).reason
+
+
+def test_a_wrong_convolution_is_found(have: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(x: Tensor, w: Tensor, padding: int) -> Tensor:
+        return F.conv2d(2 * x - x.detach(), w.to(x.dtype), padding=padding)
+
+    monkeypatch.setattr(selftest, "winograd", wrong)
+    have(("Bad", lambda: with_engine(Engine())))
+    assert "gradient off by 1.0e+00 (2e-05) of the convolution" in engines.choice(CPU).reason
 
 
 def test_what_cant_be_built_is_told_once_with_error_and_price(
