@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "lanes.h"
+#include "registers.h"
 
 namespace {
 
@@ -38,10 +38,10 @@ struct Each {
     const T* data;
     T absent;
 
-    Vector<T> at(int64_t row, int64_t column, int64_t count) const {
-        if (!data) return Vector<T>{} + absent;
+    Register<T> at(int64_t row, int64_t column, int64_t count) const {
+        if (!data) return Register<T>{} + absent;
         if constexpr (along) return read<T>(data + column, count);
-        else return Vector<T>{} + data[row];
+        else return Register<T>{} + data[row];
     }
 };
 
@@ -49,9 +49,9 @@ struct Each {
 template <bool along, class T>
 struct Tally {
     T* data;
-    Vector<T> sum{};
+    Register<T> sum{};
 
-    void add(int64_t column, Vector<T> v, int64_t count) {
+    void add(int64_t column, Register<T> v, int64_t count) {
         if constexpr (along) {
             if (data) write<T>(data + column, read<T>(data + column, count) + v, count);
         } else {
@@ -62,8 +62,8 @@ struct Tally {
     void close(int64_t row) {
         if constexpr (!along) {
             if (data)
-                for (int k = 0; k < LANES<T>; ++k) data[row] += sum[k];
-            sum = Vector<T>{};
+                for (int k = 0; k < WIDTH<T>; ++k) data[row] += sum[k];
+            sum = Register<T>{};
         }
     }
 };
@@ -74,15 +74,15 @@ struct Activation {
 
     explicit Activation(const End& e) : slope(T(e.slope)), gain(T(e.gain)), clamp(T(e.clamp)) {}
 
-    Vector<T> value(Vector<T> z) const {  // what is not a number stays none
+    Register<T> value(Register<T> z) const {  // what is not a number stays none
         z = (z < 0 ? z * slope : z) * gain;
-        z = z > clamp ? Vector<T>{} + clamp : z;
-        return z < -clamp ? Vector<T>{} - clamp : z;
+        z = z > clamp ? Register<T>{} + clamp : z;
+        return z < -clamp ? Register<T>{} - clamp : z;
     }
 
-    Vector<T> sloped(Vector<T> v, Vector<T> y) const {  // phi'(z) v, read off y
+    Register<T> sloped(Register<T> v, Register<T> y) const {  // phi'(z) v, read off y
         v = (y > 0 ? v : v * slope) * gain;
-        return (y < 0 ? -y : y) >= clamp ? Vector<T>{} : v;
+        return (y < 0 ? -y : y) >= clamp ? Register<T>{} : v;
     }
 };
 
@@ -105,9 +105,9 @@ void results(const End& e, const X* x, const T* d, const X* a, const T* v, const
         const Each<inner, T> biases{bias, 0};
         const Each<!inner, T> levels{moved(level, p.picture * e.own * e.area + p.place), 0};
         for (int64_t r = 0; r < p.rows; ++r)
-            for (int64_t c = 0; c < p.columns; c += LANES<T>) {
+            for (int64_t c = 0; c < p.columns; c += WIDTH<T>) {
                 const int64_t i = p.at + r * p.pitch + c, count = p.columns - c;
-                Vector<T> z = levels.at(r, c, count) + biases.at(r, c, count);
+                Register<T> z = levels.at(r, c, count) + biases.at(r, c, count);
                 if (x) z += read<T>(x + i, count) * ds.at(r, c, count);
                 if (a) z += read<T>(a + i, count) * vs.at(r, c, count);
                 write<T>(to + i, y ? act.sloped(z, read<T>(y + i, count)) : act.value(z), count);
@@ -119,11 +119,11 @@ void results(const End& e, const X* x, const T* d, const X* a, const T* v, const
 template <class T>
 void fold(const std::vector<T>& parts, T* to, int64_t rows, int64_t count, int64_t columns) {
     if (!to) return;
-    const int64_t vectors = (columns + LANES<T> - 1) / LANES<T>;
+    const int64_t vectors = (columns + WIDTH<T> - 1) / WIDTH<T>;
 #pragma omp for schedule(static)
     for (int64_t task = 0; task < rows * vectors; ++task) {
-        const int64_t i = task / vectors, j = task % vectors * LANES<T>;
-        Vector<T> sum{};
+        const int64_t i = task / vectors, j = task % vectors * WIDTH<T>;
+        Register<T> sum{};
         for (int64_t k = 0; k < count; ++k) sum += read<T>(parts.data() + (i * count + k) * columns + j, columns - j);
         write<T>(to + i * columns + j, sum, columns - j);
     }
@@ -147,9 +147,9 @@ void gradients(const End& e, const X* g, const X* conv, const T* d, const X* y, 
             Tally<inner, T> by_bias{g_bias ? for_bias.data() + task * e.channels : nullptr};
             Tally<!inner, T> by_level{g_level ? for_level.data() + p.picture * e.area + p.place : nullptr};
             for (int64_t r = 0; r < p.rows; ++r) {
-                for (int64_t c = 0; c < p.columns; c += LANES<T>) {
+                for (int64_t c = 0; c < p.columns; c += WIDTH<T>) {
                     const int64_t i = p.at + r * p.pitch + c, count = p.columns - c;
-                    Vector<T> g_z = read<T>(g + i, count);
+                    Register<T> g_z = read<T>(g + i, count);
                     if (y) g_z = act.sloped(g_z, read<T>(y + i, count));
                     if (g_conv) write<T>(g_conv + i, g_z * ds.at(r, c, count), count);
                     if (g_d) by_d.add(c, g_z * read<T>(conv + i, count), count);

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -87,8 +88,8 @@ def built(name: str, key: str, commands: Sequence[Sequence[str]]) -> Path:
     """Return the library of this name and key, built by the commands where it is absent.
 
     Args:
-        commands: run in a new folder, one after another; '{source}' stands for this package's folder. The last one
-            leaves ``library.so``.
+        commands: run in a new folder, side by side but for the last one, which leaves ``library.so``; '{source}' stands
+            for this package's folder.
     """
     folder = cache_folder()
     target = folder / f"{name}-{key}.so"
@@ -99,8 +100,10 @@ def built(name: str, key: str, commands: Sequence[Sequence[str]]) -> Path:
             return target
         work = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder))
         try:
-            for command in commands:
-                output_of([part.replace("{source}", str(HERE)) for part in command], work)
+            *parts, last = ([part.replace("{source}", str(HERE)) for part in command] for command in commands)
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(lambda part: output_of(part, work), parts))
+            output_of(last, work)
             os.replace(work / "library.so", target)
         finally:
             shutil.rmtree(work, ignore_errors=True)

@@ -19,7 +19,7 @@ from stylegan3.ops.resampling import Terms
 
 UNITS = ("act.cpp", "inner.cpp", "lrelu.cpp", "winograd.cpp")
 HEADERS = (
-    "bend.h", "codes.h", "columns.h", "flow.h", "lanes.h", "lrelu.h", "numbers.h", "products.h", "slide.h",
+    "bend.h", "codes.h", "columns.h", "flow.h", "lrelu.h", "numbers.h", "products.h", "registers.h", "slide.h",
     "vertical.h", "winograd_points.h",
 )  # fmt: skip
 WIDE = ("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()

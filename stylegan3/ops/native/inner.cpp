@@ -3,7 +3,7 @@
 // tables are inner.py's. Of each result's row, the input's rows are summed first: neighbours in memory stay neighbours.
 #include <cstdint>
 
-#include "lanes.h"
+#include "registers.h"
 
 namespace {
 
@@ -20,8 +20,8 @@ void weighted(const double* weights, int taps, const X* from, int64_t step, Y* t
     const int terms = K ? K : taps;
     T w[K ? K : MOST];
     for (int k = 0; k < terms; ++k) w[k] = T(weights[k]);
-    for (int64_t m = 0; m < n; m += LANES<T>) {
-        Vector<T> sum{};
+    for (int64_t m = 0; m < n; m += WIDTH<T>) {
+        Register<T> sum{};
         for (int k = 0; k < terms; ++k) sum += w[k] * read<T>(from + k * step + m, n - m);
         write<T>(to + m, sum, n - m);
     }

@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// The matrix products of winograd.cpp, one small block of a result in registers. Matrices lie in groups of LANES<T>
-// channels, a vector each: [groups][tiles][LANES]; bfloat16 come in pairs that one instruction multiplies and adds.
+// The matrix products of winograd.cpp, one small block of a result in registers. Matrices lie in groups of WIDTH<T>
+// channels, a vector each: [groups][tiles][WIDTH]; bfloat16 come in pairs that one instruction multiplies and adds.
 #pragma once
-#include "lanes.h"
+#include "registers.h"
 
-// A block of registers: ROWS numbers spread over vectors, times GROUPS vectors. A processor has 32 long registers or 16
-// half as long.
+// A block of results in registers: ROWS numbers spread over registers, times GROUPS registers. There are 32 of the
+// longest, or 16 half as long, or 32 a quarter as long of which a vector takes two.
 #ifdef __AVX512F__
 constexpr int ROWS = 8, GROUPS = 3;
+#elif defined(__AVX__)
+constexpr int ROWS = 4, GROUPS = 3;
 #else
 constexpr int ROWS = 4, GROUPS = 1;
 #endif
+static_assert(WIDTH<double> % ROWS == 0 && WIDTH<float> % ROWS == 0, "rows are lanes of one group of channels");
 
 // How an operand's numbers lie: single ones, or pairs of bfloat16 in a word.
 template <class T>
 struct Single {
     using Number = T;
     static constexpr int depth = 1;
-    static inline void add(Vector<T>& sum, const T* a, const T* b) {
-        sum += *a * *reinterpret_cast<const Vector<T>*>(b);
+    static inline void add(Register<T>& sum, const T* a, const T* b) {
+        sum += *a * *reinterpret_cast<const Register<T>*>(b);
     }
 };
 
@@ -26,10 +29,10 @@ struct Single {
 struct Pairs {
     using Number = uint32_t;
     static constexpr int depth = 2;
-    static inline void add(Vector<float>& sum, const uint32_t* a, const uint32_t* b) {
+    static inline void add(Register<float>& sum, const uint32_t* a, const uint32_t* b) {
         const auto spread = _mm512_set1_epi32(int(*a));
         const auto vector = _mm512_loadu_si512(b);
-        sum = Vector<float>(_mm512_dpbf16_ps(__m512(sum), (__m512bh)spread, (__m512bh)vector));
+        sum = Register<float>(_mm512_dpbf16_ps(__m512(sum), (__m512bh)spread, (__m512bh)vector));
     }
 };
 #endif
@@ -38,7 +41,7 @@ struct Pairs {
 template <class T, class Kind, int G>
 struct Block {
     using Number = typename Kind::Number;
-    Vector<T> sums[ROWS][G] = {};
+    Register<T> sums[ROWS][G] = {};
 
     inline __attribute__((always_inline)) void add(const Number* a, int64_t a_row, const Number* b, int64_t b_group) {
 #pragma GCC unroll 8

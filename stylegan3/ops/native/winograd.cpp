@@ -37,7 +37,7 @@ struct Plane {
 // One row of one group of channels -> line[j][lane], zeros in `pad` places before and up to `length`
 template <class T, class X>
 __attribute__((noinline)) void read_line(const Plane<const X>& x, int64_t n, int64_t group, int64_t row, int64_t pad, T* line, int64_t length) {
-    constexpr int L = LANES<T>;
+    constexpr int L = WIDTH<T>;
     const int64_t c = group * L, channels = std::min<int64_t>(L, x.channels - c);
     if (row < 0 || row >= x.height) {
         std::fill(line, line + length * L, T(0));
@@ -45,14 +45,14 @@ __attribute__((noinline)) void read_line(const Plane<const X>& x, int64_t n, int
     }
     std::fill(line, line + pad * L, T(0));
     std::fill(line + (pad + x.width) * L, line + length * L, T(0));
-    auto* to = reinterpret_cast<Vector<T>*>(line) + pad;
+    auto* to = reinterpret_cast<Register<T>*>(line) + pad;
     if (x.inner) {
         for (int64_t j = 0; j < x.width; ++j) to[j] = read<T>(x.at(n, c, row, j), channels);
         return;
     }
     for (int64_t j = 0; j < x.width; j += L) {
-        Vector<T> block[L];
-        for (int k = 0; k < L; ++k) block[k] = k < channels ? read<T>(x.at(n, c + k, row, j), x.width - j) : Vector<T>{};
+        Register<T> block[L];
+        for (int k = 0; k < L; ++k) block[k] = k < channels ? read<T>(x.at(n, c + k, row, j), x.width - j) : Register<T>{};
         turn<T>(block);
         const int64_t count = std::min<int64_t>(L, x.width - j);
         if (count == L)
@@ -65,15 +65,15 @@ __attribute__((noinline)) void read_line(const Plane<const X>& x, int64_t n, int
 // line[j][lane] -> one row of one group of channels
 template <class T, class X>
 __attribute__((noinline)) void write_line(const Plane<X>& y, int64_t n, int64_t group, int64_t row, const T* line) {
-    constexpr int L = LANES<T>;
+    constexpr int L = WIDTH<T>;
     const int64_t c = group * L, channels = std::min<int64_t>(L, y.channels - c);
-    const auto* from = reinterpret_cast<const Vector<T>*>(line);
+    const auto* from = reinterpret_cast<const Register<T>*>(line);
     if (y.inner) {
         for (int64_t j = 0; j < y.width; ++j) write<T>(y.at(n, c, row, j), from[j], channels);
         return;
     }
     for (int64_t j = 0; j < y.width; j += L) {
-        Vector<T> block[L];
+        Register<T> block[L];
         for (int k = 0; k < L; ++k) block[k] = from[j + k];
         turn<T>(block);
         for (int k = 0; k < channels; ++k) write<T>(y.at(n, c + k, row, j), block[k], y.width - j);
@@ -84,7 +84,7 @@ __attribute__((noinline)) void write_line(const Plane<X>& y, int64_t n, int64_t 
 template <class Kind, class T>
 struct Memory {
     using Number = typename Kind::Number;
-    static constexpr int L = LANES<T>, depth = Kind::depth;
+    static constexpr int L = WIDTH<T>, depth = Kind::depth;
     const Grid& g;
     int64_t in, out;    // groups of channels
     int64_t step;       // rows of tiles in a group
@@ -112,8 +112,8 @@ struct Memory {
 template <class Map, class T, class X, class Put>
 __attribute__((noinline)) void to_tiles(const Grid& g, const Plane<const X>& x, int64_t pad, int64_t group, int64_t row, T* lines, int64_t line,
               int64_t places, Put put) {
-    using V = Vector<T>;
-    constexpr int L = LANES<T>;
+    using V = Register<T>;
+    constexpr int L = WIDTH<T>;
     for (int j = 0; j < Map::from; ++j)
         read_line<T>(x, row / g.rows, group, row % g.rows * TILE + j - pad, pad, lines + j * line * L, line);
     auto* at = reinterpret_cast<V*>(lines);
@@ -128,15 +128,15 @@ __attribute__((noinline)) void to_tiles(const Grid& g, const Plane<const X>& x, 
                                       [=](int j, V v) { put(i * POINTS + j, t, v); });
 }
 
-// w [O, C, 3, 3] -> U [36][panels of GROUPS][channels][GROUPS][LANES], pairs of channels in a word where depth is 2
+// w [O, C, 3, 3] -> U [36][panels of GROUPS][channels][GROUPS][WIDTH], pairs of channels in a word where depth is 2
 template <class Kind, class T>
 __attribute__((noinline)) void weigh(const Memory<Kind, T>& m, const T* w, typename Kind::Number* u, int64_t task) {
-    using V = Vector<T>;
-    constexpr int L = LANES<T>, taps = TAPS * TAPS, depth = Kind::depth;
+    using V = Register<T>;
+    constexpr int L = WIDTH<T>, taps = TAPS * TAPS, depth = Kind::depth;
     const Grid& g = m.g;
     const int64_t group = task / m.in, c0 = task % m.in * L, o0 = group * L;
     const int64_t channels = std::min<int64_t>(L, g.channels - c0), results = std::min<int64_t>(L, g.results - o0);
-    alignas(VECTOR) T some[L][taps][L] = {};
+    alignas(REGISTER) T some[L][taps][L] = {};
     for (int o = 0; o < results; ++o) {
         const T* from = w + ((o0 + o) * g.channels + c0) * taps;
         for (int c = 0; c < channels; ++c)
@@ -159,11 +159,11 @@ __attribute__((noinline)) void weigh(const Memory<Kind, T>& m, const T* w, typen
     }
 }
 
-// M [36][groups][tiles][LANES] = U V for one of the 36 values and one panel of results
+// M [36][groups][tiles][WIDTH] = U V for one of the 36 values and one panel of results
 template <int G, class Kind, class T>
 __attribute__((noinline)) void multiply(const Memory<Kind, T>& m, const typename Kind::Number* u, const typename Kind::Number* v, T* to,
               int64_t count) {
-    constexpr int L = LANES<T>, numbers = L / Kind::depth;
+    constexpr int L = WIDTH<T>, numbers = L / Kind::depth;
     for (int64_t t = 0; t < count; t += ROWS) {
         Block<T, Kind, G> block;
         const auto* b = u;
@@ -173,22 +173,22 @@ __attribute__((noinline)) void multiply(const Memory<Kind, T>& m, const typename
         }
         for (int j = 0; j < G; ++j)
             for (int i = 0; i < ROWS; ++i)
-                *reinterpret_cast<Vector<T>*>(to + (j * m.tiles + t + i) * L) = block.sums[i][j];
+                *reinterpret_cast<Register<T>*>(to + (j * m.tiles + t + i) * L) = block.sums[i][j];
     }
 }
 
-// sums [36][channels][groups][LANES] += V^T R for one of the 36 values and one panel of results
+// sums [36][channels][groups][WIDTH] += V^T R for one of the 36 values and one panel of results
 template <int G, class Kind, class T>
 __attribute__((noinline)) void accumulate(const Memory<Kind, T>& m, const typename Kind::Number* v, const typename Kind::Number* r, T* sums,
                 int64_t count) {
-    constexpr int L = LANES<T>;
+    constexpr int L = WIDTH<T>;
     for (int64_t c = 0; c < m.in * L; c += ROWS) {
         Block<T, Kind, G> block;
         const auto* a = v + (c / L * m.tiles / Kind::depth * L + c % L);
         for (int64_t t = 0; t < count / Kind::depth; ++t) block.add(a + t * L, 1, r + t * L, m.tiles / Kind::depth * L);
         for (int i = 0; i < ROWS; ++i)
             for (int j = 0; j < G; ++j)
-                *reinterpret_cast<Vector<T>*>(sums + ((c + i) * m.out + j) * L) += block.sums[i][j];
+                *reinterpret_cast<Register<T>*>(sums + ((c + i) * m.out + j) * L) += block.sums[i][j];
     }
 }
 
@@ -202,8 +202,8 @@ void by_width(int64_t wide, Go go) {
 template <class Kind, class T, class X>
 void results(const Grid& g, const X* x, const T* w, X* y, char* scratch, int threads) {
     using Number = typename Kind::Number;
-    using V = Vector<T>;
-    constexpr int L = LANES<T>, depth = Kind::depth, numbers = L / depth;
+    using V = Register<T>;
+    constexpr int L = WIDTH<T>, depth = Kind::depth, numbers = L / depth;
     const Memory<Kind, T> m(g, false);
     auto* u = reinterpret_cast<Number*>(scratch);
     auto* v = u + m.kernel_size();
@@ -260,8 +260,8 @@ void results(const Grid& g, const X* x, const T* w, X* y, char* scratch, int thr
 template <class Kind, class T, class X>
 void kernels(const Grid& g, const X* x, const X* y, T* w, char* scratch, int threads) {
     using Number = typename Kind::Number;
-    using V = Vector<T>;
-    constexpr int L = LANES<T>, depth = Kind::depth, taps = TAPS * TAPS;
+    using V = Register<T>;
+    constexpr int L = WIDTH<T>, depth = Kind::depth, taps = TAPS * TAPS;
     const Memory<Kind, T> m(g, true);
     auto* sums = reinterpret_cast<T*>(scratch);
     auto* v = reinterpret_cast<Number*>(sums + m.sums_size());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Vectors of neighbouring numbers: turned into vectors of neighbouring channels and back, rounded to bfloat16 and back.
+// What a processor's longest registers hold: neighbouring numbers, turned into neighbouring channels and back, rounded to
+// bfloat16 and back. Longer vectors than they are would be kept in memory by the compiler.
 #pragma once
 #include <cstring>
 #include <type_traits>
@@ -11,38 +12,55 @@
 #include "flow.h"
 #include "numbers.h"
 
-using Words = uint32_t __attribute__((vector_size(VECTOR)));                         // 16
-using Halves = uint16_t __attribute__((vector_size(VECTOR / 2), aligned(2), may_alias));  // 16
+#ifdef __AVX512F__
+constexpr int REGISTER = 64;  // bytes
+#else
+constexpr int REGISTER = 32;
+#endif
+
+template <class T>
+constexpr int WIDTH = REGISTER / int(sizeof(T));
+
+template <class T>
+struct Registers {
+    typedef T type __attribute__((vector_size(REGISTER), aligned(alignof(T)), may_alias));
+};
+
+template <class T>
+using Register = typename Registers<T>::type;
+
+using Words = uint32_t __attribute__((vector_size(REGISTER)));
+using Halves = uint16_t __attribute__((vector_size(REGISTER / 2), aligned(2), may_alias));
 
 // a0 b0 a1 b1 ... of the lower (first = 0) or upper halves of two vectors
 template <class T, int... k>
-inline Vector<T> zipped(Vector<T> a, Vector<T> b, std::integral_constant<int, 0>, std::integer_sequence<int, k...>) {
+inline Register<T> zipped(Register<T> a, Register<T> b, std::integral_constant<int, 0>, std::integer_sequence<int, k...>) {
 #ifdef __clang__
-    return __builtin_shufflevector(a, b, (k / 2 + k % 2 * LANES<T>)...);
+    return __builtin_shufflevector(a, b, (k / 2 + k % 2 * WIDTH<T>)...);
 #else
     using Index = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
-    typedef Index Mask __attribute__((vector_size(VECTOR)));
-    return __builtin_shuffle(a, b, Mask{(k / 2 + k % 2 * LANES<T>)...});
+    typedef Index Mask __attribute__((vector_size(REGISTER)));
+    return __builtin_shuffle(a, b, Mask{(k / 2 + k % 2 * WIDTH<T>)...});
 #endif
 }
 
 template <class T, int... k>
-inline Vector<T> zipped(Vector<T> a, Vector<T> b, std::integral_constant<int, 1>, std::integer_sequence<int, k...>) {
+inline Register<T> zipped(Register<T> a, Register<T> b, std::integral_constant<int, 1>, std::integer_sequence<int, k...>) {
 #ifdef __clang__
-    return __builtin_shufflevector(a, b, ((k + LANES<T>) / 2 + k % 2 * LANES<T>)...);
+    return __builtin_shufflevector(a, b, ((k + WIDTH<T>) / 2 + k % 2 * WIDTH<T>)...);
 #else
     using Index = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
-    typedef Index Mask __attribute__((vector_size(VECTOR)));
-    return __builtin_shuffle(a, b, Mask{((k + LANES<T>) / 2 + k % 2 * LANES<T>)...});
+    typedef Index Mask __attribute__((vector_size(REGISTER)));
+    return __builtin_shuffle(a, b, Mask{((k + WIDTH<T>) / 2 + k % 2 * WIDTH<T>)...});
 #endif
 }
 
 // rows[i][j] -> rows[j][i]
 template <class T>
-inline void turn(Vector<T>* rows) {
-    constexpr int n = LANES<T>;
+inline void turn(Register<T>* rows) {
+    constexpr int n = WIDTH<T>;
     constexpr auto all = std::make_integer_sequence<int, n>{};
-    Vector<T> next[n];
+    Register<T> next[n];
 #pragma GCC unroll 4
     for (int round = 1; round < n; round *= 2) {
 #pragma GCC unroll 8
@@ -56,60 +74,60 @@ inline void turn(Vector<T>* rows) {
 }
 
 // The words whose upper halves are the nearest bfloat16, ties to even; what is no number stays none.
-inline Words rounded(Vector<float> v) {
+inline Words rounded(Register<float> v) {
     Words wide;
-    std::memcpy(&wide, &v, VECTOR);
+    std::memcpy(&wide, &v, REGISTER);
     const Words nearest = wide + 0x7fff + (wide >> 16 & 1);
     return (wide & 0x7fffffff) > 0x7f800000 ? (wide | 0x400000) : nearest;
 }
 
-inline Halves narrow(Vector<float> v) {
+inline Halves narrow(Register<float> v) {
 #ifdef __AVX512BF16__
     const auto narrowed = _mm512_cvtneps_pbh(reinterpret_cast<__m512&>(v));
     Halves halves;
-    std::memcpy(&halves, &narrowed, VECTOR / 2);
+    std::memcpy(&halves, &narrowed, REGISTER / 2);
     return halves;
 #else
     return __builtin_convertvector(rounded(v) >> 16, Halves);
 #endif
 }
 
-inline Vector<float> widen(Halves h) {
+inline Register<float> widen(Halves h) {
     const Words wide = __builtin_convertvector(h, Words) << 16;
-    Vector<float> v;
-    std::memcpy(&v, &wide, VECTOR);
+    Register<float> v;
+    std::memcpy(&v, &wide, REGISTER);
     return v;
 }
 
 // Pairs of bfloat16: one of `first` below one of `second`.
-inline Words paired(Vector<float> first, Vector<float> second) {
+inline Words paired(Register<float> first, Register<float> second) {
     return (rounded(second) & 0xffff0000) | rounded(first) >> 16;
 }
 
 // As many numbers as a vector holds, or the first `count` of them and zeros, in memory as T or as bfloat16.
 template <class T, class X>
-inline Vector<T> read(const X* from, int64_t count) {
+inline Register<T> read(const X* from, int64_t count) {
     if constexpr (std::is_same_v<X, BFloat16>) {
         Halves halves{};
-        if (count >= LANES<T>) halves = *reinterpret_cast<const Halves*>(from);
+        if (count >= WIDTH<T>) halves = *reinterpret_cast<const Halves*>(from);
         else std::memcpy(&halves, from, 2 * count);
         return widen(halves);
     } else {
-        Vector<T> v{};
-        if (count >= LANES<T>) v = *reinterpret_cast<const Vector<T>*>(from);
+        Register<T> v{};
+        if (count >= WIDTH<T>) v = *reinterpret_cast<const Register<T>*>(from);
         else std::memcpy(&v, from, sizeof(T) * count);
         return v;
     }
 }
 
 template <class T, class X>
-inline void write(X* to, Vector<T> v, int64_t count) {
+inline void write(X* to, Register<T> v, int64_t count) {
     if constexpr (std::is_same_v<X, BFloat16>) {
         const Halves halves = narrow(v);
-        if (count >= LANES<T>) *reinterpret_cast<Halves*>(to) = halves;
+        if (count >= WIDTH<T>) *reinterpret_cast<Halves*>(to) = halves;
         else std::memcpy(to, &halves, 2 * count);
     } else {
-        if (count >= LANES<T>) *reinterpret_cast<Vector<T>*>(to) = v;
+        if (count >= WIDTH<T>) *reinterpret_cast<Register<T>*>(to) = v;
         else std::memcpy(to, &v, sizeof(T) * count);
     }
 }
