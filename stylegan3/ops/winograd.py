@@ -38,13 +38,12 @@ GROUP = 8 << 20  # bytes of tiles at a time: what is transformed is still near w
 def _run(name: str, x: Tensor, y: Tensor, w: Tensor, padding: int) -> None:
     """Call winograd.cpp on pictures, results and kernels, all in memory as it takes them."""
     lib = cpu.library()
-    sizes = (*x.shape, *y.shape[1:], padding, channels_last(x), GROUP, -(-y.shape[2] // 4), -(-y.shape[3] // 4))
+    sizes = (*x.shape, *y.shape[1:], padding, channels_last(x), GROUP)
     grid, kind = (ctypes.c_int64 * len(sizes))(*sizes), cpu.KINDS[x.dtype]
     scratch = torch.empty(lib.winograd_scratch(grid, kind, name == "kernels"), dtype=torch.uint8)
     first, second = (w, y) if name == "results" else (y, w)
-    function = getattr(lib, f"winograd_{name}")
     addresses = [t.data_ptr() for t in (x, first, second, scratch)]
-    function(grid, kind, *addresses, torch.get_num_threads())
+    getattr(lib, f"winograd_{name}")(grid, kind, *addresses, torch.get_num_threads())
 
 
 def _correlate(x: Tensor, w: Tensor, padding: int) -> Tensor:

@@ -19,8 +19,8 @@ from stylegan3.ops.resampling import Terms
 
 UNITS = ("act.cpp", "inner.cpp", "lrelu.cpp", "winograd.cpp")
 HEADERS = (
-    "bend.h", "codes.h", "columns.h", "flow.h", "lrelu.h", "numbers.h", "products.h", "registers.h", "slide.h",
-    "vertical.h", "winograd_points.h",
+    "bend.h", "codes.h", "columns.h", "flow.h", "lrelu.h", "numbers.h", "pictures.h", "products.h", "registers.h",
+    "slide.h", "vertical.h", "winograd_points.h",
 )  # fmt: skip
 WIDE = ("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()
 FLAGS = ("-std=c++17", "-O3", "-march=native", *WIDE, "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fopenmp")

@@ -3,6 +3,8 @@
 // derivation in winograd.py. Each map reads x(0), x(1), ... and writes y(0, value), y(1, value), ...
 #pragma once
 
+#define INLINE inline __attribute__((always_inline))
+
 constexpr double A = 0.70710678118654752, B = 1.41421356237309505, AA = 0.5, BB = 2.0, SUM = AA + BB;  // A B = 1
 constexpr double BY_A = 1 / (2 * AA * (AA - BB)), BY_B = 1 / (2 * BB * (BB - AA));  // over a point's distances to others
 constexpr int POINTS = 6, TILE = 4, TAPS = 3, VALUES = POINTS * POINTS;
@@ -11,7 +13,7 @@ constexpr int POINTS = 6, TILE = 4, TAPS = 3, VALUES = POINTS * POINTS;
 struct Spread {
     static constexpr int from = POINTS, to = POINTS;
     template <class T, class V, class In, class Out>
-    static inline __attribute__((always_inline)) void apply(In x, Out y) {
+    static INLINE void apply(In x, Out y) {
         constexpr T a = A, b = B, aa = AA, bb = BB, sum = SUM;
         const V even_a = x(4) - bb * x(2), odd_a = a * (x(3) - bb * x(1));
         const V even_b = x(4) - aa * x(2), odd_b = b * (x(3) - aa * x(1));
@@ -26,7 +28,7 @@ struct Spread {
 struct Raise {
     static constexpr int from = TILE, to = POINTS;
     template <class T, class V, class In, class Out>
-    static inline __attribute__((always_inline)) void apply(In x, Out y) {
+    static INLINE void apply(In x, Out y) {
         constexpr T a = A, b = B, aa = AA, bb = BB;
         const V even_a = x(0) + aa * x(2), odd_a = a * (x(1) + aa * x(3));
         const V even_b = x(0) + bb * x(2), odd_b = b * (x(1) + bb * x(3));
@@ -41,7 +43,7 @@ struct Raise {
 struct Gather {
     static constexpr int from = POINTS, to = TILE;
     template <class T, class V, class In, class Out>
-    static inline __attribute__((always_inline)) void apply(In x, Out y) {
+    static INLINE void apply(In x, Out y) {
         constexpr T a = A, b = B, aa = AA, bb = BB;
         const V sum_a = x(1) + x(2), difference_a = a * (x(1) - x(2));
         const V sum_b = x(3) + x(4), difference_b = b * (x(3) - x(4));
@@ -56,7 +58,7 @@ struct Gather {
 struct Weigh {
     static constexpr int from = TAPS, to = POINTS;
     template <class T, class V, class In, class Out>
-    static inline __attribute__((always_inline)) void apply(In x, Out y) {
+    static INLINE void apply(In x, Out y) {
         constexpr T a = A * BY_A, b = B * BY_B, by_a = BY_A, by_b = BY_B, aa = AA * BY_A, bb = BB * BY_B;
         const V even_a = by_a * x(0) + aa * x(2), even_b = by_b * x(0) + bb * x(2);
         y(0, x(0));
@@ -70,7 +72,7 @@ struct Weigh {
 struct Unweigh {
     static constexpr int from = POINTS, to = TAPS;
     template <class T, class V, class In, class Out>
-    static inline __attribute__((always_inline)) void apply(In x, Out y) {
+    static INLINE void apply(In x, Out y) {
         constexpr T a = A * BY_A, b = B * BY_B, by_a = BY_A, by_b = BY_B, aa = AA * BY_A, bb = BB * BY_B;
         const V sum_a = x(1) + x(2), sum_b = x(3) + x(4);
         y(0, x(0) + by_a * sum_a + by_b * sum_b);
@@ -81,7 +83,7 @@ struct Unweigh {
 
 // A square of numbers: `Map` along its columns, then along its rows. `in(i, j)` reads, `out(i, j, value)` writes.
 template <class Map, class T, class V, class In, class Out>
-inline __attribute__((always_inline)) void square(In in, Out out) {
+INLINE void square(In in, Out out) {
     V half[Map::to][Map::from];
 #pragma GCC unroll 6
     for (int j = 0; j < Map::from; ++j)
