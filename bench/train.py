@@ -20,7 +20,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench.pages.machine import facts
-from bench.pages.training_passes import UNAIDED, Training, peak, timed
+from bench.pages.training_passes import Training, peak, timed
 from bench.pages.training_tables import training_lines
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "bench.md"
@@ -44,8 +44,7 @@ def one(text: str) -> Any:
 def wanted(given: argparse.Namespace) -> list[Training]:
     """Return the trainings that the command line names."""
     ways = [f"auto/{name}" for name in given.precisions.split(",")]
-    if not given.skip_reference:
-        ways += ["reference/fp32", *([f"{UNAIDED}/fp32"] if torch.device(given.device).type == "cpu" else [])]
+    ways += [] if given.skip_reference else ["reference/fp32"]
     found = []
     for text in given.trainings.split(","):
         cfg, size, batch = text.split(":")
@@ -89,7 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
     for training in wanted(given):
         print(f"{training.cfg} {training.size}x{training.size}, batch {training.batch}", file=sys.stderr, flush=True)
         for row in apart(training, "times"):
-            if row["way"] == "auto":
+            if row["way"] != "reference":
                 row["gb"] = apart(replace(training, ways=(f"{row['way']}/{row['precision']}",)), "peak")
             rows.append(row)
     found = {"machine": facts(torch.device(given.device)), "rows": rows}

@@ -25,7 +25,6 @@ from stylegan3.training.transfer import ahead
 
 CHANNELS, PICTURES, WORKERS = 4, 128, 2
 ITERATIONS = 4  # of a round: the first has every phase
-UNAIDED = "unaided"  # the reference operations, and memory as the C library hands it out unless told
 INNER = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 WAITING, REST = "waiting for data", "rest"
 
@@ -141,7 +140,7 @@ def setup_of(training: Training, way: str, data: Any, ranks: int = 1) -> Setup:
         discriminator=discriminator_spec(shape, group=4, **widths),
         hyper=hyper,
         sheet=lambda folder, name, pictures: {},
-        ops="reference" if ops == UNAIDED else ops,  # type: ignore[arg-type]
+        ops=ops,  # type: ignore[arg-type]
         inner=INNER[precision],
     )
 
@@ -152,7 +151,7 @@ class Runner:
     def __init__(self, training: Training, way: str, data: Any, ranks: Ranks | None = None) -> None:
         device, ranks = torch.device(training.device), ranks or Alone()
         self.clock = Clock(device)
-        self._tf32, self._kept = way.endswith("tf32"), not way.startswith(UNAIDED)
+        self._tf32 = way.endswith("tf32")
         self.trainer = Trainer(setup_of(training, way, data, ranks.count), device, ranks, self.clock)
         self._batches = ahead(self.trainer.batches(WORKERS), device)
         self.waited = 0.0
@@ -162,8 +161,6 @@ class Runner:
         """Take iterations, the first with every phase; return the seconds of each part."""
         batch = self.trainer.setup.hyper.batch
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = self._tf32
-        if self.trainer.device.type == "cpu":
-            keep_freed(keep=self._kept)  # as train.py does
         self.trainer.images = 16 * batch
         began = time.perf_counter()
         for _ in range(count):
@@ -189,6 +186,8 @@ def averaged(parts: dict[str, float], intervals: dict[str, int], count: int) -> 
 
 def timed(training: Training) -> list[dict[str, Any]]:
     """Return a row for each way: parts of an iteration and s/kimg, medians over rounds in turns."""
+    if training.device == "cpu":
+        keep_freed()  # as train.py does
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         runners = {way: Runner(training, way, stored(Path(folder), training.size)) for way in training.ways}
@@ -220,6 +219,8 @@ def timed(training: Training) -> list[dict[str, Any]]:
 
 def peak(training: Training) -> float:
     """Return the GB at the peak of two iterations of the first way: of the card, or of this process."""
+    if training.device == "cpu":
+        keep_freed()
     with tempfile.TemporaryDirectory() as folder:
         Runner(training, training.ways[0], stored(Path(folder), training.size)).iterate(2)
     if training.device == "cpu":

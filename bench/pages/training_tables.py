@@ -9,7 +9,6 @@ from bench.pages.tables import Row, number, table, target
 
 PHASES = ("G main", "G path length", "D main", "D R1")
 PARTS = (*PHASES, "augmentation", "optimiser", "EMA", "data", "waiting for data", "exchange", "rest")
-YARDSTICKS = {"unaided": "plain PyTorch", "reference": "the yardstick"}
 SMALL = {"stylegan2": 3.0, "stylegan3-t": 10.0}
 """How many times the yardstick's pictures a second are asked for on a CPU, at 64x64."""
 ON_CARD = {("stylegan3-t", 512, 32): 30.0, ("stylegan2", 256, 16): 6.0}
@@ -23,8 +22,8 @@ def _alike(rows: list[Row], row: Row, way: str) -> Row | None:
     return next(found, None)
 
 
-def _ratio(rows: list[Row], row: Row, way: str) -> float | None:
-    yardstick = _alike(rows, row, way)
+def _ratio(rows: list[Row], row: Row) -> float | None:
+    yardstick = _alike(rows, row, "reference")
     return None if yardstick is None else yardstick["seconds"] / row["seconds"]
 
 
@@ -35,8 +34,7 @@ def _named(row: Row) -> list[str]:
 def _speeds(rows: list[Row]) -> Iterator[list[str]]:
     for row in rows:
         waiting = f"{100 * row['waiting_share']:.2g} %"
-        ratios = [number(_ratio(rows, row, way), "x") for way in YARDSTICKS]
-        yield [*_named(row), number(row["s_per_kimg"]), *ratios, number(row.get("gb")), waiting]
+        yield [*_named(row), number(row["s_per_kimg"]), number(_ratio(rows, row), "x"), number(row.get("gb")), waiting]
 
 
 def _parts(rows: list[Row]) -> Iterator[list[str]]:
@@ -50,10 +48,8 @@ def _wanted(rows: list[Row]) -> Iterator[tuple[str, str, str]]:
         if row["way"] != "auto":
             continue
         if row["device"] == "cpu" and row["size"] == 64 and row["cfg"] in SMALL:
-            most = SMALL[row["cfg"]]
-            for way, name in YARDSTICKS.items():
-                value = _ratio(rows, row, way)
-                yield target(f"{named}: {most:g}x {name}", value, "x", (value or 0) >= most)
+            most, value = SMALL[row["cfg"]], _ratio(rows, row)
+            yield target(f"{named}: {most:g}x the yardstick", value, "x", (value or 0) >= most)
         most = ON_CARD.get((row["cfg"], row["size"], row["batch"]), 0.0)
         if row["device"] != "cpu" and most:
             yield target(f"{named}: at most {most:g} s/kimg", row["s_per_kimg"], " s/kimg", row["s_per_kimg"] <= most)
@@ -71,13 +67,9 @@ def training_lines(found: dict[str, Any]) -> list[str]:
         "",
         "Written by `python bench/train.py --page`. Four channels; pictures are read from a mapped file. An average",
         "iteration: what comes every 4 or 16 iterations counts so often. The yardstick is `--ops=reference` in float32",
-        "in the same loop and process. On a CPU train.py keeps freed memory (ops/native/memory.py) and the yardstick",
-        "shares that; `unaided` doesn't: the same operations, with memory as PyTorch takes it by itself.",
+        "in the same loop and process.",
         "",
-        *table(
-            [*about, "s/kimg", "against unaided", "against the yardstick", "peak GB", "waiting for data"],
-            _speeds(rows),
-        ),
+        *table([*about, "s/kimg", "pictures a second", "peak GB", "waiting for data"], _speeds(rows)),
         "",
         "Milliseconds of an average iteration; a phase's are without what stands in columns of its own.",
         "",

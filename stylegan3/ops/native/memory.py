@@ -9,19 +9,14 @@ from __future__ import annotations
 
 import ctypes
 
-# Options of malloc.h's mallopt: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX; what glibc comes to by itself; all that
-# mallopt's int can say.
-KEPT = {-1: 2**31 - 1, -4: 0}
-USUAL = {-1: 64 << 20, -3: 32 << 20, -4: 65536}
+TRIM_THRESHOLD, MMAP_MAX = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
+MOST = 2**31 - 1  # bytes kept at the end of the heap: all that mallopt's int can say
 
 
-def keep_freed(*, keep: bool = True) -> bool:
-    """Keep freed memory in this process from now on, or hand it back again as glibc does unless told.
-
-    Returns whether the C library could be told so (glibc alone).
-    """
+def keep_freed() -> bool:
+    """Keep freed memory in this process from now on; return whether its C library could be told so (glibc alone)."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):
         return False
-    return all(mallopt(option, value) for option, value in (KEPT if keep else USUAL).items())
+    return bool(mallopt(TRIM_THRESHOLD, MOST)) and bool(mallopt(MMAP_MAX, 0))

@@ -10,10 +10,8 @@ import pytest
 FAULTS = """
 import resource, sys, torch
 from stylegan3.ops.native.memory import keep_freed
-if sys.argv[1] != "usual":
+if sys.argv[1] == "keep":
     assert keep_freed()
-if sys.argv[1] == "back":
-    assert keep_freed(keep=False)
 def once():
     return torch.ones(16 << 20)  # 64 MB
 for _ in range(20):  # until the heap has its size
@@ -29,6 +27,6 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 def test_pages_are_not_asked_for_again() -> None:
     faults = {
         way: int(subprocess.run([sys.executable, "-c", FAULTS, way], capture_output=True, text=True, check=True).stdout)
-        for way in ("keep", "usual", "back")
+        for way in ("keep", "usual")
     }
-    assert faults["keep"] < 0.1 * min(faults["usual"], faults["back"]), faults
+    assert faults["keep"] < 0.1 * faults["usual"], faults
