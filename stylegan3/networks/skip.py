@@ -91,7 +91,7 @@ class ToPicture(nn.Module):
         x = x.to(kernels.dtype)
         if channels_last(x):
             y = torch.baddbmm(self.bias, x.permute(0, 2, 3, 1).flatten(1, 2), kernels.mT)
-            return y.view(n, h, width, -1).permute(0, 3, 1, 2)
+            return y.view(n, h, width, -1).permute(0, 3, 1, 2).contiguous()  # four channels fill no register
         return torch.baddbmm(self.bias[:, None], kernels, x.flatten(2)).view(n, -1, h, width)
 
 

@@ -32,7 +32,7 @@ LINE = 160  # characters of a reason in one line; the warning has it whole
 OPS = ("auto", "reference", "fused")  # what a user chooses from
 TILES = Tiles()
 COST = {
-    "cpu": "StyleGAN3 and StyleGAN2 take two to three times as long",
+    "cpu": "StyleGAN3 takes four times as long, StyleGAN2 nearly twice",
     "cuda": "StyleGAN3 takes several times as long",
 }
 

@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from torch import Tensor
 
 from stylegan3.ops.interfaces import Kernels, Resampler, Styler
-from stylegan3.ops.layout import channels_last
 from stylegan3.ops.resampling import Terms
 
 
@@ -24,8 +23,8 @@ def cpp() -> Kernels:
     engine = cpu.Cpu()
 
     def resampler(x: Tensor, terms: Terms) -> Resampler | None:
-        if channels_last(x):
-            return inner.resample if inner.serves(x, terms) else None
+        if inner.serves(x, terms):
+            return inner.resample
         return engine.resample if engine.resamples(x, terms) else None
 
     return Kernels(

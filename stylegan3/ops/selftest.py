@@ -134,7 +134,7 @@ def resampling_failure(kernels: Kernels, kind: torch.dtype, device: torch.device
     for (up, down), layout in product(((2, 1), (1, 2), (1, 1)), LAYOUTS):
         rows, columns = (axis_band(FIR, up, down, (2, 1), n, 1.0, False) for n in (22, 37))
         for terms in (((rows, columns),), transposed(((rows, columns),))):
-            g = draw((2, 3, terms[0][0].n_in, terms[0][1].n_in), 1, kind, device).contiguous(memory_format=layout)
+            g = draw((2, 17, terms[0][0].n_in, terms[0][1].n_in), 1, kind, device).contiguous(memory_format=layout)
             kernel = kernels.resampler(g, terms)
             wide = g.to(torch.promote_types(kind, torch.float32))
             found = 0.0 if kernel is None else _difference(kernel(g, terms), resampled(wide, terms))

@@ -99,7 +99,7 @@ class Cpu:
         return _call(g, None, kept[0], plan.transposed if backward else plan, MULTIPLY)
 
     def resamples(self, x: Tensor, terms: Terms) -> bool:
-        """Return whether it can resample a tensor whose channels lie outermost."""
+        """Return whether it can resample a tensor, to planes whose channels lie outermost."""
         single = all(b.up == 1 or b.down == 1 for pair in terms for b in pair)
         return single and self.why_not(x, resampling_plan(terms)) is None
 

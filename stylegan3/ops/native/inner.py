@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from stylegan3.ops.bands import Band
-from stylegan3.ops.layout import empty_as
+from stylegan3.ops.layout import channels_last, empty_as
 from stylegan3.ops.native import cpu
 from stylegan3.ops.native.tables import MOST
 from stylegan3.ops.resampling import Terms
+
+CHANNELS = 16  # with 12, a copy to planes and back is 3 times as fast, with 4 even 8 times
 
 
 class Axis(ctypes.Structure):
@@ -46,8 +48,9 @@ def axis_for(band: Band) -> Axis:
 
 
 def serves(x: Tensor, terms: Terms) -> bool:
-    """Return whether this resampling takes a tensor, whose channels lie innermost, and terms."""
-    return x.dtype in cpu.KINDS and len(terms) == 1 and all(reach(band) <= MOST for band in terms[0])
+    """Return whether this resampling takes a tensor and terms: one whose channels lie innermost and fill a register."""
+    served = channels_last(x) and x.shape[1] >= CHANNELS and x.dtype in cpu.KINDS
+    return served and len(terms) == 1 and all(reach(band) <= MOST for band in terms[0])
 
 
 def resample(x: Tensor, terms: Terms) -> Tensor:
