@@ -62,7 +62,7 @@ def test_a_run_in_less_precision_says_so_and_resumes(archive, tmp_path, name):
 
 def test_the_choice_is_told_with_its_reason(archive, tmp_path):
     told = call("--dry-run", outdir=tmp_path, data=archive)
-    assert "--precision    fp32                      (on a CPU less precision gains little" in told
+    assert "--precision    fp32                      (a CPU's own; with bf16" in told
 
 
 def test_a_cached_run_equals_one_that_reads(archive, tmp_path):
