@@ -19,8 +19,8 @@ KINDS = (torch.float32, torch.bfloat16)
 def worth_it(x: Tensor, w: Tensor, padding: int) -> bool:
     """Return whether a convolution is one that Winograd's way takes and does sooner."""
     served = x.device.type == "cpu" and x.dtype in KINDS and w.dtype == torch.float32
-    if not served or w.shape[2:] != (3, 3) or padding > 2:
-        return False
+    if not served or w.shape[2:] != (3, 3) or padding > 2 or x.ndim != 4 or x.shape[1] != w.shape[1]:
+        return False  # what doesn't fit is the library's to refuse
     rows, columns = (-(-(n + 2 * padding - 2) // 4) for n in x.shape[2:])
     return min(w.shape[:2]) >= CHANNELS and len(x) * rows * columns >= TILES
 

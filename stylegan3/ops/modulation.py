@@ -26,11 +26,20 @@ def demodulation(weight: Tensor, styles: Tensor) -> Tensor:
     return torch.rsqrt(F.linear(styles.square(), energy) + EPSILON)
 
 
-def scaled(x: Tensor, scale: Tensor, *, impl: Impl = "auto") -> Tensor:
-    """Scale each picture's channels; differentiable to any order. Shape: x [N, C, H, W], scale [N, C] -> as x."""
+def scaled(x: Tensor, scale: Tensor, *, impl: Impl = "auto", narrow: bool = False) -> Tensor:
+    """Scale each picture's channels; differentiable to any order.
+
+    Args:
+        narrow: without a kernel, multiply in x's own precision: one pass, but float16 may not hold the gradient's sums.
+
+    Shape: x [N, C, H, W], scale [N, C] -> as x.
+    """
     kernels = kernels_for(x, impl)
     kernel = None if kernels is None else kernels.scaler(x)
-    return x * scale[:, :, None, None].to(x.dtype) if kernel is None else kernel(x, scale)
+    if kernel is not None:
+        return kernel(x, scale)
+    scale = scale[:, :, None, None]
+    return x * scale.to(x.dtype) if narrow else (x * scale).to(x.dtype)
 
 
 def modulated_conv2d(
@@ -54,9 +63,9 @@ def modulated_conv2d(
     """
     if impl == "reference":
         return _one_kernel_each(x, weight, styles, padding, demodulate, gain)
-    y = conv2d(scaled(x, styles, impl=impl), weight, padding=padding, impl=impl)
+    y = conv2d(scaled(x, styles, impl=impl, narrow=True), weight, padding=padding, impl=impl)
     if demodulate:
-        return scaled(y, demodulation(weight, styles) * gain, impl=impl)
+        return scaled(y, demodulation(weight, styles) * gain, impl=impl, narrow=True)
     return y * gain
 
 

@@ -80,7 +80,7 @@ def wide(kind: torch.dtype) -> torch.dtype:
 
 
 def _as(x: Tensor, y: Tensor) -> Tensor:
-    """Return pictures in the type and layout of y."""
+    """Return pictures in the type and layout of y, which the maps want; where autograd sees it."""
     layout = torch.channels_last if channels_last(y) else torch.contiguous_format
     return x.to(y.dtype).contiguous(memory_format=layout)
 
@@ -101,7 +101,8 @@ class _Value(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         conv, d, level, bias = ctx.needs_input_grad[:4]
         wanted = Wanted(conv, d, ctx.levels if level else 0, bias)
-        found: Four = _Gradients.apply(grads[0], *ctx.saved_tensors, wanted, *ctx.rest)
+        y = ctx.saved_tensors[2]
+        found: Four = _Gradients.apply(_as(grads[0], y), *ctx.saved_tensors, wanted, *ctx.rest)
         return *found, None, None
 
 
@@ -112,7 +113,6 @@ class _Gradients(torch.autograd.Function):
     def forward(
         ctx: Any, g: Tensor, conv: Tensor | None, d: Tensor | None, y: Tensor, wanted: Wanted, act: Act, maps: Maps
     ) -> Four:
-        g, conv = _as(g, y), None if conv is None else _as(conv, y)
         ctx.save_for_backward(None if d is None and conv is None else g, conv, d, y)
         ctx.set_materialize_grads(False)
         ctx.rest = act, maps
@@ -121,6 +121,7 @@ class _Gradients(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *change: Tensor | None) -> tuple[Tensor | None, ...]:
         g, conv, d, y = ctx.saved_tensors
+        change = (None if change[0] is None else _as(change[0], y), *change[1:])
         for_g, for_conv, for_d = ctx.needs_input_grad[:3]
         g_g = None if not for_g or all(t is None for t in change) else _Tangent.apply(*change, conv, d, y, *ctx.rest)
         return g_g, *_in_conv_and_d(g, change[0], change[1], y, (for_conv, for_d), ctx.rest), None, None, None, None
@@ -134,7 +135,6 @@ class _Tangent(torch.autograd.Function):
         ctx: Any, u: Tensor | None, v: Tensor | None, level: Tensor | None, b: Tensor | None, conv: Tensor | None,
         d: Tensor | None, y: Tensor, act: Act, maps: Maps,
     ) -> Tensor:  # fmt: skip
-        u, conv = (None if t is None else _as(t, y) for t in (u, conv))
         ctx.save_for_backward(u, v, conv, d, y)
         ctx.levels, ctx.rest = 0 if level is None else len(level), (act, maps)
         return maps.tangent((u, v, level, b), conv, d, y, act)
@@ -142,12 +142,13 @@ class _Tangent(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         u, v, conv, d, y = ctx.saved_tensors
+        g = _as(grads[0], y)
         for_u, for_v, for_level, for_b, for_conv, for_d = ctx.needs_input_grad[:6]
         wanted = Wanted(for_u, for_v, ctx.levels if for_level else 0, for_b)
         found: Four = (None, None, None, None)
         if any(wanted):
-            found = _Gradients.apply(grads[0], conv, d, y, wanted, *ctx.rest)
-        return *found, *_in_conv_and_d(grads[0], u, v, y, (for_conv, for_d), ctx.rest), None, None, None
+            found = _Gradients.apply(g, conv, d, y, wanted, *ctx.rest)
+        return *found, *_in_conv_and_d(g, u, v, y, (for_conv, for_d), ctx.rest), None, None, None
 
 
 def _in_conv_and_d(

@@ -216,7 +216,7 @@ def _bilinear_failure(
     """Return which of a map's value and two gradients is off, and how far, against another way in float64."""
     bound = ALLOWED[given[0].dtype]
     leaves = [t.detach().clone().requires_grad_() for t in given]
-    exact = [t.detach().double().requires_grad_() for t in given]
+    exact = [t.detach().clone().double().requires_grad_() for t in given]
     y, expected = way(*leaves), right(*exact)
     g = draw(tuple(y.shape), 2, y.dtype, y.device)
     found = (y, *torch.autograd.grad(y, leaves, g))

@@ -40,7 +40,7 @@ def _run(name: str, x: Tensor, y: Tensor, w: Tensor, padding: int) -> None:
     lib = cpu.library()
     sizes = (*x.shape, *y.shape[1:], padding, channels_last(x), GROUP)
     grid, kind = (ctypes.c_int64 * len(sizes))(*sizes), cpu.KINDS[x.dtype]
-    scratch = torch.empty(lib.winograd_scratch(grid, kind, name == "kernels"), dtype=torch.uint8)
+    scratch = torch.empty(lib.winograd_scratch(grid, kind, name == "kernels"), dtype=torch.uint8, device="cpu")
     first, second = (w, y) if name == "results" else (y, w)
     addresses = [t.data_ptr() for t in (x, first, second, scratch)]
     getattr(lib, f"winograd_{name}")(grid, kind, *addresses, torch.get_num_threads())

@@ -121,6 +121,14 @@ def test_a_wrong_convolution_is_found(have: Callable[..., None], monkeypatch: py
     assert "gradient off by 1.0e+00 (2e-05) of the convolution" in engines.choice(CPU).reason
 
 
+def test_kernels_pass_whoever_asks_first() -> None:
+    kernels = engines.choice(CPU).kernels
+    if kernels is None:
+        pytest.skip(engines.choice(CPU).reason)
+    with torch.inference_mode():
+        assert selftest.failure(kernels, CPU) is None
+
+
 def test_what_cant_be_built_is_told_once_with_error_and_price(
     have: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:

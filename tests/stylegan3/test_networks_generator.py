@@ -11,7 +11,9 @@ from torch import Tensor
 from stylegan3.errors import NetworkError
 from stylegan3.networks import Generator, GeneratorSpec, Moments, build_generator
 from stylegan3.networks.alias_free import AliasFreeSynthesis
+from stylegan3.networks.moments import mean_square
 from stylegan3.networks.plan import layer_numbers
+from stylegan3.ops.modulation import scaled
 
 SMALL: dict[str, Any] = {"z_dim": 8, "w_dim": 8, "mapping_layers": 2, "channel_base": 64, "channel_max": 4}
 KINDS = ["stylegan3-t", "stylegan3-r", "stylegan2"]
@@ -233,3 +235,17 @@ def test_a_spec_that_cannot_be_built_is_refused_by_name(settings: dict[str, Any]
 def test_unknown_settings_of_a_spec_are_named() -> None:
     with pytest.raises(NetworkError, match="depth"):
         GeneratorSpec.from_dict({"kind": "stylegan2", "shape": [1, 16, 16], "depth": 3})
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_a_mean_square_is_held_in_any_precision(kind: torch.dtype) -> None:
+    x = (100 * torch.randn(2, 3, 200, 300, generator=torch.Generator().manual_seed(0), dtype=torch.float64)).to(kind)
+    x[1] *= 3  # a plane's norm beyond float16
+    right = x.double().square().mean(dim=(1, 2, 3))
+    torch.testing.assert_close(mean_square(x).double(), right, rtol=4e-3 if kind == torch.bfloat16 else 1e-5, atol=0)
+
+
+def test_styles_gradients_hold_sums_that_float16_couldnt() -> None:
+    x, styles = torch.ones(1, 1, 256, 256, dtype=torch.float16), torch.ones(1, 1, requires_grad=True)
+    (found,) = torch.autograd.grad(scaled(x, styles), styles, torch.full_like(x, 2.0))
+    assert found.item() == 2 * 256 * 256

@@ -124,6 +124,19 @@ def test_large_convolutions_go_this_way_and_are_the_same(
     assert (y - right).abs().max() < 1e-5 * right.abs().max()
 
 
+@pytest.mark.parametrize(("channels", "kernel"), [(32, 16), (16, 32)])
+def test_kernels_of_other_channels_are_refused(channels: int, kernel: int) -> None:
+    with pytest.raises(RuntimeError, match="channels"):
+        conv2d(draw(2, channels, 32, 32).float(), draw(16, kernel, 3, 3).float(), padding=1)
+
+
+def test_torchs_default_device_is_not_the_pictures() -> None:
+    x, w = draw(2, 3, 12, 9), draw(4, 3, 3, 3, seed=1)
+    right = winograd.winograd(x, w, 1)
+    with torch.device("meta"):
+        assert torch.equal(winograd.winograd(x, w, 1), right)
+
+
 def test_what_it_doesnt_take_goes_the_usual_way() -> None:
     for x, w, padding in (
         (draw(5, 48, 40, 40), draw(48, 48, 3, 3), 1),  # float64

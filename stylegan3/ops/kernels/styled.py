@@ -7,8 +7,7 @@
 are pointwise.py's; a second kernel multiplies with the slope phi'(z) that y tells.
 
 What bounds it: memory. 4 B a sample in float16 (one read, one write; d, level and bias stay in L2), where the same in
-separate operations moves 4 B each. The scale in front of the convolution, x * style, needs no kernel of its own:
-torch.mul writes a half-precision ``out`` of float32 factors in one pass.
+separate operations moves 4 B each.
 """
 
 from __future__ import annotations

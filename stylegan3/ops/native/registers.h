@@ -83,7 +83,7 @@ inline Words rounded(Register<float> v) {
 
 inline Halves narrow(Register<float> v) {
 #ifdef __AVX512BF16__
-    const auto narrowed = _mm512_cvtneps_pbh(reinterpret_cast<__m512&>(v));
+    const auto narrowed = _mm512_cvtneps_pbh(__m512(v));
     Halves halves;
     std::memcpy(&halves, &narrowed, REGISTER / 2);
     return halves;

@@ -67,14 +67,15 @@ def test_its_gradient_is_right(counted: list[int]) -> None:
     assert counted
 
 
-def test_float32_and_bfloat16_are_rounded_once() -> None:
+def test_float32_and_bfloat16_are_rounded_once(counted: list[int]) -> None:
     for kind, allowed in ((torch.float32, 2e-7), (torch.bfloat16, 2**-8)):
         x = draw(2, 20, 9, 8, kind=kind)
         right = upfirdn2d(x.double(), FIR, padding=2, impl="reference")
         assert ((upfirdn2d(x, FIR, padding=2) - right).abs() <= allowed * right.abs() + 1e-6).all()
+    assert len(counted) == 2
 
 
-def test_any_number_of_threads_gives_the_same() -> None:
+def test_any_number_of_threads_gives_the_same(counted: list[int]) -> None:
     x, threads = draw(2, 20, 9, 8, kind=torch.float32), torch.get_num_threads()
     try:
         found = []
@@ -83,6 +84,7 @@ def test_any_number_of_threads_gives_the_same() -> None:
             found.append(upfirdn2d(x, FIR, padding=2))
     finally:
         torch.set_num_threads(threads)
+    assert len(counted) == 3
     assert all(torch.equal(found[0], other) for other in found[1:])
 
 
