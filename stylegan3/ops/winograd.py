@@ -13,7 +13,7 @@ times as far from the exact one as a direct convolution's, 2e-6 of its largest v
 
 Pictures in bfloat16 are multiplied in bfloat16 (transformed ones and kernels rounded, sums float32) where the processor
 can: twice the speed, 1.1 % rms away, where a direct convolution in bfloat16 is .24 % away. Of what a whole network's
-pictures lose in bfloat16 that adds nothing that shows (T 256: 36.0 dB, with direct convolutions 35.5 dB).
+pictures lose in bfloat16 that adds nothing that shows (T 256: 37 dB, with direct convolutions 35.5 dB).
 
 The gradient of y for x is a convolution of the same kind, with the kernel turned round and its channels exchanged; that
 for w is sum over tiles of  G^T [ (A g A^T) . (B^T x B) ] G. The three maps (x, w) -> y, (g, w) -> x, (g, x) -> w are
