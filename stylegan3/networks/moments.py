@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from stylegan3.ops.pointwise import wide
+
 
 def mean_square(x: Tensor) -> Tensor:
     """Return each picture's mean square, at least float32. Shape: [N, C, H, W] -> [N].
 
     By planes, whose norms torch sums in float32 whatever the precision and without a copy. float16 couldn't hold them.
     """
-    wide = torch.promote_types(x.dtype, torch.float32)
-    norms = torch.linalg.vector_norm(x, dim=(2, 3), dtype=wide if x.dtype == torch.float16 else None).to(wide)
+    kind = wide(x.dtype)
+    norms = torch.linalg.vector_norm(x, dim=(2, 3), dtype=kind if x.dtype == torch.float16 else None).to(kind)
     return norms.square().mean(dim=1) / (x.shape[2] * x.shape[3])
 
 

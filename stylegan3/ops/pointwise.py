@@ -17,12 +17,14 @@ the other, and gradients(.; u, v) for conv and d: any order is the same code.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from stylegan3.errors import NetworkError
+from stylegan3.ops.bias_act import SQRT2
 from stylegan3.ops.layout import channels_last
 
 Four = tuple[Tensor | None, Tensor | None, Tensor | None, Tensor | None]
@@ -189,3 +191,24 @@ def pointwise(maps: Maps, conv: Tensor, d: Tensor | None, level: Tensor | None, 
         level = level.to(kind).reshape(-1, 1, *conv.shape[2:]).contiguous()
     apply: Callable[..., Tensor] = _Value.apply
     return apply(conv, d, level, bias.to(kind).contiguous(), act, maps)
+
+
+@dataclass(frozen=True)
+class Styled:
+    """interfaces.Styler by some maps: demodulate, add noise and bias, apply a leaky relu with gain and clamp."""
+
+    maps: Maps
+
+    def __call__(
+        self,
+        conv: Tensor,
+        d: Tensor | None,
+        level: Tensor | None,
+        bias: Tensor,
+        *,
+        slope: float = 0.2,
+        gain: float = SQRT2,
+        clamp: float | None = None,
+    ) -> Tensor:
+        """Return clamp(gain * leaky_relu(conv d + level + bias)), as ``pointwise`` says; slope and gain above 0."""
+        return pointwise(self.maps, conv, d, level, bias, Act(slope, gain, clamp))

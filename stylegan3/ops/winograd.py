@@ -31,6 +31,7 @@ from torch import Tensor
 
 from stylegan3.ops.layout import channels_last, empty_as
 from stylegan3.ops.native import cpu
+from stylegan3.ops.pointwise import wide
 
 GROUP = 8 << 20  # bytes of tiles at a time: what is transformed is still near when it is multiplied
 
@@ -49,7 +50,7 @@ def _run(name: str, x: Tensor, y: Tensor, w: Tensor, padding: int) -> None:
 def _correlate(x: Tensor, w: Tensor, padding: int) -> Tensor:
     """Return the convolution of pictures [N, C, H, W] with kernels [O, C, 3, 3], in the pictures' layout."""
     x = x if channels_last(x) else x.contiguous()
-    w = w.to(torch.promote_types(x.dtype, torch.float32)).contiguous()
+    w = w.to(wide(x.dtype)).contiguous()
     y = empty_as(x, (x.shape[2] + 2 * padding - 2, x.shape[3] + 2 * padding - 2), len(w))
     _run("results", x, y, w, padding)
     return y
@@ -59,7 +60,7 @@ def _kernel_gradient(g: Tensor, x: Tensor, padding: int) -> Tensor:
     """Return the gradient [O, C, 3, 3] of the kernels for that of the results, g [N, O, H', W']."""
     layout = torch.channels_last if channels_last(x) else torch.contiguous_format
     g, x = g.to(x.dtype).contiguous(memory_format=layout), x.contiguous(memory_format=layout)
-    w = x.new_empty(g.shape[1], x.shape[1], 3, 3, dtype=torch.promote_types(x.dtype, torch.float32))
+    w = x.new_empty(g.shape[1], x.shape[1], 3, 3, dtype=wide(x.dtype))
     _run("kernels", x, g, w, padding)
     return w
 

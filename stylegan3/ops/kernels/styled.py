@@ -19,11 +19,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from stylegan3.ops.bias_act import SQRT2
 from stylegan3.ops.kernels import host
 from stylegan3.ops.kernels.host import INTERPRETED
 from stylegan3.ops.layout import channels_last
-from stylegan3.ops.pointwise import Act, Four, Wanted, pointwise, wide
+from stylegan3.ops.pointwise import Act, Four, Styled, Wanted, wide
 
 BLOCK = 256 if INTERPRETED else 2048  # samples a program; 16 a thread, 16 bytes a load
 LAUNCH = {"num_warps": 4, **host.FUSION}
@@ -149,26 +148,4 @@ def why_not(conv: Tensor) -> str | None:
     return host.unserved(conv) or host.too_long(conv)
 
 
-def styled(
-    conv: Tensor,
-    d: Tensor | None,
-    level: Tensor | None,
-    bias: Tensor,
-    *,
-    slope: float = 0.2,
-    gain: float = SQRT2,
-    clamp: float | None = None,
-) -> Tensor:
-    """Demodulate, add noise and bias, apply a leaky relu with gain and clamp; differentiable to any order.
-
-    Args:
-        d, level: None scales by 1 or adds nothing; the level is noise times its strength, one for all pictures or one
-            each.
-        slope, gain: above 0.
-
-    Shape: conv [N, O, H, W], d [N, O], level [1 or N, 1, H, W] or [H, W], bias [O] -> [N, O, H, W], in conv's layout.
-
-    Raises:
-        NetworkError: for other shapes.
-    """
-    return pointwise(TritonMaps(), conv, d, level, bias, Act(slope, gain, clamp))
+styled = Styled(TritonMaps())

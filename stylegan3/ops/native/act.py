@@ -9,10 +9,9 @@ from math import inf
 import torch
 from torch import Tensor
 
-from stylegan3.ops.bias_act import SQRT2
 from stylegan3.ops.layout import channels_last
 from stylegan3.ops.native import cpu
-from stylegan3.ops.pointwise import LINEAR, Act, Four, Wanted, pointwise, wide
+from stylegan3.ops.pointwise import LINEAR, Act, Four, Styled, Wanted, pointwise, wide
 
 PLACES = 4096  # of a picture in a block: whole pages of a channel, and enough blocks for the threads of large pictures
 
@@ -95,26 +94,4 @@ def why_not(conv: Tensor) -> str | None:
     return None if conv.dtype in cpu.KINDS else f"it takes no {conv.dtype}"
 
 
-def styled(
-    conv: Tensor,
-    d: Tensor | None,
-    level: Tensor | None,
-    bias: Tensor,
-    *,
-    slope: float = 0.2,
-    gain: float = SQRT2,
-    clamp: float | None = None,
-) -> Tensor:
-    """Demodulate, add noise and bias, apply a leaky relu with gain and clamp; differentiable to any order.
-
-    Args:
-        d, level: None scales by 1 or adds nothing; the level is noise times its strength, one for all pictures or one
-            each.
-        slope, gain: above 0.
-
-    Shape: conv [N, O, H, W], d [N, O], level [1 or N, 1, H, W] or [H, W], bias [O] -> [N, O, H, W], in conv's layout.
-
-    Raises:
-        NetworkError: for other shapes.
-    """
-    return pointwise(CpuMaps(), conv, d, level, bias, Act(slope, gain, clamp))
+styled = Styled(CpuMaps())

@@ -32,26 +32,15 @@ using Register = typename Registers<T>::type;
 using Words = uint32_t __attribute__((vector_size(REGISTER)));
 using Halves = uint16_t __attribute__((vector_size(REGISTER / 2), aligned(2), may_alias));
 
-// a0 b0 a1 b1 ... of the lower (first = 0) or upper halves of two vectors
-template <class T, int... k>
-inline Register<T> zipped(Register<T> a, Register<T> b, std::integral_constant<int, 0>, std::integer_sequence<int, k...>) {
+// a0 b0 a1 b1 ... of the lower (part 0) or upper halves (part 1) of two vectors
+template <class T, int part, int... k>
+inline Register<T> zipped(Register<T> a, Register<T> b, std::integer_sequence<int, k...>) {
 #ifdef __clang__
-    return __builtin_shufflevector(a, b, (k / 2 + k % 2 * WIDTH<T>)...);
+    return __builtin_shufflevector(a, b, ((k + part * WIDTH<T>) / 2 + k % 2 * WIDTH<T>)...);
 #else
     using Index = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
     typedef Index Mask __attribute__((vector_size(REGISTER)));
-    return __builtin_shuffle(a, b, Mask{(k / 2 + k % 2 * WIDTH<T>)...});
-#endif
-}
-
-template <class T, int... k>
-inline Register<T> zipped(Register<T> a, Register<T> b, std::integral_constant<int, 1>, std::integer_sequence<int, k...>) {
-#ifdef __clang__
-    return __builtin_shufflevector(a, b, ((k + WIDTH<T>) / 2 + k % 2 * WIDTH<T>)...);
-#else
-    using Index = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
-    typedef Index Mask __attribute__((vector_size(REGISTER)));
-    return __builtin_shuffle(a, b, Mask{((k + WIDTH<T>) / 2 + k % 2 * WIDTH<T>)...});
+    return __builtin_shuffle(a, b, Mask{((k + part * WIDTH<T>) / 2 + k % 2 * WIDTH<T>)...});
 #endif
 }
 
@@ -65,8 +54,8 @@ inline void turn(Register<T>* rows) {
     for (int round = 1; round < n; round *= 2) {
 #pragma GCC unroll 8
         for (int i = 0; i < n / 2; ++i) {
-            next[2 * i] = zipped<T>(rows[i], rows[i + n / 2], std::integral_constant<int, 0>{}, all);
-            next[2 * i + 1] = zipped<T>(rows[i], rows[i + n / 2], std::integral_constant<int, 1>{}, all);
+            next[2 * i] = zipped<T, 0>(rows[i], rows[i + n / 2], all);
+            next[2 * i + 1] = zipped<T, 1>(rows[i], rows[i + n / 2], all);
         }
 #pragma GCC unroll 16
         for (int i = 0; i < n; ++i) rows[i] = next[i];
