@@ -12,8 +12,12 @@ def channels_last(x: Tensor) -> bool:
     return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
 
 
+def layout_of(x: Tensor) -> torch.memory_format:
+    """Return the layout to make dense pictures in that are to lie as x does."""
+    return torch.channels_last if channels_last(x) else torch.contiguous_format
+
+
 def empty_as(x: Tensor, size: tuple[int, int], channels: int | None = None) -> Tensor:
     """Return an empty tensor [N, C or ``channels``, *size] in the layout of x [N, C, H, W]."""
-    layout = torch.channels_last if channels_last(x) else torch.contiguous_format
     shape = (len(x), x.shape[1] if channels is None else channels, *size)
-    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=layout)
+    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=layout_of(x))

@@ -29,39 +29,53 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stylegan3.ops.layout import channels_last, empty_as
+from stylegan3.ops.layout import channels_last, empty_as, layout_of
 from stylegan3.ops.native import cpu
 from stylegan3.ops.pointwise import wide
 
 GROUP = 8 << 20  # bytes of tiles at a time: what is transformed is still near when it is multiplied
 
 
-def _run(name: str, x: Tensor, y: Tensor, w: Tensor, padding: int) -> None:
-    """Call winograd.cpp on pictures, results and kernels, all in memory as it takes them."""
+Scale = Tensor | None
+
+
+def _run(name: str, x: Tensor, y: Tensor, padding: int, *operands: Tensor | None) -> None:
+    """Call winograd.cpp on pictures x and y and what else it takes, all in memory as it takes them."""
     lib = cpu.library()
     sizes = (*x.shape, *y.shape[1:], padding, channels_last(x), GROUP)
     grid, kind = (ctypes.c_int64 * len(sizes))(*sizes), cpu.KINDS[x.dtype]
     scratch = torch.empty(lib.winograd_scratch(grid, kind, name == "kernels"), dtype=torch.uint8, device="cpu")
-    first, second = (w, y) if name == "results" else (y, w)
-    addresses = [t.data_ptr() for t in (x, first, second, scratch)]
+    addresses = [None if t is None else t.data_ptr() for t in (*operands, scratch)]
     getattr(lib, f"winograd_{name}")(grid, kind, *addresses, torch.get_num_threads())
 
 
-def _correlate(x: Tensor, w: Tensor, padding: int) -> Tensor:
-    """Return the convolution of pictures [N, C, H, W] with kernels [O, C, 3, 3], in the pictures' layout."""
+def _dense(factors: Scale, x: Tensor) -> Scale:
+    return None if factors is None else factors.to(wide(x.dtype)).contiguous()
+
+
+def _correlate(
+    x: Tensor, w: Tensor, padding: int, s: Scale = None, d: Scale = None, beside: Scale = None
+) -> tuple[Tensor, Scale]:
+    """Return d conv(s x, w) in the layout of x and, of pictures beside it, sum_hw beside conv(s x, w) [N, O]."""
     x = x if channels_last(x) else x.contiguous()
     w = w.to(wide(x.dtype)).contiguous()
     y = empty_as(x, (x.shape[2] + 2 * padding - 2, x.shape[3] + 2 * padding - 2), len(w))
-    _run("results", x, y, w, padding)
-    return y
+    dots = None
+    if beside is not None:
+        beside = beside.to(x.dtype).contiguous(memory_format=layout_of(x))
+        dots = w.new_empty(len(x), -(-y.shape[2] // 4), len(w))
+    s, d = _dense(s, x), _dense(d, x)
+    _run("results", x, y, padding, x, s, w, y, d, beside, dots)
+    return y, None if dots is None else dots.sum(1)
 
 
-def _kernel_gradient(g: Tensor, x: Tensor, padding: int) -> Tensor:
-    """Return the gradient [O, C, 3, 3] of the kernels for that of the results, g [N, O, H', W']."""
-    layout = torch.channels_last if channels_last(x) else torch.contiguous_format
+def _kernel_gradient(g: Tensor, x: Tensor, padding: int, s: Scale = None, d: Scale = None) -> Tensor:
+    """Return the gradient [O, C, 3, 3] of the kernels for that of the results, d g [N, O, H', W'], and pictures s x."""
+    layout = layout_of(x)
     g, x = g.to(x.dtype).contiguous(memory_format=layout), x.contiguous(memory_format=layout)
     w = x.new_empty(g.shape[1], x.shape[1], 3, 3, dtype=wide(x.dtype))
-    _run("kernels", x, g, w, padding)
+    s, d = _dense(s, x), _dense(d, x)
+    _run("kernels", x, g, padding, x, s, g, d, w)
     return w
 
 
@@ -76,7 +90,7 @@ class _Results(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, w: Tensor, padding: int) -> Tensor:
         ctx.save_for_backward(x, w)
         ctx.padding = padding
-        return _correlate(x, w, padding)
+        return _correlate(x, w, padding)[0]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None]:

@@ -19,49 +19,76 @@ struct Plane {
     }
 };
 
-// One row of one group of channels -> line[j][lane], zeros in `pad` places before and up to `length`
-template <class T, class X>
-__attribute__((noinline)) void read_line(const Plane<const X>& x, int64_t n, int64_t group, int64_t row, int64_t pad, T* line, int64_t length) {
-    constexpr int L = WIDTH<T>;
-    const int64_t c = group * L, channels = std::min<int64_t>(L, x.channels - c);
-    if (row < 0 || row >= x.height) {
-        std::fill(line, line + length * L, T(0));
-        return;
-    }
-    std::fill(line, line + pad * L, T(0));
-    std::fill(line + (pad + x.width) * L, line + length * L, T(0));
-    auto* to = reinterpret_cast<Register<T>*>(line) + pad;
-    if (x.inner) {
-        for (int64_t j = 0; j < x.width; ++j) to[j] = read<T>(x.at(n, c, row, j), channels);
-        return;
-    }
-    for (int64_t j = 0; j < x.width; j += L) {
-        Register<T> block[L];
-        for (int k = 0; k < L; ++k) block[k] = k < channels ? read<T>(x.at(n, c + k, row, j), x.width - j) : Register<T>{};
-        turn<T>(block);
-        const int64_t count = std::min<int64_t>(L, x.width - j);
-        if (count == L)
-            for (int k = 0; k < L; ++k) to[j + k] = block[k];
-        else
-            for (int k = 0; k < count; ++k) to[j + k] = block[k];
-    }
+// A picture's numbers [N, C] of one group of channels; ones where there are none.
+template <class T>
+inline Register<T> group_of(const T* numbers, int64_t n, int64_t group, int64_t channels) {
+    if (!numbers) return Register<T>{} + 1;
+    return read<T>(numbers + n * channels + group * WIDTH<T>, channels - group * WIDTH<T>);
 }
 
-// line[j][lane] -> one row of one group of channels
+// go(first, count) for blocks of a row of `width` places: each is whole, the last one reaching back, if any can be.
+template <int many, class Go>
+inline void by_blocks(int64_t width, Go go) {
+    for (int64_t j = 0; j < width; j += many) go(std::max<int64_t>(0, std::min(j, width - many)), std::min<int64_t>(many, width));
+}
+
+// One row of one group of channels, times a factor each -> line[j][lane]
 template <class T, class X>
-__attribute__((noinline)) void write_line(const Plane<X>& y, int64_t n, int64_t group, int64_t row, const T* line) {
-    constexpr int L = WIDTH<T>;
+__attribute__((noinline)) void read_line(const Plane<const X>& x, int64_t n, int64_t group, int64_t row, Register<T> factors,
+                                         T* line) {
+    constexpr int L = WIDTH<T>, S = SHARE<T, X>;
+    const int64_t c = group * L, channels = std::min<int64_t>(L, x.channels - c);
+    auto* to = reinterpret_cast<Register<T>*>(line);
+    if (row < 0 || row >= x.height) {
+        std::fill(line, line + x.width * L, T(0));
+        return;
+    }
+    if (x.inner) {
+        for (int64_t j = 0; j < x.width; ++j) to[j] = factors * read<T>(x.at(n, c, row, j), channels);
+        return;
+    }
+    by_blocks<S * L>(x.width, [&](int64_t first, int64_t count) {
+        Register<T> block[L];
+        for (int k = 0; k < L; ++k) {
+            block[k] = Register<T>{};
+            if (k >= channels) continue;
+            const X* from = x.at(n, c + k, row, first);
+            if (count == S * L) std::memcpy(&block[k], from, REGISTER);
+            else std::memcpy(&block[k], from, count * sizeof(X));
+        }
+        turn<T>(block);
+        const auto put = [&](int j, Register<T> v) {
+            if (count == S * L || j < count) to[first + j] = factors * v;
+        };
+        for (int k = 0; k < L; ++k) {
+            put(S * k, taken<X, 0, T>(block[k]));
+            if constexpr (S == 2) put(S * k + 1, taken<X, 1, T>(block[k]));
+        }
+    });
+}
+
+// line[j][lane], times a factor each -> one row of one group of channels; a line has room for a block
+template <class T, class X>
+__attribute__((noinline)) void write_line(const Plane<X>& y, int64_t n, int64_t group, int64_t row, Register<T> factors,
+                                          const T* line) {
+    constexpr int L = WIDTH<T>, S = SHARE<T, X>;
     const int64_t c = group * L, channels = std::min<int64_t>(L, y.channels - c);
     const auto* from = reinterpret_cast<const Register<T>*>(line);
     if (y.inner) {
-        for (int64_t j = 0; j < y.width; ++j) write<T>(y.at(n, c, row, j), from[j], channels);
+        for (int64_t j = 0; j < y.width; ++j) write<T>(y.at(n, c, row, j), factors * from[j], channels);
         return;
     }
-    for (int64_t j = 0; j < y.width; j += L) {
+    by_blocks<S * L>(y.width, [&](int64_t first, int64_t count) {
         Register<T> block[L];
-        for (int k = 0; k < L; ++k) block[k] = from[j + k];
+        for (int k = 0; k < L; ++k) {
+            const auto* pair = from + first + S * k;
+            block[k] = joined<X, T>(factors * pair[0], factors * pair[S - 1]);
+        }
         turn<T>(block);
-        for (int k = 0; k < channels; ++k) write<T>(y.at(n, c + k, row, j), block[k], y.width - j);
-    }
+        for (int k = 0; k < channels; ++k) {
+            X* to = y.at(n, c + k, row, first);
+            if (count == S * L) std::memcpy(to, &block[k], REGISTER);
+            else std::memcpy(to, &block[k], count * sizeof(X));
+        }
+    });
 }
-

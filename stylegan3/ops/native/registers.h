@@ -90,7 +90,37 @@ inline Register<float> widen(Halves h) {
 
 // Pairs of bfloat16: one of `first` below one of `second`.
 inline Words paired(Register<float> first, Register<float> second) {
+#if defined(__AVX512BF16__) && defined(__AVX512BW__)
+    typedef uint16_t Index __attribute__((vector_size(REGISTER)));
+    constexpr Index alternate{0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                              8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    const auto halves = _mm512_cvtne2ps_pbh(__m512(second), __m512(first));
+    return (Words)_mm512_permutexvar_epi16((__m512i)alternate, (__m512i)halves);
+#else
     return (rounded(second) & 0xffff0000) | rounded(first) >> 16;
+#endif
+}
+
+// Numbers of a picture in memory that lie in one number of a register: bfloat16 are turned in pairs, as one word.
+template <class T, class X>
+constexpr int SHARE = int(sizeof(T) / sizeof(X));
+
+// Number s of each word.
+template <class X, int s, class T>
+inline Register<T> taken(Register<T> words) {
+    if constexpr (!std::is_same_v<X, BFloat16>) {
+        return words;
+    } else {
+        const Words wide = s ? (Words)words & 0xffff0000 : (Words)words << 16;
+        return (Register<T>)wide;
+    }
+}
+
+// Words of one number or, of bfloat16, of two; the second is not looked at otherwise.
+template <class X, class T>
+inline Register<T> joined(Register<T> first, [[maybe_unused]] Register<T> second) {
+    if constexpr (!std::is_same_v<X, BFloat16>) return first;
+    else return (Register<T>)paired(first, second);
 }
 
 // As many numbers as a vector holds, or the first `count` of them and zeros, in memory as T or as bfloat16.

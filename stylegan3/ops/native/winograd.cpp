@@ -8,8 +8,7 @@
 #include "pictures.h"
 #include "products.h"
 #include "winograd_points.h"
-
-#define APART __attribute__((noinline))
+#include "winograd_tiles.h"
 
 namespace {
 
@@ -28,18 +27,19 @@ template <class Kind, class T>
 struct Memory {
     using Number = typename Kind::Number;
     static constexpr int L = WIDTH<T>, depth = Kind::depth;
+    static constexpr int64_t APART_BY = VECTOR / sizeof(Number);
     const Grid& g;
     const int64_t rows, columns;  // tiles of a picture
     const int64_t in, out;        // groups of channels
     const int64_t places;         // tiles of a row: an even number where neighbours are multiplied together
-    const int64_t line;           // places of a row of samples or results
+    const int64_t line;           // places of a row of results, whole blocks of write_line
     int64_t step;                 // rows of tiles in a group
     int64_t tiles;                // most tiles of a group, whole blocks
 
     Memory(const Grid& grid, bool gradient)
         : g(grid), rows(over(g.rows_out, TILE)), columns(over(g.columns_out, TILE)),
           in(over(g.channels, L)), out(over(g.results, L)), places(gradient ? over(columns, depth) * depth : columns),
-          line(over(TILE * places + POINTS - TILE, L) * L) {
+          line(over(TILE * places, 2 * L) * 2 * L) {
         const int64_t numbers = VALUES * places * L, taken = numbers * sizeof(Number) / depth;
         const int64_t row = taken * in + out * (gradient ? taken : numbers * int64_t(sizeof(T)));
         const int64_t most = gradient ? std::max<int64_t>(g.most, sums_size() * sizeof(T)) : g.most;
@@ -47,32 +47,16 @@ struct Memory {
         tiles = over(step * places, ROWS) * ROWS;
     }
     int64_t all() const { return g.pictures * rows; }
-    int64_t lines_size() const { return POINTS * line * L; }
-    int64_t spread_size() const { return VALUES * in * tiles * L / depth; }
-    int64_t raised_size() const { return VALUES * out * tiles * L / depth; }
-    int64_t result_size() const { return VALUES * out * tiles * L; }
+    // From one of the values to the next: an odd number of cache lines, or all values would fall on the same ones.
+    int64_t spread_next() const { return in * tiles * L / depth + APART_BY; }
+    int64_t raised_next() const { return out * tiles * L / depth + APART_BY; }
+    int64_t result_next() const { return out * tiles * L + VECTOR / int64_t(sizeof(T)); }
+    int64_t spread_size() const { return VALUES * spread_next(); }
+    int64_t raised_size() const { return VALUES * raised_next(); }
+    int64_t result_size() const { return VALUES * result_next(); }
     int64_t sums_size() const { return VALUES * in * out * L * L; }
     int64_t kernel_size() const { return VALUES * in * out * L * L / depth; }
 };
-
-// One row of tiles of one group of channels. `put(i, t, vector)` stores value i of tile t.
-template <class Map, class T, class X, class Put>
-APART void to_tiles(const Plane<const X>& x, int64_t rows, int64_t pad, int64_t group, int64_t row, T* lines,
-                    int64_t line, int64_t places, Put put) {
-    using V = Register<T>;
-    for (int j = 0; j < Map::from; ++j)
-        read_line<T>(x, row / rows, group, row % rows * TILE + j - pad, pad, lines + j * line * WIDTH<T>, line);
-    auto* at = reinterpret_cast<V*>(lines);
-    for (int64_t q = 0; q < TILE * places + Map::from - TILE; ++q) {
-        V column[Map::from];
-        for (int i = 0; i < Map::from; ++i) column[i] = at[i * line + q];
-        Map::template apply<T, V>([&](int i) { return column[i]; }, [=](int i, V v) { at[i * line + q] = v; });
-    }
-    for (int64_t t = 0; t < places; ++t)
-        for (int i = 0; i < Map::to; ++i)
-            Map::template apply<T, V>([=](int j) { return at[i * line + TILE * t + j]; },
-                                      [=](int j, V v) { put(i * Map::to + j, t, v); });
-}
 
 // w [O, C, 3, 3] -> U [36][panels of GROUPS][channels][GROUPS][WIDTH], pairs of channels in a word where depth is 2
 template <class Kind, class T>
@@ -146,8 +130,18 @@ void by_width(int64_t wide, Go go) {
     else go(std::integral_constant<int, 1>());
 }
 
+// Pictures, and factors of each one's channels [N, C], or none.
+template <class T, class X>
+struct Scaled {
+    X* data;
+    const T* factors;
+};
+
+// y = factors conv(factors x, w); where there is a picture `beside` y, its products with what y is before its factors
+// are summed along each row of tiles: dots [N, rows of tiles, O]
 template <class Kind, class T, class X>
-void results(const Grid& g, const X* x, const T* w, X* y, char* scratch, int threads) {
+void results(const Grid& g, Scaled<T, const X> x, const T* w, Scaled<T, X> y, const X* beside, T* dots, char* scratch,
+             int threads) {
     using Number = typename Kind::Number;
     using V = Register<T>;
     constexpr int L = WIDTH<T>, depth = Kind::depth, numbers = L / depth;
@@ -155,13 +149,15 @@ void results(const Grid& g, const X* x, const T* w, X* y, char* scratch, int thr
     auto* u = reinterpret_cast<Number*>(scratch);
     auto* v = u + m.kernel_size();
     auto* sums = reinterpret_cast<T*>(v + m.spread_size());
-    const Plane<const X> from{x, g.channels, g.height, g.width, bool(g.inner)};
-    const Plane<X> to{y, g.results, g.rows_out, g.columns_out, bool(g.inner)};
+    const Plane<const X> from{x.data, g.channels, g.height, g.width, bool(g.inner)};
+    const Plane<X> to{y.data, g.results, g.rows_out, g.columns_out, bool(g.inner)};
+    const Plane<const X> other{beside, g.results, g.rows_out, g.columns_out, bool(g.inner)};
     const int64_t panels = over(m.out, GROUPS);
 #pragma omp parallel num_threads(threads)
     {
-        Buffer<T> memory(m.lines_size());
+        Buffer<T> memory(std::max<int64_t>(COLUMNS<Spread> * L, (TILE + 1) * m.line * L));
         T* lines = memory.data();
+        Window<Spread, T, X> window(from, x.factors, g.pad, m.places);
 #pragma omp for schedule(static)
         for (int64_t task = 0; task < m.in * m.out; ++task) weigh(m, w, u, task);
         for (int64_t first = 0; first < m.all(); first += m.step) {
@@ -170,43 +166,52 @@ void results(const Grid& g, const X* x, const T* w, X* y, char* scratch, int thr
             for (int64_t task = 0; task < m.in * rows; ++task) {
                 const int64_t group = task / rows, row = task % rows;
                 Number* tiles = v + (group * m.tiles + row * m.places) * numbers;
-                to_tiles<Spread>(
-                    from, m.rows, g.pad, group, first + row, lines, m.line, m.places,
-                    [=, &m](int i, int64_t t, V value) {
-                        void* at = tiles + (i * m.in * m.tiles + t) * numbers;
-                        if constexpr (depth == 1) *static_cast<V*>(at) = value;
-                        else *static_cast<Halves*>(at) = narrow(value);
-                    });
+                to_tiles<Spread>(window.lines((first + row) / m.rows, group, (first + row) % m.rows), lines, m.places,
+                                 [=, next = m.spread_next()](int i, int64_t t, V value) {
+                                     void* at = tiles + i * next + t * numbers;
+                                     if constexpr (depth == 1) *static_cast<V*>(at) = value;
+                                     else *static_cast<Halves*>(at) = narrow(value);
+                                 });
             }
 #pragma omp for schedule(static)
             for (int64_t task = 0; task < VALUES * panels; ++task) {
                 const int64_t i = task / panels, group = task % panels * GROUPS;
                 by_width(std::min<int64_t>(GROUPS, m.out - group), [=, &m](auto wide) {
                     multiply<decltype(wide)::value>(m, u + (i * m.out + group) * m.in * L * numbers,
-                                                    v + i * m.in * m.tiles * numbers,
-                                                    sums + (i * m.out + group) * m.tiles * L, count);
+                                                    v + i * m.spread_next(),
+                                                    sums + i * m.result_next() + group * m.tiles * L, count);
                 });
             }
 #pragma omp for schedule(static)
             for (int64_t task = 0; task < m.out * rows; ++task) {
-                const int64_t group = task / rows, row = task % rows, top = (first + row) % m.rows * TILE;
-                const T* tiles = sums + (group * m.tiles + row * m.places) * L;
+                const int64_t group = task / rows, row = first + task % rows, picture = row / m.rows;
+                const int64_t top = row % m.rows * TILE, high = std::min<int64_t>(TILE, g.rows_out - top);
+                const T* tiles = sums + (group * m.tiles + task % rows * m.places) * L;
                 auto* at = reinterpret_cast<V*>(lines);
                 for (int64_t t = 0; t < m.places; ++t)
                     square<Gather, T, V>(
-                        [=, &m](int i, int j) {
-                            return *reinterpret_cast<const V*>(tiles + ((i * POINTS + j) * m.out * m.tiles + t) * L);
+                        [=, next = m.result_next()](int i, int j) {
+                            return *reinterpret_cast<const V*>(tiles + (i * POINTS + j) * next + t * L);
                         },
                         [=, &m](int i, int j, V value) { at[i * m.line + TILE * t + j] = value; });
-                for (int64_t i = 0; i < std::min<int64_t>(TILE, g.rows_out - top); ++i)
-                    write_line<T>(to, (first + row) / m.rows, group, top + i, lines + i * m.line * L);
+                if (beside) {
+                    V sum{}, *with = at + TILE * m.line;
+                    for (int64_t i = 0; i < high; ++i) {
+                        read_line<T>(other, picture, group, top + i, V{} + 1, reinterpret_cast<T*>(with));
+                        for (int64_t j = 0; j < g.columns_out; ++j) sum += at[i * m.line + j] * with[j];
+                    }
+                    write<T>(dots + row * g.results + group * L, sum, g.results - group * L);
+                }
+                const V factors = group_of(y.factors, picture, group, g.results);
+                for (int64_t i = 0; i < high; ++i)
+                    write_line<T>(to, picture, group, top + i, factors, lines + i * m.line * L);
             }
         }
     }
 }
 
 template <class Kind, class T, class X>
-void kernels(const Grid& g, const X* x, const X* y, T* w, char* scratch, int threads) {
+void kernels(const Grid& g, Scaled<T, const X> x, Scaled<T, const X> y, T* w, char* scratch, int threads) {
     using Number = typename Kind::Number;
     using V = Register<T>;
     constexpr int L = WIDTH<T>, depth = Kind::depth, taps = TAPS * TAPS;
@@ -214,21 +219,23 @@ void kernels(const Grid& g, const X* x, const X* y, T* w, char* scratch, int thr
     auto* sums = reinterpret_cast<T*>(scratch);
     auto* v = reinterpret_cast<Number*>(sums + m.sums_size());
     auto* r = v + m.spread_size();
-    const Plane<const X> from{x, g.channels, g.height, g.width, bool(g.inner)};
-    const Plane<const X> grads{y, g.results, g.rows_out, g.columns_out, bool(g.inner)};
+    const Plane<const X> from{x.data, g.channels, g.height, g.width, bool(g.inner)};
+    const Plane<const X> grads{y.data, g.results, g.rows_out, g.columns_out, bool(g.inner)};
     const int64_t panels = over(m.out, GROUPS), size = m.in * m.out * L * L;
 #pragma omp parallel num_threads(threads)
     {
-        Buffer<T> memory(m.lines_size()), pair(VALUES * L);
-        T *lines = memory.data(), *kept = pair.data();
-        const auto put = [=, &m](Number* tiles, int64_t groups) {
-            return [=, &m](int i, int64_t t, V value) {
+        Buffer<T> memory((COLUMNS<Spread> + VALUES) * L);
+        T *columns = memory.data(), *kept = columns + COLUMNS<Spread> * L;
+        Window<Spread, T, X> samples(from, x.factors, g.pad, m.places);
+        Window<Raise, T, X> given(grads, y.factors, 0, m.places);
+        const auto put = [=](Number* tiles, int64_t next) {
+            return [=](int i, int64_t t, V value) {
                 if constexpr (depth == 1) {
-                    *reinterpret_cast<V*>(tiles + (i * groups * m.tiles + t) * L) = value;
+                    *reinterpret_cast<V*>(tiles + i * next + t * L) = value;
                 } else {
                     V& first = *reinterpret_cast<V*>(kept + i * L);
                     if (t % 2 == 0) first = value;
-                    else *reinterpret_cast<Words*>(tiles + (i * groups * m.tiles / 2 + t / 2) * L) = paired(first, value);
+                    else *reinterpret_cast<Words*>(tiles + i * next + t / 2 * L) = paired(first, value);
                 }
             };
         };
@@ -239,21 +246,22 @@ void kernels(const Grid& g, const X* x, const X* y, T* w, char* scratch, int thr
             const int64_t rows = std::min(m.step, m.all() - first), count = rows * m.places;
 #pragma omp for schedule(static)
             for (int64_t task = 0; task < (m.in + m.out) * rows; ++task) {
-                const int64_t row = task % rows, group = task / rows, own = group < m.in ? group : group - m.in;
-                Number* tiles = (group < m.in ? v : r) + (own * m.tiles + row * m.places) / depth * L;
+                const int64_t row = first + task % rows, picture = row / m.rows, group = task / rows;
+                const int64_t own = group < m.in ? group : group - m.in;
+                Number* tiles = (group < m.in ? v : r) + (own * m.tiles + task % rows * m.places) / depth * L;
                 if (group < m.in)
-                    to_tiles<Spread>(from, m.rows, g.pad, own, first + row, lines, m.line,
-                                                             m.places, put(tiles, m.in));
+                    to_tiles<Spread>(samples.lines(picture, own, row % m.rows), columns, m.places,
+                                     put(tiles, m.spread_next()));
                 else
-                    to_tiles<Raise>(grads, m.rows, 0, own, first + row, lines, m.line,
-                                                             m.places, put(tiles, m.out));
+                    to_tiles<Raise>(given.lines(picture, own, row % m.rows), columns, m.places,
+                                    put(tiles, m.raised_next()));
             }
 #pragma omp for schedule(static)
             for (int64_t task = 0; task < VALUES * panels; ++task) {
                 const int64_t i = task / panels, group = task % panels * GROUPS;
                 by_width(std::min<int64_t>(GROUPS, m.out - group), [=, &m](auto wide) {
-                    accumulate<decltype(wide)::value>(m, v + i * m.in * m.tiles / depth * L,
-                                                      r + (i * m.out + group) * m.tiles / depth * L,
+                    accumulate<decltype(wide)::value>(m, v + i * m.spread_next(),
+                                                      r + i * m.raised_next() + group * m.tiles / depth * L,
                                                       sums + i * size + group * L, count);
                 });
             }
@@ -302,20 +310,27 @@ extern "C" int64_t winograd_scratch(const Grid* grid, int32_t kind, int32_t grad
     return bytes;
 }
 
-extern "C" void winograd_results(const Grid* grid, int32_t kind, const void* x, const void* w, void* y, void* scratch,
+extern "C" void winograd_results(const Grid* grid, int32_t kind, const void* x, const void* x_factors, const void* w,
+                                 void* y, const void* y_factors, const void* beside, void* dots, void* scratch,
                                  int32_t threads) {
     by_kind(kind, [=](auto products, auto number, auto stored) {
+        using T = decltype(number);
         using X = decltype(stored);
-        results<decltype(products)>(*grid, static_cast<const X*>(x), static_cast<const decltype(number)*>(w),
-                                    static_cast<X*>(y), static_cast<char*>(scratch), threads);
+        results<decltype(products), T, X>(
+            *grid, {static_cast<const X*>(x), static_cast<const T*>(x_factors)}, static_cast<const T*>(w),
+            {static_cast<X*>(y), static_cast<const T*>(y_factors)}, static_cast<const X*>(beside), static_cast<T*>(dots),
+            static_cast<char*>(scratch), threads);
     });
 }
 
-extern "C" void winograd_kernels(const Grid* grid, int32_t kind, const void* x, const void* g, void* w, void* scratch,
-                                 int32_t threads) {
+extern "C" void winograd_kernels(const Grid* grid, int32_t kind, const void* x, const void* x_factors, const void* g,
+                                 const void* g_factors, void* w, void* scratch, int32_t threads) {
     by_kind(kind, [=](auto products, auto number, auto stored) {
+        using T = decltype(number);
         using X = decltype(stored);
-        kernels<decltype(products)>(*grid, static_cast<const X*>(x), static_cast<const X*>(g),
-                                    static_cast<decltype(number)*>(w), static_cast<char*>(scratch), threads);
+        kernels<decltype(products), T, X>(
+            *grid, {static_cast<const X*>(x), static_cast<const T*>(x_factors)},
+            {static_cast<const X*>(g), static_cast<const T*>(g_factors)}, static_cast<T*>(w), static_cast<char*>(scratch),
+            threads);
     });
 }

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of tiles of pictures, transformed for winograd.cpp.
+#pragma once
+#include "flow.h"
+#include "pictures.h"
+#include "winograd_points.h"
+
+#define APART __attribute__((noinline))
+
+// The lines of samples that a row of tiles reads, of one group of channels, times its factors: zeros before and after
+// them. Where the last row of tiles lies above this one, the lines that both read are there.
+template <class Map, class T, class X>
+class Window {
+  public:
+    // factors [N, C], or none; `places` tiles in a row, the first one's samples beginning `pad` before the picture's
+    Window(const Plane<const X>& x, const T* factors, int64_t pad, int64_t places)
+        : x_(x), factors_(factors), pad_(pad), pitch_((TILE * places + Map::from - TILE) * WIDTH<T>),
+          memory_(Map::from * pitch_) {}
+
+    const T* const* lines(int64_t picture, int64_t group, int64_t row) {
+        const bool follows = picture == picture_ && group == group_ && row == row_ + 1;
+        picture_ = picture, group_ = group, row_ = row;
+        const Register<T> factors = group_of(factors_, picture, group, x_.channels);
+        for (int64_t j = 0; j < Map::from; ++j) {
+            T* line = memory_.data() + (row * TILE + j) % Map::from * pitch_;
+            lines_[j] = line;
+            if (!follows || j >= Map::from - TILE)
+                read_line<T>(x_, picture, group, row * TILE + j - pad_, factors, line + pad_ * WIDTH<T>);
+        }
+        return lines_;
+    }
+
+  private:
+    const Plane<const X>& x_;
+    const T* const factors_;
+    const int64_t pad_, pitch_;
+    Buffer<T> memory_;
+    const T* lines_[Map::from];
+    int64_t picture_ = -1, group_ = -1, row_ = -1;
+};
+
+// A row of tiles from its lines; `columns` has room for COLUMNS<Map> vectors. `put(i, t, vector)` stores value i of tile t.
+constexpr int SEGMENT = 8;  // tiles at a time: their columns stay in the first cache
+template <class Map>
+constexpr int ACROSS = SEGMENT * TILE + Map::from - TILE;  // samples
+template <class Map>
+constexpr int COLUMNS = Map::to * ACROSS<Map>;
+
+template <class Map, class T, class Put>
+APART void to_tiles(const T* const* lines, T* columns, int64_t places, Put put) {
+    using V = Register<T>;
+    constexpr int across = ACROSS<Map>;
+    auto* at = reinterpret_cast<V*>(columns);
+    for (int64_t first = 0; first < places; first += SEGMENT) {
+        const int64_t count = std::min<int64_t>(SEGMENT, places - first);
+        for (int64_t q = 0; q < TILE * count + Map::from - TILE; ++q)
+            Map::template apply<T, V>(
+                [&](int i) { return *reinterpret_cast<const V*>(lines[i] + (TILE * first + q) * WIDTH<T>); },
+                [=](int i, V v) { at[i * across + q] = v; });
+        for (int64_t t = 0; t < count; ++t)
+            for (int i = 0; i < Map::to; ++i)
+                Map::template apply<T, V>([=](int j) { return at[i * across + TILE * t + j]; },
+                                          [=](int j, V v) { put(i * Map::to + j, first + t, v); });
+    }
+}
