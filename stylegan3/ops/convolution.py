@@ -16,13 +16,14 @@ TILES, CHANNELS = 64, 16  # 4x4 tiles in the batch (kernels are transformed, too
 KINDS = (torch.float32, torch.bfloat16)
 
 
-def worth_it(x: Tensor, w: Tensor, padding: int) -> bool:
-    """Return whether a convolution is one that Winograd's way takes and does sooner."""
+def by_winograd(x: Tensor, w: Tensor, padding: int, impl: Impl) -> bool:
+    """Return whether a convolution is one that Winograd's way takes and does sooner, and may."""
     served = x.device.type == "cpu" and x.dtype in KINDS and w.dtype == torch.float32
     if not served or w.shape[2:] != (3, 3) or padding > 2 or x.ndim != 4 or x.shape[1] != w.shape[1]:
         return False  # what doesn't fit is the library's to refuse
     rows, columns = (-(-(n + 2 * padding - 2) // 4) for n in x.shape[2:])
-    return min(w.shape[:2]) >= CHANNELS and len(x) * rows * columns >= TILES
+    worth_it = min(w.shape[:2]) >= CHANNELS and len(x) * rows * columns >= TILES
+    return worth_it and kernels_for(x, impl) is not None
 
 
 def conv2d(x: Tensor, w: Tensor, bias: Tensor | None = None, *, padding: int = 0, impl: Impl = "auto") -> Tensor:
@@ -30,7 +31,7 @@ def conv2d(x: Tensor, w: Tensor, bias: Tensor | None = None, *, padding: int = 0
 
     Shape: x [N, C, H, W], w [O, C, k, k], bias [O] -> [N, O, H + 2 padding - k + 1, W + 2 padding - k + 1].
     """
-    if not worth_it(x, w, padding) or kernels_for(x, impl) is None:
+    if not by_winograd(x, w, padding, impl):
         return F.conv2d(x, w.to(x.dtype), None if bias is None else bias.to(x.dtype), padding=padding)
     y = winograd(x, w, padding)
     return y if bias is None else y + bias.to(y.dtype)[:, None, None]

@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylegan3.ops.convolution import conv2d
+from stylegan3.ops.convolution import by_winograd, conv2d
 from stylegan3.ops.engines import kernels_for
 from stylegan3.ops.interfaces import Impl
+from stylegan3.ops.winograd import modulated_winograd
 
 EPSILON = 1e-8
 
@@ -63,10 +64,11 @@ def modulated_conv2d(
     """
     if impl == "reference":
         return _one_kernel_each(x, weight, styles, padding, demodulate, gain)
+    d = demodulation(weight, styles) * gain if demodulate else None
+    if d is not None and by_winograd(x, weight, padding, impl):
+        return modulated_winograd(x, styles, d, weight, padding)
     y = conv2d(scaled(x, styles, impl=impl, narrow=True), weight, padding=padding, impl=impl)
-    if demodulate:
-        return scaled(y, demodulation(weight, styles) * gain, impl=impl, narrow=True)
-    return y * gain
+    return y * gain if d is None else scaled(y, d, impl=impl, narrow=True)
 
 
 def _one_kernel_each(

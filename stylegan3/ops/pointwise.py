@@ -25,7 +25,7 @@ from torch import Tensor
 
 from stylegan3.errors import NetworkError
 from stylegan3.ops.bias_act import SQRT2
-from stylegan3.ops.layout import channels_last
+from stylegan3.ops.layout import channels_last, layout_of
 
 Four = tuple[Tensor | None, Tensor | None, Tensor | None, Tensor | None]
 
@@ -81,10 +81,9 @@ def wide(kind: torch.dtype) -> torch.dtype:
     return torch.promote_types(kind, torch.float32)
 
 
-def _as(x: Tensor, y: Tensor) -> Tensor:
+def as_like(x: Tensor, y: Tensor) -> Tensor:
     """Return pictures in the type and layout of y, which the maps want; where autograd sees it."""
-    layout = torch.channels_last if channels_last(y) else torch.contiguous_format
-    return x.to(y.dtype).contiguous(memory_format=layout)
+    return x.to(y.dtype).contiguous(memory_format=layout_of(y))
 
 
 class _Value(torch.autograd.Function):
@@ -104,7 +103,7 @@ class _Value(torch.autograd.Function):
         conv, d, level, bias = ctx.needs_input_grad[:4]
         wanted = Wanted(conv, d, ctx.levels if level else 0, bias)
         y = ctx.saved_tensors[2]
-        found: Four = _Gradients.apply(_as(grads[0], y), *ctx.saved_tensors, wanted, *ctx.rest)
+        found: Four = _Gradients.apply(as_like(grads[0], y), *ctx.saved_tensors, wanted, *ctx.rest)
         return *found, None, None
 
 
@@ -123,7 +122,7 @@ class _Gradients(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *change: Tensor | None) -> tuple[Tensor | None, ...]:
         g, conv, d, y = ctx.saved_tensors
-        change = (None if change[0] is None else _as(change[0], y), *change[1:])
+        change = (None if change[0] is None else as_like(change[0], y), *change[1:])
         for_g, for_conv, for_d = ctx.needs_input_grad[:3]
         g_g = None if not for_g or all(t is None for t in change) else _Tangent.apply(*change, conv, d, y, *ctx.rest)
         return g_g, *_in_conv_and_d(g, change[0], change[1], y, (for_conv, for_d), ctx.rest), None, None, None, None
@@ -144,7 +143,7 @@ class _Tangent(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         u, v, conv, d, y = ctx.saved_tensors
-        g = _as(grads[0], y)
+        g = as_like(grads[0], y)
         for_u, for_v, for_level, for_b, for_conv, for_d = ctx.needs_input_grad[:6]
         wanted = Wanted(for_u, for_v, ctx.levels if for_level else 0, for_b)
         found: Four = (None, None, None, None)

@@ -18,12 +18,18 @@ pictures lose in bfloat16 that adds nothing that shows (T 256: 37 dB, with direc
 The gradient of y for x is a convolution of the same kind, with the kernel turned round and its channels exchanged; that
 for w is sum over tiles of  G^T [ (A g A^T) . (B^T x B) ] G. The three maps (x, w) -> y, (g, w) -> x, (g, x) -> w are
 linear in both, and the gradients of each are the other two: any order is the same code.
+
+Factors of the channels of each picture, on both sides, cost nothing while lines are read and written anyway. Of
+
+    y = d conv(s x, w),    u = conv(d g, w turned),    K = the gradient of w for d g and s x
+
+the gradients are  g_x = s u,  g_s = sum_hw x u,  g_w = K  and, with d not 0,  g_d = sum_hw g y / d.
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -31,7 +37,8 @@ from torch import Tensor
 
 from stylegan3.ops.layout import channels_last, empty_as, layout_of
 from stylegan3.ops.native import cpu
-from stylegan3.ops.pointwise import wide
+from stylegan3.ops.native.act import CpuMaps, scaled
+from stylegan3.ops.pointwise import LINEAR, Wanted, as_like, wide
 
 GROUP = 8 << 20  # bytes of tiles at a time: what is transformed is still near when it is multiplied
 
@@ -117,6 +124,52 @@ class _KernelGradient(torch.autograd.Function):
         g_g = winograd(x, grads[0], ctx.padding) if for_g else None
         g_x = winograd(g, _turned(grads[0]), 2 - ctx.padding) if for_x else None
         return g_g, g_x, None
+
+
+class _Modulated(torch.autograd.Function):
+    """(x, s, d, w) -> d conv(s x, w)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, s: Tensor, d: Tensor, w: Tensor, padding: int) -> Tensor:
+        y, _ = _correlate(x, w, padding, s, d)
+        ctx.save_for_backward(x, s, d, w, y)
+        ctx.padding = padding
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, s, d, w, y = ctx.saved_tensors
+        needed, (g,) = ctx.needs_input_grad[:4], grads
+        if torch.is_grad_enabled():  # gradients of gradients: of the same, taken apart
+            return *_apart(g, (x, s, d, w), ctx.padding, needed), None
+        for_x, for_s, for_d, for_w = needed
+        g_x = g_s = None
+        if for_x or for_s:
+            g_x, g_s = _correlate(g.to(x.dtype), _turned(w), 2 - ctx.padding, d, s, x if for_s else None)
+        g_d = None
+        if for_d:
+            found = CpuMaps().gradients(as_like(g, y), y, None, y, Wanted(False, True, 0, False), LINEAR)[1]
+            g_d = None if found is None else found / d
+        g_w = _kernel_gradient(g, x, ctx.padding, s, d) if for_w else None
+        return g_x, g_s, g_d, g_w, None
+
+
+def _apart(g: Tensor, operands: tuple[Tensor, ...], padding: int, needed: tuple[bool, ...]) -> Iterator[Tensor | None]:
+    """Yield the gradients of d conv(s x, w), in steps that have gradients to any order themselves."""
+    x, s, d, w = operands
+    y = scaled(winograd(scaled(x, s), w, padding), d)
+    asked = [t for t, wanted in zip(operands, needed, strict=True) if wanted]
+    found = iter(torch.autograd.grad(y, asked, g, create_graph=True))
+    return (next(found) if wanted else None for wanted in needed)
+
+
+def modulated_winograd(x: Tensor, s: Tensor, d: Tensor, w: Tensor, padding: int) -> Tensor:
+    """Return d conv(s x, w), as `winograd`, with factors of each picture's channels; d is not 0.
+
+    Shape: x [N, C, H, W], s [N, C], d [N, O], w [O, C, 3, 3] -> [N, O, H + 2 padding - 2, W + 2 padding - 2].
+    """
+    apply: Callable[..., Tensor] = _Modulated.apply
+    return apply(x, s, d, w, padding)
 
 
 def winograd(x: Tensor, w: Tensor, padding: int) -> Tensor:
