@@ -22,7 +22,7 @@ from stylegan3.networks.specs import INPUT_LOCKS, GeneratorSpec
 from stylegan3.networks.ways import Operated, inside
 from stylegan3.ops.bias_act import SQRT2, bias_act
 from stylegan3.ops.filtered_lrelu import filtered_lrelu
-from stylegan3.ops.modulation import modulated_conv2d
+from stylegan3.ops.modulation import modulated_conv2d, to_picture
 
 Noise = str | Tensor
 STILL = (1.0, 0.0, 0.0, 0.0)  # cosine, sine, shifts along columns and rows: nothing moves
@@ -130,8 +130,7 @@ class Layer(Operated):
         styles, gain = self.affine(w), self.magnitude.rsqrt()
         if k.output:
             styles = styles * (gain / (k.channels_in * n * n) ** 0.5)
-            x = x.to(self.weight.dtype)
-            y = modulated_conv2d(x, self.weight, styles, padding=n - 1, demodulate=False, impl=self.impl)
+            y = to_picture(x, self.weight, styles, impl=self.impl)
             return bias_act(y, self.bias, clamp=self.clamp, impl=self.impl)
         # demodulation takes either scale out again: unit rms keeps every number in range. Per picture, so that a
         # picture doesn't depend on its batch

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from stylegan3.errors import NetworkError
-from stylegan3.networks.layers import FIR, Conv, Dense, laid_out
+from stylegan3.networks.layers import FIR, Conv, Dense, FromPicture
 from stylegan3.networks.mapping import LabelledLayers
 from stylegan3.networks.specs import DiscriminatorSpec, start_grid
-from stylegan3.networks.ways import Operated, inside
+from stylegan3.networks.ways import Operated
 from stylegan3.ops.upfirdn import upfirdn2d
 
 HALF = 0.5**0.5  # both branches of a residual block, so that their sum keeps its variance
@@ -64,7 +64,7 @@ class Discriminator(Operated):
         levels = range(int(log2(spec.size)), 1, -1)
         widths = [min(spec.channel_base >> k, spec.channel_max) for k in levels]
         last, (rows, columns) = widths[-1], start_grid(spec.shape)
-        self.entry = Conv(spec.shape[0], widths[0], 1)
+        self.entry = FromPicture(spec.shape[0], widths[0])
         self.blocks = nn.ModuleList(Halve(i, o) for i, o in pairwise(widths))
         self.conv = Conv(last + 1, last, 3)
         self.dense = Dense(last * rows * columns, last, act=True)
@@ -87,7 +87,7 @@ class Discriminator(Operated):
         """
         if x.ndim != 4 or tuple(x.shape[1:]) != self.spec.shape:
             raise NetworkError(f"pictures {tuple(x.shape)}: [N, {', '.join(map(str, self.spec.shape))}] is needed")
-        y = inside(self.entry(laid_out(x.to(self.entry.weight.dtype))), self.inner)
+        y = self.entry(x)
         for block in self.blocks:
             y = block(y)
         y = y.to(self.entry.weight.dtype)

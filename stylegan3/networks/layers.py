@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan3.networks.ways import CLAMP, REDUCED, Operated
+from stylegan3.networks.ways import CLAMP, REDUCED, Operated, inside
 from stylegan3.ops.bias_act import SQRT2
 from stylegan3.ops.convolution import conv2d
+from stylegan3.ops.mixing import mixes, to_many
 from stylegan3.ops.styled import unscaled
 
 SLOPE = 0.2  # of every leaky relu
@@ -31,15 +32,18 @@ def fill_normal(tensor: Tensor, rng: torch.Generator, scale: float = 1.0) -> Non
     tensor.copy_(torch.randn(tensor.shape, generator=rng, device=rng.device) * scale)
 
 
-def laid_out(x: Tensor) -> Tensor:
-    """Return x in the layout in which its convolutions run fastest: channels innermost for a batch on a CPU.
+def channels_innermost(x: Tensor) -> bool:
+    """Return whether convolutions of pictures run fastest with channels innermost: those of a batch on a CPU.
 
     Measured with oneDNN on one core: transposed convolutions 3x and gradients 1.2 to 2x as fast from batches of four
     on; a single picture's gradients are slower that way.
     """
-    if x.device.type == "cpu" and len(x) >= 4:
-        return x.contiguous(memory_format=torch.channels_last)
-    return x
+    return x.device.type == "cpu" and len(x) >= 4
+
+
+def laid_out(x: Tensor) -> Tensor:
+    """Return x in the layout in which its convolutions run fastest."""
+    return x.contiguous(memory_format=torch.channels_last) if channels_innermost(x) else x
 
 
 class Dense(nn.Module):
@@ -61,6 +65,11 @@ class Dense(nn.Module):
         bias = self.bias if self.rate * gain == 1 else self.bias * (self.rate * gain)
         y = F.linear(x, self.weight * (self.scale * gain), bias)
         return F.leaky_relu(y, SLOPE) if self.act else y
+
+
+def clamp_of(x: Tensor) -> float | None:
+    """Return the largest activation that x's precision is to hold."""
+    return CLAMP if x.dtype in REDUCED else None
 
 
 class Conv(Operated):
@@ -87,14 +96,33 @@ class Conv(Operated):
         weight, bias = self.weight * self.scale, None if self.bias is None else self.bias * self.gain
         if bias is None:
             return self._convolved(x, weight, None)
-        clamp = CLAMP if x.dtype in REDUCED else None
         kernel = unscaled(x, self.impl)
         if kernel is not None:
-            return kernel(self._convolved(x, weight, None), None, None, bias, gain=1.0, clamp=clamp)
-        y = F.leaky_relu(self._convolved(x, weight, bias), SLOPE)
+            return kernel(self._convolved(x, weight, None), None, None, bias, gain=1.0, clamp=clamp_of(x))
+        y, clamp = F.leaky_relu(self._convolved(x, weight, bias), SLOPE), clamp_of(x)
         return y if clamp is None else y.clamp(-clamp, clamp)
 
     def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if self.stride == 1:
             return conv2d(x, weight, bias, padding=self.padding, impl=self.impl)
         return F.conv2d(x, weight.to(x.dtype), None if bias is None else bias.to(x.dtype), stride=self.stride)
+
+
+class FromPicture(Conv):
+    """1x1 convolution of a picture, with bias and leaky relu: of float32 numbers, to the inner precision.
+
+    Shape: [N, C, F, T] -> [N, o, F, T].
+    """
+
+    def __init__(self, channels: int, o: int) -> None:
+        super().__init__(channels, o, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.to(self.weight.dtype)
+        kind = inside(x[:0], self.inner).dtype
+        kernel = unscaled(x[:0].to(kind), self.impl)
+        if kernel is None or self.bias is None or not mixes(x, kind, x.shape[1], self.impl):
+            return inside(super().forward(laid_out(x)), self.inner)
+        layout = torch.channels_last if channels_innermost(x) else torch.contiguous_format
+        y = to_many(x, (self.weight * self.scale)[None, :, :, 0, 0].mT, kind, layout)
+        return kernel(y, None, None, self.bias * self.gain, gain=1.0, clamp=clamp_of(y))

@@ -21,8 +21,7 @@ from stylegan3.networks.rows import RowGains
 from stylegan3.networks.specs import GeneratorSpec, start_grid
 from stylegan3.networks.ways import CLAMP, Operated, inside
 from stylegan3.ops.convolution import conv2d
-from stylegan3.ops.layout import channels_last
-from stylegan3.ops.modulation import demodulation, scaled
+from stylegan3.ops.modulation import demodulation, scaled, to_picture
 from stylegan3.ops.styled import styled
 from stylegan3.ops.upfirdn import upfirdn2d
 
@@ -70,7 +69,7 @@ class StyledConv(Operated):
         return upfirdn2d(y, FIR, padding=1, gain=4.0, impl=self.impl)
 
 
-class ToPicture(nn.Module):
+class ToPicture(Operated):
     """Modulated 1x1 convolution to the picture's channels, without demodulation."""
 
     def __init__(self, i: int, channels: int, w_dim: int) -> None:
@@ -86,13 +85,8 @@ class ToPicture(nn.Module):
         nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        n, _, h, width = x.shape
-        kernels = self.weight[None, :, :, 0, 0] * (self.affine(w) * self.scale)[:, None, :]
-        x = x.to(kernels.dtype)
-        if channels_last(x):
-            y = torch.baddbmm(self.bias, x.permute(0, 2, 3, 1).flatten(1, 2), kernels.mT)
-            return y.view(n, h, width, -1).permute(0, 3, 1, 2).contiguous()  # four channels fill no register
-        return torch.baddbmm(self.bias[:, None], kernels, x.flatten(2)).view(n, -1, h, width)
+        y = to_picture(x, self.weight, self.affine(w) * self.scale, impl=self.impl)
+        return y + self.bias[:, None, None]
 
 
 class Block(Operated):

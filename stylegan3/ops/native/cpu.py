@@ -17,7 +17,7 @@ from stylegan3.ops.native.tables import Pass, tables_for, why_not
 from stylegan3.ops.plans import Plan, resampling_plan
 from stylegan3.ops.resampling import Terms
 
-UNITS = ("act.cpp", "inner.cpp", "lrelu.cpp", "winograd.cpp")
+UNITS = ("act.cpp", "inner.cpp", "lrelu.cpp", "mix.cpp", "winograd.cpp")
 HEADERS = (
     "bend.h", "codes.h", "columns.h", "flow.h", "lrelu.h", "numbers.h", "pictures.h", "products.h", "registers.h",
     "slide.h", "vertical.h", "winograd_points.h", "winograd_tiles.h",
@@ -68,6 +68,9 @@ def library() -> ctypes.CDLL:
     for function, operands in ((lib.winograd_results, 8), (lib.winograd_kernels, 6)):
         function.restype = None
         function.argtypes = [grid, ctypes.c_int32, *[address] * operands, ctypes.c_int32]
+    for function in (lib.mix_to_many, lib.mix_to_few, lib.mix_matrices):
+        function.restype = None
+        function.argtypes = [grid, ctypes.c_int32, *[address] * 3, ctypes.c_int32]
     lib.resample_inner.restype = None
     lib.resample_inner.argtypes = [
         *[address] * 2, ctypes.c_int32, *[address] * 2, *[ctypes.c_int64] * 2, ctypes.c_int32,
