@@ -44,7 +44,11 @@ def _run(name: str, few: int, many: Tensor, own: bool, *operands: Tensor) -> Non
 
 
 def _as_few(x: Tensor, many: torch.dtype) -> Tensor:
-    return x.to(wide(many)).contiguous()
+    return x.to(wide(many)).contiguous()  # where autograd sees it
+
+
+def _as_many(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=layout_of(x))
 
 
 class _ToMany(torch.autograd.Function):
@@ -52,7 +56,6 @@ class _ToMany(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, w: Tensor, kind: torch.dtype, layout: torch.memory_format) -> Tensor:
-        x, w = _as_few(x, kind), _as_few(w, kind)
         ctx.save_for_backward(x, w)
         y = torch.empty(len(x), w.shape[2], *x.shape[2:], dtype=kind, device=x.device, memory_format=layout)
         _run("to_many", x.shape[1], y, len(w) > 1, x, w, y)
@@ -61,8 +64,8 @@ class _ToMany(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, w = ctx.saved_tensors
-        g_x = _ToFew.apply(grads[0], w) if ctx.needs_input_grad[0] else None
-        g_w = _Matrix.apply(x, grads[0], len(w)) if ctx.needs_input_grad[1] else None
+        g_x = to_few(grads[0], w) if ctx.needs_input_grad[0] else None
+        g_w = _matrix(x, grads[0], len(w)) if ctx.needs_input_grad[1] else None
         return g_x, g_w, None, None
 
 
@@ -71,7 +74,6 @@ class _ToFew(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, w: Tensor) -> Tensor:
-        x, w = x.contiguous(memory_format=layout_of(x)), _as_few(w, x.dtype)
         ctx.save_for_backward(x, w)
         y = w.new_empty(len(x), w.shape[1], *x.shape[2:])
         _run("to_few", w.shape[1], x, len(w) > 1, x, w, y)
@@ -80,8 +82,8 @@ class _ToFew(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, w = ctx.saved_tensors
-        g_x = _ToMany.apply(grads[0], w, x.dtype, layout_of(x)) if ctx.needs_input_grad[0] else None
-        g_w = _Matrix.apply(grads[0], x, len(w)) if ctx.needs_input_grad[1] else None
+        g_x = to_many(grads[0], w, x.dtype, layout_of(x)) if ctx.needs_input_grad[0] else None
+        g_w = _matrix(grads[0], x, len(w)) if ctx.needs_input_grad[1] else None
         return g_x, g_w
 
 
@@ -90,7 +92,6 @@ class _Matrix(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, g: Tensor, matrices: int) -> Tensor:
-        g, x = g.contiguous(memory_format=layout_of(g)), _as_few(x, g.dtype)
         ctx.save_for_backward(x, g)
         n, few, height, width = x.shape
         parts = x.new_empty(n, -(-height * width // BLOCK), few, g.shape[1])
@@ -100,8 +101,8 @@ class _Matrix(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, g = ctx.saved_tensors
-        g_x = _ToFew.apply(g, grads[0]) if ctx.needs_input_grad[0] else None
-        g_g = _ToMany.apply(x, grads[0], g.dtype, layout_of(g)) if ctx.needs_input_grad[1] else None
+        g_x = to_few(g, grads[0]) if ctx.needs_input_grad[0] else None
+        g_g = to_many(x, grads[0], g.dtype, layout_of(g)) if ctx.needs_input_grad[1] else None
         return g_x, g_g, None
 
 
@@ -111,7 +112,7 @@ def to_many(x: Tensor, w: Tensor, kind: torch.dtype, layout: torch.memory_format
     Shape: x [N, F, H, W], w [1 or N, F, M] -> [N, M, H, W].
     """
     apply: Callable[..., Tensor] = _ToMany.apply
-    return apply(x, w, kind, layout)
+    return apply(_as_few(x, kind), _as_few(w, kind), kind, layout)
 
 
 def to_few(x: Tensor, w: Tensor) -> Tensor:
@@ -120,4 +121,9 @@ def to_few(x: Tensor, w: Tensor) -> Tensor:
     Shape: x [N, M, H, W], w [1 or N, F, M] -> [N, F, H, W], in planes.
     """
     apply: Callable[..., Tensor] = _ToFew.apply
-    return apply(x, w)
+    return apply(_as_many(x), _as_few(w, x.dtype))
+
+
+def _matrix(x: Tensor, g: Tensor, matrices: int) -> Tensor:
+    apply: Callable[..., Tensor] = _Matrix.apply
+    return apply(_as_few(x, g.dtype), _as_many(g), matrices)
