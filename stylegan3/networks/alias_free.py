@@ -21,8 +21,9 @@ from stylegan3.networks.rows import RowGains, RowProfiles, slow_waves
 from stylegan3.networks.specs import INPUT_LOCKS, GeneratorSpec
 from stylegan3.networks.ways import Operated, inside
 from stylegan3.ops.bias_act import SQRT2, bias_act
+from stylegan3.ops.ends import to_picture
 from stylegan3.ops.filtered_lrelu import filtered_lrelu
-from stylegan3.ops.modulation import modulated_conv2d, to_picture
+from stylegan3.ops.modulation import modulated_conv2d
 
 Noise = str | Tensor
 STILL = (1.0, 0.0, 0.0, 0.0)  # cosine, sine, shifts along columns and rows: nothing moves

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from stylegan3.networks.ways import CLAMP, REDUCED, Operated, inside
 from stylegan3.ops.bias_act import SQRT2
 from stylegan3.ops.convolution import conv2d
-from stylegan3.ops.mixing import mixes, to_many
+from stylegan3.ops.ends import from_picture, mixes
 from stylegan3.ops.styled import unscaled
 
 SLOPE = 0.2  # of every leaky relu
@@ -124,5 +124,5 @@ class FromPicture(Conv):
         if kernel is None or self.bias is None or not mixes(x, kind, x.shape[1], self.impl):
             return inside(super().forward(laid_out(x)), self.inner)
         layout = torch.channels_last if channels_innermost(x) else torch.contiguous_format
-        y = to_many(x, (self.weight * self.scale)[None, :, :, 0, 0].mT, kind, layout)
+        y = from_picture(x, self.weight * self.scale, kind, layout)
         return kernel(y, None, None, self.bias * self.gain, gain=1.0, clamp=clamp_of(y))

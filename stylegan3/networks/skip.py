@@ -21,7 +21,8 @@ from stylegan3.networks.rows import RowGains
 from stylegan3.networks.specs import GeneratorSpec, start_grid
 from stylegan3.networks.ways import CLAMP, Operated, inside
 from stylegan3.ops.convolution import conv2d
-from stylegan3.ops.modulation import demodulation, scaled, to_picture
+from stylegan3.ops.ends import to_picture
+from stylegan3.ops.modulation import demodulation, scaled
 from stylegan3.ops.styled import styled
 from stylegan3.ops.upfirdn import upfirdn2d
 

@@ -19,20 +19,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stylegan3.ops.engines import kernels_for
-from stylegan3.ops.interfaces import Impl
 from stylegan3.ops.layout import channels_last, layout_of
 from stylegan3.ops.native import cpu
 from stylegan3.ops.pointwise import wide
 
-FEW = 4  # channels
+FEW = 4  # channels at most
 BLOCK = 1024  # places, as in mix.cpp
-
-
-def mixes(x: Tensor, kind: torch.dtype, few: int, impl: Impl) -> bool:
-    """Return whether this serves a tensor on either side, so many few channels and a type of the many ones."""
-    served = x.device.type == "cpu" and kind in cpu.KINDS and 0 < few <= FEW
-    return served and kernels_for(x, impl) is not None
 
 
 def _run(name: str, few: int, many: Tensor, own: bool, *operands: Tensor) -> None:

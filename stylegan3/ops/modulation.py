@@ -16,8 +16,6 @@ from torch import Tensor
 from stylegan3.ops.convolution import by_winograd, conv2d
 from stylegan3.ops.engines import kernels_for
 from stylegan3.ops.interfaces import Impl
-from stylegan3.ops.layout import channels_last
-from stylegan3.ops.mixing import mixes, to_few
 from stylegan3.ops.winograd import modulated_winograd
 
 EPSILON = 1e-8
@@ -71,26 +69,6 @@ def modulated_conv2d(
         return modulated_winograd(x, styles, d, weight, padding)
     y = conv2d(scaled(x, styles, impl=impl, narrow=True), weight, padding=padding, impl=impl)
     return y * gain if d is None else scaled(y, d, impl=impl, narrow=True)
-
-
-def to_picture(x: Tensor, weight: Tensor, styles: Tensor, *, impl: Impl = "auto") -> Tensor:
-    """Convolve activations of any precision with their own modulated 1x1 kernels to a picture of the kernels' one.
-
-    Without demodulation: a picture's level is the network's to choose.
-
-    Shape: x [N, I, H, W], weight [O, I, 1, 1], styles [N, I] -> [N, O, H, W], in planes.
-    """
-    if impl == "reference":
-        return modulated_conv2d(x.to(weight.dtype), weight, styles, demodulate=False, impl=impl)
-    kernels = weight[None, :, :, 0, 0] * styles[:, None, :]
-    if mixes(x, x.dtype, len(weight), impl):
-        return to_few(x, kernels)
-    n, _, h, width = x.shape
-    x = x.to(kernels.dtype)
-    if channels_last(x):
-        y = torch.bmm(x.permute(0, 2, 3, 1).flatten(1, 2), kernels.mT)
-        return y.view(n, h, width, -1).permute(0, 3, 1, 2).contiguous()  # few channels fill no register
-    return torch.bmm(kernels, x.flatten(2)).view(n, -1, h, width)
 
 
 def _one_kernel_each(

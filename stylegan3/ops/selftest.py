@@ -22,12 +22,13 @@ from torch import Tensor
 from stylegan3.ops.bias_act import SQRT2, scaled_bias_lrelu
 from stylegan3.ops.filters import lowpass
 from stylegan3.ops.interfaces import Engine, Kernels
+from stylegan3.ops.mixing import to_few, to_many
 from stylegan3.ops.native.build import cache_folder, digest
 from stylegan3.ops.native.cpu import processor
 from stylegan3.ops.plans import Plan, plan_for
 from stylegan3.ops.resampling import Taps, axis_band, resampled, transposed
 from stylegan3.ops.tiles import Tiles
-from stylegan3.ops.winograd import winograd
+from stylegan3.ops.winograd import modulated_winograd, winograd
 
 KINDS = {
     "cpu": (torch.float32, torch.float64, torch.bfloat16),
@@ -104,7 +105,7 @@ def differences(engine: Engine, case: Case, kind: torch.dtype, device: torch.dev
 def failure(kernels: Kernels, device: torch.device) -> str | None:
     """Return what kernels compute wrongly on a device; None where they compute all cases rightly."""
     checks = [resampling_failure, scaled_failure, styled_failure, engine_failure]
-    checks += [convolution_failure] if device.type == "cpu" else []
+    checks += [convolution_failure, modulated_failure, mixing_failure] if device.type == "cpu" else []
     for kind in KINDS[device.type]:
         for check in checks:
             wrong = check(kernels, kind, device)
@@ -190,7 +191,7 @@ def scaled_failure(kernels: Kernels, kind: torch.dtype, device: torch.device) ->
     for layout in LAYOUTS:
         x = draw((2, 17, 9, 7), 0, kind, device).contiguous(memory_format=layout)
         kernel = kernels.scaler(x)
-        wrong = None if kernel is None else _bilinear_failure(kernel, right, (x, draw((2, 17), 1, kind, device)))
+        wrong = None if kernel is None else _multilinear_failure(kernel, right, (x, draw((2, 17), 1, kind, device)))
         if wrong is not None:
             return f"{wrong} of scaled channels"
     return None
@@ -202,26 +203,62 @@ def convolution_failure(kernels: Kernels, kind: torch.dtype, device: torch.devic
     for layout in LAYOUTS:
         x = draw((2, 17, 30, 23), 0, kind, device).contiguous(memory_format=layout)
         ways = (partial(winograd, padding=1), partial(F.conv2d, padding=1))
-        wrong = _bilinear_failure(*ways, (x, w))
+        wrong = _multilinear_failure(*ways, (x, w))
         if wrong is not None:
             return f"{wrong} of the convolution"
     return None
 
 
+def modulated_failure(kernels: Kernels, kind: torch.dtype, device: torch.device) -> str | None:
+    """Return what the CPU's Winograd convolution with factors on both sides computes wrongly, in either layout."""
+
+    def right(x: Tensor, s: Tensor, d: Tensor, w: Tensor) -> Tensor:
+        return d[:, :, None, None] * F.conv2d(s[:, :, None, None] * x, w, padding=1)
+
+    wide = torch.promote_types(kind, torch.float32)
+    s, d, w = draw((2, 17), 1, wide, device), draw((2, 18), 2, wide, device), draw((18, 17, 3, 3), 3, wide, device)
+    for layout in LAYOUTS:
+        x = draw((2, 17, 30, 23), 0, kind, device).contiguous(memory_format=layout)
+        wrong = _multilinear_failure(partial(modulated_winograd, padding=1), right, (x, s, 1 + d.square(), w))
+        if wrong is not None:
+            return f"{wrong} of the modulated convolution"
+    return None
+
+
+def mixing_failure(kernels: Kernels, kind: torch.dtype, device: torch.device) -> str | None:
+    """Return what the CPU's 1x1 convolutions between few channels and many compute wrongly, in either layout."""
+    wide = torch.promote_types(kind, torch.float32)
+    few, w = draw((2, 3, 33, 35), 0, wide, device), draw((2, 3, 17), 1, wide, device)
+    for layout in LAYOUTS:
+        many = draw((2, 17, 33, 35), 2, kind, device).contiguous(memory_format=layout)
+        for way, x, formula in (
+            (partial(to_many, kind=kind, layout=layout), few, "nfhw,nfm->nmhw"),
+            (to_few, many, "nmhw,nfm->nfhw"),
+        ):
+            wrong = _multilinear_failure(way, partial(torch.einsum, formula), (x, w))
+            if wrong is not None:
+                return f"{wrong} of {formula}"
+    return None
+
+
+ORDINALS = ("", "second factor's ", "third factor's ", "fourth factor's ")
+
+
 @torch.inference_mode(False)
 @torch.enable_grad()
-def _bilinear_failure(
-    way: Callable[..., Tensor], right: Callable[..., Tensor], given: tuple[Tensor, Tensor]
+def _multilinear_failure(
+    way: Callable[..., Tensor], right: Callable[..., Tensor], given: tuple[Tensor, ...]
 ) -> str | None:
-    """Return which of a map's value and two gradients is off, and how far, against another way in float64."""
-    bound = ALLOWED[given[0].dtype]
+    """Return which of a map's value and gradients is off, and how far, against another way in float64."""
     leaves = [t.detach().clone().requires_grad_() for t in given]
     exact = [t.detach().clone().double().requires_grad_() for t in given]
     y, expected = way(*leaves), right(*exact)
+    bound = max(ALLOWED[t.dtype] for t in (*given, y))
     g = draw(tuple(y.shape), 2, y.dtype, y.device)
     found = (y, *torch.autograd.grad(y, leaves, g))
     theirs = (expected, *torch.autograd.grad(expected, exact, g.double()))
-    for name, ours, other in zip(("value", "gradient", "second factor's gradient"), found, theirs, strict=True):
+    names = ("value", *(f"{ordinal}gradient" for ordinal in ORDINALS[: len(given)]))
+    for name, ours, other in zip(names, found, theirs, strict=True):
         off = _difference(ours.detach(), other.detach())
         if not off <= bound:  # NaN too
             return f"{name} off by {off:.1e} ({bound:.0e})"

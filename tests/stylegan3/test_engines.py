@@ -121,6 +121,22 @@ def test_a_wrong_convolution_is_found(have: Callable[..., None], monkeypatch: py
     assert "gradient off by 1.0e+00 (2e-05) of the convolution" in engines.choice(CPU).reason
 
 
+def test_a_wrong_modulated_convolution_is_found(have: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(x: Tensor, s: Tensor, d: Tensor, w: Tensor, padding: int) -> Tensor:
+        s, d = s.to(x.dtype)[:, :, None, None], (2 * d - d.detach()).to(x.dtype)[:, :, None, None]
+        return d * F.conv2d(s * x, w.to(x.dtype), padding=padding)
+
+    monkeypatch.setattr(selftest, "modulated_winograd", wrong)
+    have(("Bad", lambda: with_engine(Engine())))
+    assert "third factor's gradient off by 1.0e+00 (2e-05) of the modulated" in engines.choice(CPU).reason
+
+
+def test_a_wrong_end_of_a_network_is_found(have: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selftest, "to_few", lambda x, w: torch.einsum("nmhw,nfm->nfhw", x.to(w.dtype), 1.01 * w))
+    have(("Bad", lambda: with_engine(Engine())))
+    assert "value off by 1.0e-02 (2e-05) of nmhw,nfm->nfhw" in engines.choice(CPU).reason
+
+
 def test_kernels_pass_whoever_asks_first() -> None:
     kernels = engines.choice(CPU).kernels
     if kernels is None:

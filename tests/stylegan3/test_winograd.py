@@ -61,13 +61,14 @@ def test_bfloat16_is_about_a_hundredth_away(shape: tuple[int, ...], layout: torc
 
 def test_any_number_of_threads_gives_the_same() -> None:
     x, w = draw(2, 20, 21, 18, kind=torch.float32).requires_grad_(), draw(33, 20, 3, 3, seed=1, kind=torch.float32)
+    s, d = (draw(2, n, seed=n, kind=torch.float32).square().requires_grad_() for n in (20, 33))
     w.requires_grad_()
     threads, found = torch.get_num_threads(), []
     try:
         for count in (1, 2, 3):
             torch.set_num_threads(count)
-            y = winograd.winograd(x, w, 1)
-            found.append((y, *torch.autograd.grad(y.square().sum(), (x, w))))
+            y = winograd.modulated_winograd(x, s, d, w, 1)
+            found.append((y, *torch.autograd.grad(y.square().sum(), (x, s, d, w))))
     finally:
         torch.set_num_threads(threads)
     for others in found[1:]:
@@ -87,6 +88,41 @@ def test_gradients_are_right_to_second_order(padding: int) -> None:
     given = (draw(2, 2, 5, 6).requires_grad_(), draw(3, 2, 3, 3, seed=1).requires_grad_())
     assert gradcheck(lambda x, w: winograd.winograd(x, w, padding), given)
     assert gradgradcheck(lambda x, w: winograd.winograd(x, w, padding), given)
+
+
+def modulated(x: Tensor, s: Tensor, d: Tensor, w: Tensor, padding: int) -> Tensor:
+    return d[:, :, None, None] * F.conv2d(s[:, :, None, None] * x, w, padding=padding)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("padding", [0, 1, 2])
+@pytest.mark.parametrize("results", [3, 50])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_factors_of_both_sides_channels_go_in_with_it(
+    shape: tuple[int, int, int, int], results: int, padding: int, layout: torch.memory_format
+) -> None:
+    n, channels, *_ = shape
+    x, w = draw(*shape).contiguous(memory_format=layout), draw(results, channels, 3, 3, seed=1)
+    s, d = draw(n, channels, seed=2), draw(n, results, seed=3).abs() + 0.1
+    s[0, 0] = 0.0  # its gradient is none of 0 / 0
+    given = [t.requires_grad_() for t in (x, s, d, w)]
+    y, right = winograd.modulated_winograd(*given, padding), modulated(*given, padding)
+    g = draw(*y.shape, seed=4)
+    for mine, theirs in zip(
+        (y, *torch.autograd.grad(y, given, g)), (right, *torch.autograd.grad(right, given, g)), strict=True
+    ):
+        assert (mine - theirs).abs().max() <= 1e-12 * theirs.abs().max()
+
+
+def test_gradients_of_a_modulated_convolution_are_right_to_second_order() -> None:
+    x, s, d, w = draw(2, 2, 5, 6), draw(2, 2, seed=2), draw(2, 3, seed=3).abs() + 0.5, draw(3, 2, 3, 3, seed=1)
+    given = [t.requires_grad_() for t in (x, s, d, w)]
+    assert gradcheck(lambda *t: winograd.modulated_winograd(*t, 1), given)
+    assert gradgradcheck(lambda *t: winograd.modulated_winograd(*t, 1), given)
+    for i in range(4):  # one alone, with the others fixed
+        fixed = [t.detach() for t in given]
+        one = lambda t, i=i, fixed=fixed: winograd.modulated_winograd(*fixed[:i], t, *fixed[i + 1 :], 1)  # noqa: E731
+        assert gradgradcheck(one, (given[i],))
 
 
 def test_groups_of_tiles_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,5 +180,5 @@ def test_what_it_doesnt_take_goes_the_usual_way() -> None:
         (draw(5, 4, 40, 40, kind=torch.float32), draw(48, 4, 3, 3, kind=torch.float32), 1),  # few channels
         (draw(1, 48, 8, 8, kind=torch.float32), draw(48, 48, 3, 3, kind=torch.float32), 1),  # few tiles
     ):
-        assert not convolution.worth_it(x, w, padding)
+        assert not convolution.by_winograd(x, w, padding, "auto")
         assert torch.equal(conv2d(x, w, padding=padding), F.conv2d(x, w, padding=padding))

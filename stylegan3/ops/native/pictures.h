@@ -26,6 +26,8 @@ inline Register<T> group_of(const T* numbers, int64_t n, int64_t group, int64_t 
     return read<T>(numbers + n * channels + group * WIDTH<T>, channels - group * WIDTH<T>);
 }
 
+constexpr int AHEAD = 4;  // rows: those of the next tiles are fetched meanwhile
+
 // go(first, count) for blocks of a row of `width` places: each is whole, the last one reaching back, if any can be.
 template <int many, class Go>
 inline void by_blocks(int64_t width, Go go) {
@@ -53,6 +55,7 @@ __attribute__((noinline)) void read_line(const Plane<const X>& x, int64_t n, int
             block[k] = Register<T>{};
             if (k >= channels) continue;
             const X* from = x.at(n, c + k, row, first);
+            __builtin_prefetch(from + AHEAD * x.width);
             if (count == S * L) std::memcpy(&block[k], from, REGISTER);
             else std::memcpy(&block[k], from, count * sizeof(X));
         }
@@ -87,6 +90,7 @@ __attribute__((noinline)) void write_line(const Plane<X>& y, int64_t n, int64_t 
         turn<T>(block);
         for (int k = 0; k < channels; ++k) {
             X* to = y.at(n, c + k, row, first);
+            __builtin_prefetch(to + AHEAD * y.width, 1);
             if (count == S * L) std::memcpy(to, &block[k], REGISTER);
             else std::memcpy(to, &block[k], count * sizeof(X));
         }
