@@ -155,7 +155,7 @@ void results(const Grid& g, Scaled<T, const X> x, const T* w, Scaled<T, X> y, co
     const int64_t panels = over(m.out, GROUPS);
 #pragma omp parallel num_threads(threads)
     {
-        Buffer<T> memory(std::max<int64_t>(COLUMNS<Spread> * L, (TILE + 1) * m.line * L));
+        Buffer<T> memory((TILE + 1) * m.line * L);
         T* lines = memory.data();
         Window<Spread, T, X> window(from, x.factors, g.pad, m.places);
 #pragma omp for schedule(static)
@@ -166,7 +166,7 @@ void results(const Grid& g, Scaled<T, const X> x, const T* w, Scaled<T, X> y, co
             for (int64_t task = 0; task < m.in * rows; ++task) {
                 const int64_t group = task / rows, row = task % rows;
                 Number* tiles = v + (group * m.tiles + row * m.places) * numbers;
-                to_tiles<Spread>(window.lines((first + row) / m.rows, group, (first + row) % m.rows), lines, m.places,
+                to_tiles<Spread>(window.lines((first + row) / m.rows, group, (first + row) % m.rows), m.places,
                                  [=, next = m.spread_next()](int i, int64_t t, V value) {
                                      void* at = tiles + i * next + t * numbers;
                                      if constexpr (depth == 1) *static_cast<V*>(at) = value;
@@ -224,8 +224,8 @@ void kernels(const Grid& g, Scaled<T, const X> x, Scaled<T, const X> y, T* w, ch
     const int64_t panels = over(m.out, GROUPS), size = m.in * m.out * L * L;
 #pragma omp parallel num_threads(threads)
     {
-        Buffer<T> memory((COLUMNS<Spread> + VALUES) * L);
-        T *columns = memory.data(), *kept = columns + COLUMNS<Spread> * L;
+        Buffer<T> memory(VALUES * L);
+        T* kept = memory.data();
         Window<Spread, T, X> samples(from, x.factors, g.pad, m.places);
         Window<Raise, T, X> given(grads, y.factors, 0, m.places);
         const auto put = [=](Number* tiles, int64_t next) {
@@ -250,10 +250,10 @@ void kernels(const Grid& g, Scaled<T, const X> x, Scaled<T, const X> y, T* w, ch
                 const int64_t own = group < m.in ? group : group - m.in;
                 Number* tiles = (group < m.in ? v : r) + (own * m.tiles + task % rows * m.places) / depth * L;
                 if (group < m.in)
-                    to_tiles<Spread>(samples.lines(picture, own, row % m.rows), columns, m.places,
+                    to_tiles<Spread>(samples.lines(picture, own, row % m.rows), m.places,
                                      put(tiles, m.spread_next()));
                 else
-                    to_tiles<Raise>(given.lines(picture, own, row % m.rows), columns, m.places,
+                    to_tiles<Raise>(given.lines(picture, own, row % m.rows), m.places,
                                     put(tiles, m.raised_next()));
             }
 #pragma omp for schedule(static)

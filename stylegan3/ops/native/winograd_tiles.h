@@ -39,27 +39,28 @@ class Window {
     int64_t picture_ = -1, group_ = -1, row_ = -1;
 };
 
-// A row of tiles from its lines; `columns` has room for COLUMNS<Map> vectors. `put(i, t, vector)` stores value i of tile t.
-constexpr int SEGMENT = 8;  // tiles at a time: their columns stay in the first cache
-template <class Map>
-constexpr int ACROSS = SEGMENT * TILE + Map::from - TILE;  // samples
-template <class Map>
-constexpr int COLUMNS = Map::to * ACROSS<Map>;
-
+// A row of tiles from its lines. `put(i, t, vector)` stores value i of tile t.
 template <class Map, class T, class Put>
-APART void to_tiles(const T* const* lines, T* columns, int64_t places, Put put) {
+APART void to_tiles(const T* const* lines, int64_t places, Put put) {
     using V = Register<T>;
-    constexpr int across = ACROSS<Map>;
-    auto* at = reinterpret_cast<V*>(columns);
-    for (int64_t first = 0; first < places; first += SEGMENT) {
-        const int64_t count = std::min<int64_t>(SEGMENT, places - first);
-        for (int64_t q = 0; q < TILE * count + Map::from - TILE; ++q)
-            Map::template apply<T, V>(
-                [&](int i) { return *reinterpret_cast<const V*>(lines[i] + (TILE * first + q) * WIDTH<T>); },
-                [=](int i, V v) { at[i * across + q] = v; });
-        for (int64_t t = 0; t < count; ++t)
-            for (int i = 0; i < Map::to; ++i)
-                Map::template apply<T, V>([=](int j) { return at[i * across + TILE * t + j]; },
-                                          [=](int j, V v) { put(i * Map::to + j, first + t, v); });
+    constexpr int shared = Map::from - TILE;  // columns of neighbouring tiles
+    V values[Map::to][Map::from];
+    const auto column = [&](int64_t t, int j) __attribute__((always_inline)) {
+        Map::template apply<T, V>([&](int i) { return *reinterpret_cast<const V*>(lines[i] + (TILE * t + j) * WIDTH<T>); },
+                                  [&](int i, V v) { values[i][j] = v; });
+    };
+#pragma GCC unroll 2
+    for (int j = 0; j < shared; ++j) column(0, j);
+    for (int64_t t = 0; t < places; ++t) {
+#pragma GCC unroll 4
+        for (int j = shared; j < Map::from; ++j) column(t, j);
+#pragma GCC unroll 6
+        for (int i = 0; i < Map::to; ++i)
+            Map::template apply<T, V>([&](int j) { return values[i][j]; },
+                                      [&](int j, V v) { put(i * Map::to + j, t, v); });
+#pragma GCC unroll 6
+        for (int i = 0; i < Map::to; ++i)
+#pragma GCC unroll 2
+            for (int j = 0; j < shared; ++j) values[i][j] = values[i][TILE + j];
     }
 }
