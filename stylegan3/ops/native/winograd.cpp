@@ -65,12 +65,14 @@ APART void weigh(const Memory<Kind, T>& m, const T* w, typename Kind::Number* u,
     constexpr int L = WIDTH<T>, taps = TAPS * TAPS, depth = Kind::depth;
     const Grid& g = m.g;
     const int64_t group = task / m.in, c0 = task % m.in * L, o0 = group * L;
-    const int64_t channels = std::min<int64_t>(L, g.channels - c0), results = std::min<int64_t>(L, g.results - o0);
-    alignas(REGISTER) T some[L][taps][L] = {};
-    for (int o = 0; o < results; ++o) {
-        const T* from = w + ((o0 + o) * g.channels + c0) * taps;
-        for (int c = 0; c < channels; ++c)
-            for (int k = 0; k < taps; ++k) some[c][k][o] = from[c * taps + k];
+    const int64_t numbers = std::min<int64_t>(L, g.channels - c0) * taps, results = std::min<int64_t>(L, g.results - o0);
+    V some[taps * L];  // [c][tap][lane o]
+    for (int first = 0; first < taps * L; first += L) {
+        V* rows = some + first;
+        for (int o = 0; o < L; ++o)
+            rows[o] = o < results && first < numbers
+                ? read<T>(w + ((o0 + o) * g.channels + c0) * taps + first, numbers - first) : V{};
+        turn<T>(rows);
     }
     const int64_t panel = group / GROUPS, wide = std::min<int64_t>(GROUPS, m.out - panel * GROUPS);
     typename Kind::Number* to = u + (panel * GROUPS * m.in * L + c0 * wide + group % GROUPS * depth) * L / depth;
@@ -79,7 +81,7 @@ APART void weigh(const Memory<Kind, T>& m, const T* w, typename Kind::Number* u,
         V values[depth][VALUES];
         for (int d = 0; d < depth; ++d)
             square<Weigh, T, V>(
-                [&](int i, int j) { return *reinterpret_cast<const V*>(some[c + d][i * TAPS + j]); },
+                [&](int i, int j) { return some[(c + d) * taps + i * TAPS + j]; },
                 [&](int i, int j, V v) { values[d][i * POINTS + j] = v; });
         for (int k = 0; k < VALUES; ++k) {
             void* at = to + k * next + c / depth * wide * L;
@@ -270,14 +272,18 @@ void kernels(const Grid& g, Scaled<T, const X> x, Scaled<T, const X> y, T* w, ch
         for (int64_t task = 0; task < m.in * m.out; ++task) {
             const int64_t group = task / m.in, c0 = task % m.in * L, o0 = group * L;
             const int64_t channels = std::min<int64_t>(L, g.channels - c0), results = std::min<int64_t>(L, g.results - o0);
-            for (int c = 0; c < channels; ++c) {
-                const T* own = sums + ((c0 + c) * m.out + group) * L;
+            V some[taps * L] = {};  // [c][tap][lane o]
+            for (int c = 0; c < channels; ++c)
                 square<Unweigh, T, V>(
-                    [=](int i, int j) { return *reinterpret_cast<const V*>(own + (i * POINTS + j) * size); },
-                    [=](int i, int j, V value) {
-                        for (int o = 0; o < results; ++o)
-                            w[((o0 + o) * g.channels + c0 + c) * taps + i * TAPS + j] = value[o];
-                    });
+                    [=](int i, int j) {
+                        return *reinterpret_cast<const V*>(sums + (i * POINTS + j) * size + ((c0 + c) * m.out + group) * L);
+                    },
+                    [&](int i, int j, V value) { some[c * taps + i * TAPS + j] = value; });
+            for (int first = 0; first < channels * taps; first += L) {
+                V* rows = some + first;
+                turn<T>(rows);
+                for (int o = 0; o < results; ++o)
+                    write<T>(w + ((o0 + o) * g.channels + c0) * taps + first, rows[o], channels * taps - first);
             }
         }
     }
