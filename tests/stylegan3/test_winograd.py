@@ -10,6 +10,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from stylegan3.ops import convolution, winograd
 from stylegan3.ops.convolution import conv2d
 from stylegan3.ops.engines import choice
+from stylegan3.ops.modulated import modulated_winograd
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.skipif(choice(CPU).kernels is None, reason=f"no kernels: {choice(CPU).reason}")
@@ -67,7 +68,7 @@ def test_any_number_of_threads_gives_the_same() -> None:
     try:
         for count in (1, 2, 3):
             torch.set_num_threads(count)
-            y = winograd.modulated_winograd(x, s, d, w, 1)
+            y = modulated_winograd(x, s, d, w, 1)
             found.append((y, *torch.autograd.grad(y.square().sum(), (x, s, d, w))))
     finally:
         torch.set_num_threads(threads)
@@ -106,7 +107,7 @@ def test_factors_of_both_sides_channels_go_in_with_it(
     s, d = draw(n, channels, seed=2), draw(n, results, seed=3).abs() + 0.1
     s[0, 0] = 0.0  # its gradient is none of 0 / 0
     given = [t.requires_grad_() for t in (x, s, d, w)]
-    y, right = winograd.modulated_winograd(*given, padding), modulated(*given, padding)
+    y, right = modulated_winograd(*given, padding), modulated(*given, padding)
     g = draw(*y.shape, seed=4)
     for mine, theirs in zip(
         (y, *torch.autograd.grad(y, given, g)), (right, *torch.autograd.grad(right, given, g)), strict=True
@@ -117,11 +118,11 @@ def test_factors_of_both_sides_channels_go_in_with_it(
 def test_gradients_of_a_modulated_convolution_are_right_to_second_order() -> None:
     x, s, d, w = draw(2, 2, 5, 6), draw(2, 2, seed=2), draw(2, 3, seed=3).abs() + 0.5, draw(3, 2, 3, 3, seed=1)
     given = [t.requires_grad_() for t in (x, s, d, w)]
-    assert gradcheck(lambda *t: winograd.modulated_winograd(*t, 1), given)
-    assert gradgradcheck(lambda *t: winograd.modulated_winograd(*t, 1), given)
+    assert gradcheck(lambda *t: modulated_winograd(*t, 1), given)
+    assert gradgradcheck(lambda *t: modulated_winograd(*t, 1), given)
     for i in range(4):  # one alone, with the others fixed
         fixed = [t.detach() for t in given]
-        one = lambda t, i=i, fixed=fixed: winograd.modulated_winograd(*fixed[:i], t, *fixed[i + 1 :], 1)  # noqa: E731
+        one = lambda t, i=i, fixed=fixed: modulated_winograd(*fixed[:i], t, *fixed[i + 1 :], 1)  # noqa: E731
         assert gradgradcheck(one, (given[i],))
 
 

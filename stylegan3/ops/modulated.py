@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Winograd's convolution (winograd.py) with factors of each picture's channels on both sides: styles and demodulation.
+
+They cost nothing while lines of samples are read and results written anyway. Of
+
+    y = d conv(s x, w),    u = conv(d g, w turned),    K = the gradient of w for d g and s x
+
+the gradients for g = dL/dy are  g_x = s u,  g_s = sum_hw x u,  g_w = K  and, with d not 0,  g_d = sum_hw g y / d.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stylegan3.ops.native.act import CpuMaps, scaled
+from stylegan3.ops.pointwise import LINEAR, Wanted, as_like
+from stylegan3.ops.winograd import correlate, kernel_gradient, turned, winograd
+
+
+class _Modulated(torch.autograd.Function):
+    """(x, s, d, w) -> d conv(s x, w)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, s: Tensor, d: Tensor, w: Tensor, padding: int) -> Tensor:
+        y, _ = correlate(x, w, padding, s, d)
+        ctx.save_for_backward(x, s, d, w, y)
+        ctx.padding = padding
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, s, d, w, y = ctx.saved_tensors
+        needed, (g,) = ctx.needs_input_grad[:4], grads
+        if torch.is_grad_enabled():  # gradients of gradients: of the same, taken apart
+            return *_apart(g, (x, s, d, w), ctx.padding, needed), None
+        for_x, for_s, for_d, for_w = needed
+        g_x = g_s = None
+        if for_x or for_s:
+            g_x, g_s = correlate(g.to(x.dtype), turned(w), 2 - ctx.padding, d, s, x if for_s else None)
+        g_d = None
+        if for_d:
+            found = CpuMaps().gradients(as_like(g, y), y, None, y, Wanted(False, True, 0, False), LINEAR)[1]
+            g_d = None if found is None else found / d
+        g_w = kernel_gradient(g, x, ctx.padding, s, d) if for_w else None
+        return g_x, g_s, g_d, g_w, None
+
+
+def _apart(g: Tensor, operands: tuple[Tensor, ...], padding: int, needed: tuple[bool, ...]) -> Iterator[Tensor | None]:
+    """Yield the gradients of d conv(s x, w), in steps that have gradients to any order themselves."""
+    x, s, d, w = operands
+    y = scaled(winograd(scaled(x, s), w, padding), d)
+    asked = [t for t, wanted in zip(operands, needed, strict=True) if wanted]
+    found = iter(torch.autograd.grad(y, asked, g, create_graph=True))
+    return (next(found) if wanted else None for wanted in needed)
+
+
+def modulated_winograd(x: Tensor, s: Tensor, d: Tensor, w: Tensor, padding: int) -> Tensor:
+    """Return d conv(s x, w), as `winograd`, with factors of each picture's channels; d is not 0.
+
+    Shape: x [N, C, H, W], s [N, C], d [N, O], w [O, C, 3, 3] -> [N, O, H + 2 padding - 2, W + 2 padding - 2].
+    """
+    apply: Callable[..., Tensor] = _Modulated.apply
+    return apply(x, s, d, w, padding)
