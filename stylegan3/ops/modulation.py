@@ -16,7 +16,7 @@ from torch import Tensor
 from stylegan3.ops.convolution import by_winograd, conv2d
 from stylegan3.ops.engines import kernels_for
 from stylegan3.ops.interfaces import Impl
-from stylegan3.ops.modulated import modulated_winograd
+from stylegan3.ops.winograd_modulated import modulated_winograd
 
 EPSILON = 1e-8
 

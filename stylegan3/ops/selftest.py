@@ -23,13 +23,13 @@ from stylegan3.ops.bias_act import SQRT2, scaled_bias_lrelu
 from stylegan3.ops.filters import lowpass
 from stylegan3.ops.interfaces import Engine, Kernels
 from stylegan3.ops.mixing import to_few, to_many
-from stylegan3.ops.modulated import modulated_winograd
 from stylegan3.ops.native.build import cache_folder, digest
 from stylegan3.ops.native.cpu import processor
 from stylegan3.ops.plans import Plan, plan_for
 from stylegan3.ops.resampling import Taps, axis_band, resampled, transposed
 from stylegan3.ops.tiles import Tiles
 from stylegan3.ops.winograd import winograd
+from stylegan3.ops.winograd_modulated import modulated_winograd
 
 KINDS = {
     "cpu": (torch.float32, torch.float64, torch.bfloat16),

@@ -10,7 +10,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from stylegan3.ops import convolution, winograd
 from stylegan3.ops.convolution import conv2d
 from stylegan3.ops.engines import choice
-from stylegan3.ops.modulated import modulated_winograd
+from stylegan3.ops.winograd_modulated import modulated_winograd
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.skipif(choice(CPU).kernels is None, reason=f"no kernels: {choice(CPU).reason}")
