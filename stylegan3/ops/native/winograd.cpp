@@ -42,7 +42,8 @@ struct Memory {
           line(over(TILE * places, 2 * L) * 2 * L) {
         const int64_t numbers = VALUES * places * L, taken = numbers * sizeof(Number) / depth;
         const int64_t row = taken * in + out * (gradient ? taken : numbers * int64_t(sizeof(T)));
-        const int64_t most = gradient ? std::max<int64_t>(g.most, sums_size() * sizeof(T)) : g.most;
+        const int64_t matrices = gradient ? sums_size() * sizeof(T) : kernel_size() * sizeof(Number);
+        const int64_t most = std::max(g.most, matrices);  // each group reads them all
         step = std::clamp<int64_t>(most / row, 1, std::max<int64_t>(1, all()));
         tiles = over(step * places, ROWS) * ROWS;
     }
