@@ -121,8 +121,8 @@ class FromPicture(Conv):
         x = x.to(self.weight.dtype)
         kind = inside(x[:0], self.inner).dtype
         kernel = unscaled(x[:0].to(kind), self.impl)
-        if kernel is None or self.bias is None or not mixes(x, kind, x.shape[1], self.impl):
+        if kernel is None or self.bias is None or not mixes(x, kind, x.shape[1] + 1, self.impl):
             return inside(super().forward(laid_out(x)), self.inner)
         layout = torch.channels_last if channels_innermost(x) else torch.contiguous_format
-        y = from_picture(x, self.weight * self.scale, kind, layout)
-        return kernel(y, None, None, self.bias * self.gain, gain=1.0, clamp=clamp_of(y))
+        y = from_picture(x, self.weight * self.scale, self.bias * self.gain, kind, layout)
+        return kernel(y, None, None, torch.zeros_like(self.bias), gain=1.0, clamp=None)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from stylegan3.errors import NetworkError
 from stylegan3.ops.engines import kernels_for
 from stylegan3.ops.interfaces import Impl
 from stylegan3.ops.layout import channels_last
@@ -20,12 +21,13 @@ def mixes(x: Tensor, kind: torch.dtype, few: int, impl: Impl) -> bool:
     return served and kernels_for(x, impl) is not None
 
 
-def from_picture(x: Tensor, weight: Tensor, kind: torch.dtype, layout: torch.memory_format) -> Tensor:
-    """Convolve a picture, where `mixes` says so, to channels of a type and in a layout.
+def from_picture(x: Tensor, weight: Tensor, bias: Tensor, kind: torch.dtype, layout: torch.memory_format) -> Tensor:
+    """Convolve a picture, where `mixes` says so, to channels of a type and in a layout; rounded once.
 
-    Shape: x [N, F, H, W], weight [O, F, 1, 1] -> [N, O, H, W].
+    Shape: x [N, F, H, W], weight [O, F, 1, 1], bias [O] -> [N, O, H, W].
     """
-    return to_many(x, weight[None, :, :, 0, 0].mT, kind, layout)
+    one = x.new_ones(()).expand(len(x), 1, *x.shape[2:])  # a channel that the bias weighs
+    return to_many(torch.cat([x, one], dim=1), torch.cat([weight[:, :, 0, 0].mT, bias[None]])[None], kind, layout)
 
 
 def to_picture(x: Tensor, weight: Tensor, styles: Tensor, *, impl: Impl = "auto") -> Tensor:
@@ -34,15 +36,20 @@ def to_picture(x: Tensor, weight: Tensor, styles: Tensor, *, impl: Impl = "auto"
     Without demodulation: a picture's level is the network's to choose.
 
     Shape: x [N, I, H, W], weight [O, I, 1, 1], styles [N, I] -> [N, O, H, W], in planes.
+
+    Raises:
+        NetworkError: for as many styles as there aren't pictures.
     """
     if impl == "reference":
         return modulated_conv2d(x.to(weight.dtype), weight, styles, demodulate=False, impl=impl)
     kernels = weight[None, :, :, 0, 0] * styles[:, None, :]
+    if len(styles) != len(x):
+        raise NetworkError(f"styles {tuple(styles.shape)}: {len(x)} are needed, one a picture")
     if mixes(x, x.dtype, len(weight), impl):
         return to_few(x, kernels)
     n, _, h, width = x.shape
     x = x.to(kernels.dtype)
     if channels_last(x):
         y = torch.bmm(x.permute(0, 2, 3, 1).flatten(1, 2), kernels.mT)
-        return y.view(n, h, width, -1).permute(0, 3, 1, 2).contiguous()  # few channels fill no register
-    return torch.bmm(kernels, x.flatten(2)).view(n, -1, h, width)
+        return y.view(n, h, width, len(weight)).permute(0, 3, 1, 2).contiguous()  # few channels fill no register
+    return torch.bmm(kernels, x.flatten(2)).view(n, len(weight), h, width)

@@ -19,11 +19,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stylegan3.errors import NetworkError
 from stylegan3.ops.layout import channels_last, layout_of
 from stylegan3.ops.native import cpu
 from stylegan3.ops.pointwise import wide
 
-FEW = 4  # channels at most
+FEW = 5  # channels at most: a picture's four and a constant
 BLOCK = 1024  # places, as in mix.cpp
 
 
@@ -88,7 +89,7 @@ class _Matrix(torch.autograd.Function):
         n, few, height, width = x.shape
         parts = x.new_empty(n, -(-height * width // BLOCK), few, g.shape[1])
         _run("matrices", few, g, False, x, g, parts)
-        return parts.sum(1) if matrices > 1 else parts.sum((0, 1))[None]
+        return parts.sum((0, 1))[None] if matrices == 1 else parts.sum(1)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -98,11 +99,24 @@ class _Matrix(torch.autograd.Function):
         return g_x, g_g, None
 
 
+def _check(name: str, x: Tensor, w: Tensor, side: int) -> None:
+    """Refuse a matrix that isn't one for these pictures, whose channels are its rows (side 1) or columns (2)."""
+    n, channels = x.shape[:2]
+    if w.ndim != 3 or len(w) not in (1, n) or w.shape[side] != channels or not 0 < w.shape[1] <= FEW:
+        raise NetworkError(
+            f"{name}: pictures {tuple(x.shape)} and matrices {tuple(w.shape)} of up to {FEW} rows don't fit"
+        )
+
+
 def to_many(x: Tensor, w: Tensor, kind: torch.dtype, layout: torch.memory_format) -> Tensor:
     """Convolve few channels to many, which are of a type and in a layout; differentiable to any order.
 
     Shape: x [N, F, H, W], w [1 or N, F, M] -> [N, M, H, W].
+
+    Raises:
+        NetworkError: for other shapes.
     """
+    _check("to_many", x, w, 1)
     apply: Callable[..., Tensor] = _ToMany.apply
     return apply(_as_few(x, kind), _as_few(w, kind), kind, layout)
 
@@ -111,7 +125,11 @@ def to_few(x: Tensor, w: Tensor) -> Tensor:
     """Convolve many channels to few, which are float32 or float64; differentiable to any order.
 
     Shape: x [N, M, H, W], w [1 or N, F, M] -> [N, F, H, W], in planes.
+
+    Raises:
+        NetworkError: for other shapes.
     """
+    _check("to_few", x, w, 2)
     apply: Callable[..., Tensor] = _ToFew.apply
     return apply(_as_many(x), _as_few(w, x.dtype))
 

@@ -229,14 +229,16 @@ def modulated_failure(kernels: Kernels, kind: torch.dtype, device: torch.device)
 def mixing_failure(kernels: Kernels, kind: torch.dtype, device: torch.device) -> str | None:
     """Return what the CPU's 1x1 convolutions between few channels and many compute wrongly, in either layout."""
     wide = torch.promote_types(kind, torch.float32)
-    few, w = draw((2, 3, 33, 35), 0, wide, device), draw((2, 3, 17), 1, wide, device)
-    for layout in LAYOUTS:
+    few = draw((2, 3, 33, 35), 0, wide, device)
+    for layout, matrices in product(LAYOUTS, (1, 2)):
+        w = draw((matrices, 3, 17), 1, wide, device)
         many = draw((2, 17, 33, 35), 2, kind, device).contiguous(memory_format=layout)
         for way, x, formula in (
             (partial(to_many, kind=kind, layout=layout), few, "nfhw,nfm->nmhw"),
             (to_few, many, "nmhw,nfm->nfhw"),
         ):
-            wrong = _multilinear_failure(way, partial(torch.einsum, formula), (x, w))
+            right = lambda x, w, formula=formula: torch.einsum(formula, x, w.expand(len(x), -1, -1))  # noqa: E731
+            wrong = _multilinear_failure(way, right, (x, w))
             if wrong is not None:
                 return f"{wrong} of {formula}"
     return None

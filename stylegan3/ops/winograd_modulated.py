@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stylegan3.errors import NetworkError
 from stylegan3.ops.native.act import CpuMaps, scaled
 from stylegan3.ops.pointwise import LINEAR, Wanted, as_like
 from stylegan3.ops.winograd import correlate, kernel_gradient, turned, winograd
@@ -51,6 +52,8 @@ class _Modulated(torch.autograd.Function):
 
 def _apart(g: Tensor, operands: tuple[Tensor, ...], padding: int, needed: tuple[bool, ...]) -> Iterator[Tensor | None]:
     """Yield the gradients of d conv(s x, w), in steps that have gradients to any order themselves."""
+    # nodes of their own: d may come from s and w, which gets its share of the gradient from what is returned for d
+    operands = tuple(t.view_as(t) for t in operands)
     x, s, d, w = operands
     y = scaled(winograd(scaled(x, s), w, padding), d)
     asked = [t for t, wanted in zip(operands, needed, strict=True) if wanted]
@@ -62,6 +65,12 @@ def modulated_winograd(x: Tensor, s: Tensor, d: Tensor, w: Tensor, padding: int)
     """Return d conv(s x, w), as `winograd`, with factors of each picture's channels; d is not 0.
 
     Shape: x [N, C, H, W], s [N, C], d [N, O], w [O, C, 3, 3] -> [N, O, H + 2 padding - 2, W + 2 padding - 2].
+
+    Raises:
+        NetworkError: for factors of other shapes.
     """
+    for name, factors, channels in (("s", s, w.shape[1]), ("d", d, w.shape[0])):
+        if tuple(factors.shape) != (len(x), channels):
+            raise NetworkError(f"{name} {tuple(factors.shape)}: {(len(x), channels)} is needed")
     apply: Callable[..., Tensor] = _Modulated.apply
     return apply(x, s, d, w, padding)

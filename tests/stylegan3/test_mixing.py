@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
+from stylegan3.errors import NetworkError
 from stylegan3.ops.ends import mixes, to_picture
 from stylegan3.ops.engines import choice
 from stylegan3.ops.mixing import to_few, to_many
@@ -84,10 +85,27 @@ def test_any_number_of_threads_gives_the_same() -> None:
         assert all(torch.equal(a, b) for a, b in zip(found[0], others, strict=True))
 
 
-def test_no_pictures_give_none() -> None:
-    x, w = draw(0, 3, 4, 4).requires_grad_(), draw(1, 2, 3).requires_grad_()
+@pytest.mark.parametrize("matrices", [0, 1])
+def test_no_pictures_give_none(matrices: int) -> None:
+    x, w = draw(0, 3, 4, 4).requires_grad_(), draw(matrices, 2, 3).requires_grad_()
     (g,) = torch.autograd.grad(to_few(x, w).sum(), (w,))
-    assert (to_few(x, w).shape, g.abs().max()) == ((0, 2, 4, 4), 0.0)
+    assert (to_few(x, w).shape, g.shape, float(g.abs().sum())) == ((0, 2, 4, 4), w.shape, 0.0)
+    for impl in ("auto", "plain", "reference"):
+        assert to_picture(x, draw(4, 3, 1, 1), draw(0, 3), impl=impl).shape == (0, 4, 4, 4)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("w", [(2, 3, 9), (1, 4, 8), (3, 3, 8), (3, 8), (1, 6, 8), (1, 0, 8)])
+def test_matrices_of_other_shapes_are_refused(w: tuple[int, ...]) -> None:
+    with pytest.raises(NetworkError, match="don't fit"):
+        to_few(draw(2, 8, 4, 4) if w[-1] == 8 and w[1] != 4 else draw(2, 7, 4, 4), draw(*w))
+    with pytest.raises(NetworkError, match="don't fit"):
+        to_many(draw(2, 2 if w[1] != 2 else 3, 4, 4), draw(*w), torch.float64, torch.contiguous_format)
+
+
+def test_each_picture_has_its_own_styles() -> None:
+    for impl in ("auto", "plain"):
+        with pytest.raises(NetworkError, match="one a picture"):
+            to_picture(draw(3, 8, 4, 4), draw(2, 8, 1, 1), draw(1, 8), impl=impl)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -99,7 +117,7 @@ def test_every_way_makes_the_same_picture_of_activations(
     x = draw(2, 24, 11, 8, kind=kind).contiguous(memory_format=layout)
     weight, styles = draw(channels, 24, 1, 1, seed=1, kind=torch.float32), draw(2, 24, seed=2, kind=torch.float32)
     right = torch.einsum("nmhw,fm,nm->nfhw", x.double(), weight[:, :, 0, 0].double(), styles.double())
-    assert mixes(x, kind, channels, "auto") == (channels < 5)
+    assert mixes(x, kind, channels, "auto") == (channels < 6)
     for impl in ("auto", "fused", "plain", "reference"):
         y = to_picture(x, weight, styles, impl=impl)  # type: ignore[arg-type]
         assert y.dtype == torch.float32

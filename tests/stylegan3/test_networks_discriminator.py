@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from stylegan3.errors import NetworkError
-from stylegan3.networks import Discriminator, DiscriminatorSpec, build_discriminator
+from stylegan3.networks import Discriminator, DiscriminatorSpec, build_discriminator, compute_with
 from stylegan3.networks.discriminator import group_deviation
+from stylegan3.networks.layers import FromPicture, fill_normal
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -90,3 +91,22 @@ def test_r1_has_the_right_gradient_in_every_weight() -> None:
                 p += sign * step * directions[n]
         values.append(float(penalty(network, x).detach()))
     assert expected == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-4)
+
+
+@pytest.mark.parametrize("batch", [2, 5])  # planes, and channels innermost
+@pytest.mark.parametrize(("inner", "allowed"), [(torch.float32, 1e-6), (torch.bfloat16, 4e-3)])
+def test_a_pictures_first_layer_is_rounded_once_at_its_end(batch: int, inner: torch.dtype, allowed: float) -> None:
+    layer = FromPicture(4, 24)
+    layer.reset(rng())
+    assert layer.bias is not None
+    fill_normal(layer.bias, rng(1))
+    x = (300 * torch.randn(batch, 4, 9, 8, generator=rng(2))).requires_grad_()
+    found = []
+    for impl in ("auto", "plain"):
+        compute_with(layer, impl, inner)  # type: ignore[arg-type]
+        y = layer(x)
+        g = torch.randn(y.shape, generator=rng(3)).to(y.dtype)
+        assert y.dtype == inner
+        found.append((y, *torch.autograd.grad(y, (x, layer.weight, layer.bias), g)))
+    for mine, plain in zip(*found, strict=True):  # a sample on the other side of a kink would be a hundredth
+        assert float((mine.float() - plain.float()).norm() / plain.float().norm()) < allowed

@@ -7,9 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
+from stylegan3.errors import NetworkError
 from stylegan3.ops import convolution, winograd
 from stylegan3.ops.convolution import conv2d
 from stylegan3.ops.engines import choice
+from stylegan3.ops.modulation import demodulation
 from stylegan3.ops.winograd_modulated import modulated_winograd
 
 CPU = torch.device("cpu")
@@ -124,6 +126,30 @@ def test_gradients_of_a_modulated_convolution_are_right_to_second_order() -> Non
         fixed = [t.detach() for t in given]
         one = lambda t, i=i, fixed=fixed: modulated_winograd(*fixed[:i], t, *fixed[i + 1 :], 1)  # noqa: E731
         assert gradgradcheck(one, (given[i],))
+
+
+def test_a_graph_of_gradients_changes_none_where_d_comes_from_s_and_w() -> None:
+    given = (draw(2, 3, 7, 6), draw(2, 3, seed=2), draw(4, 3, 3, 3, seed=1))
+    found = []
+    for way in (modulated_winograd, modulated):
+        x, s, w = (t.clone().requires_grad_() for t in given)
+        y = way(x, s, demodulation(w, s), w, 1)
+        for graph in (False, True):
+            found.append(torch.autograd.grad(y.square().sum(), (x, s, w), create_graph=graph, retain_graph=True))
+        found.append(torch.autograd.grad(sum(t.square().sum() for t in found[-1]), (x, s, w)))
+    for mine, theirs in zip(found[:3], found[3:], strict=True):
+        for a, b in zip(mine, theirs, strict=True):
+            assert (a - b).abs().max() < 1e-11 * b.abs().max()
+
+
+@pytest.mark.parametrize(("s", "d"), [((1, 3), (2, 4)), ((2, 3), (1, 4)), ((2, 4), (2, 4)), ((3,), (2, 4))])
+def test_factors_of_other_shapes_are_refused(s: tuple[int, ...], d: tuple[int, ...]) -> None:
+    with pytest.raises(NetworkError, match="is needed"):
+        modulated_winograd(draw(2, 3, 8, 8), draw(*s), draw(*d), draw(4, 3, 3, 3), 1)
+
+
+def test_pictures_without_results_are_none() -> None:
+    assert winograd.winograd(draw(1, 1, 4, 2), draw(1, 1, 3, 3), 0).shape == (1, 1, 2, 0)
 
 
 def test_groups_of_tiles_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:

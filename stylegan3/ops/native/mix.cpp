@@ -130,6 +130,7 @@ void for_blocks(const Mix& m, int32_t kind, int threads, Each each) {
         case 2: return by_layout(std::integral_constant<int, 2>());
         case 3: return by_layout(std::integral_constant<int, 3>());
         case 4: return by_layout(std::integral_constant<int, 4>());
+        case 5: return by_layout(std::integral_constant<int, 5>());
     }
 }
 

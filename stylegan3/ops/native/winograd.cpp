@@ -44,7 +44,7 @@ struct Memory {
         const int64_t row = taken * in + out * (gradient ? taken : numbers * int64_t(sizeof(T)));
         const int64_t matrices = gradient ? sums_size() * sizeof(T) : kernel_size() * sizeof(Number);
         const int64_t most = std::max(g.most, matrices);  // each group reads them all
-        step = std::clamp<int64_t>(most / row, 1, std::max<int64_t>(1, all()));
+        step = std::clamp<int64_t>(most / std::max<int64_t>(row, 1), 1, std::max<int64_t>(1, all()));
         tiles = over(step * places, ROWS) * ROWS;
     }
     int64_t all() const { return g.pictures * rows; }
