@@ -2,36 +2,20 @@
 // What lies between the resamplings, for whole vectors of raised samples: leaky relu and clamp, with codes kept where a
 // gradient will want them, or a product with the slopes that codes tell. Copied to where they are used, so that their
 // numbers lie in registers. Each is called with the samples, which row they are of those that are made together, whether
-// it is the last one, and the column.
+// it is the last one, and the column; CLAMPED says whether the clamp is reached by any sample.
 #pragma once
 #include <cmath>
 #include <cstdint>
 #include <type_traits>
 
 #include "flow.h"
-#ifdef __AVX512F__
-#include <immintrin.h>
-#endif
+#include "parts.h"
 
-constexpr int BYTE_ROWS = 4;  // lines of codes that rows made together touch, at most
+constexpr int BYTE_ROWS = 4;  // whose codes share a byte
+constexpr int RAISED = 16;    // rows that are made together, at most
 
 typedef uint8_t Bytes __attribute__((vector_size(16), aligned(1), may_alias));
 typedef int32_t Whole __attribute__((vector_size(64)));
-
-// g++ 12 takes these conversions apart into numbers.
-#ifdef __AVX512F__
-inline Whole widened(const uint8_t* bytes) {
-    return (Whole)_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes)));
-}
-
-inline Bytes narrowed(Whole codes) { return (Bytes)_mm512_cvtepi32_epi8((__m512i)codes); }
-#else
-inline Whole widened(const uint8_t* bytes) {
-    return __builtin_convertvector(*reinterpret_cast<const Bytes*>(bytes), Whole);
-}
-
-inline Bytes narrowed(Whole codes) { return __builtin_convertvector(codes, Bytes); }
-#endif
 
 template <class V>
 inline V larger(V a, V b) { return a > b ? a : b; }  // b where either is not a number
@@ -56,45 +40,107 @@ struct Activation {
     Vector<T> operator()(Vector<T> v, Row, Last, int) const { return (*this)(v); }
 };
 
+// The same of what the clamp leaves as it is.
+template <class T>
+struct Relu {
+    Vector<T> slope;
+
+    explicit Relu(T a) : slope(Vector<T>{} + a) {}
+
+    template <class Row, class Last>
+    Vector<T> operator()(Vector<T> v, Row, Last, int) const { return larger(slope * v, v); }
+};
+
 inline bool gentle(double slope) { return slope > 0 && slope <= 1; }
 
-// Codes of four rows share a line of bytes (lrelu.cpp); the first row begins one or, with `second`, is its third.
+// Activates, and writes the codes of each four rows to a line of bytes (lrelu.cpp).
+template <bool CLAMPED>
 struct Keeping {
     Activation<float, true> activation;
     Vector<float> low;  // below it lies the clamp
-    uint8_t* lines[BYTE_ROWS];
-    bool second = false;
-    Whole code{};
+    uint8_t* lines[RAISED / BYTE_ROWS];
+#ifdef MASKS
+    Bytes codes{};
+#else
+    Whole codes{};
+#endif
 
     Keeping(float slope, float clamp) : activation(slope, clamp), low(Vector<float>{} - clamp / slope) {}
 
     template <class Row, class Last>
     Vector<float> operator()(Vector<float> v, Row, Last, int m) {
         constexpr int row = Row::value % 4;
-        if constexpr (row == 0) code = Whole{};
-        const Whole outside = (v <= low) | (v >= activation.high), negative = ~((v > 0) | outside);
-        code |= (outside & (2 << 2 * row)) | (negative & (1 << 2 * row));
-        if constexpr (row == 3 || Last::value) {
-            auto& bytes = *reinterpret_cast<Bytes*>(lines[Row::value / 4] + m);
-            if (second) bytes |= narrowed(code << 4);
-            else bytes = narrowed(code);
+        if constexpr (row == 0) codes = decltype(codes){};
+#ifdef MASKS
+        __mmask16 negative = _mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_NGT_UQ);
+        if constexpr (CLAMPED) {
+            const __mmask16 outside = _mm512_cmp_ps_mask((__m512)v, (__m512)low, _CMP_LE_OQ) |
+                                      _mm512_cmp_ps_mask((__m512)v, (__m512)activation.high, _CMP_GE_OQ);
+            add(outside, 2 << 2 * row);
+            negative &= __mmask16(~outside);
         }
+        add(negative, 1 << 2 * row);
+        if constexpr (row == 3 || Last::value) put(lines[Row::value / 4] + m, codes);
+        const auto slope = (__m512)activation.slope;
+        if constexpr (!CLAMPED) return (Vector<float>)_mm512_mask_mul_ps((__m512)v, negative, (__m512)v, slope);
+#else
+        const Whole outside = (v <= low) | (v >= activation.high), negative = ~((v > 0) | outside);
+        codes |= (outside & (2 << 2 * row)) | (negative & (1 << 2 * row));
+        if constexpr (row == 3 || Last::value) put(lines[Row::value / 4] + m, __builtin_convertvector(codes, Bytes));
+#endif
         return activation(v);
     }
+
+  private:
+    static void put(uint8_t* line, Bytes bytes) { *reinterpret_cast<Bytes*>(line) = bytes; }
+
+#ifdef MASKS
+    void add(__mmask16 where, int bits) {
+        codes = (Bytes)_mm_mask_add_epi8((__m128i)codes, where, (__m128i)codes, _mm_set1_epi8(char(bits)));
+    }
+#endif
 };
 
 // Products with 1, slope or 0, as a row's two bits of its line of codes say.
-template <int ROWS>
+#ifdef MASKS
+template <bool CLAMPED>
 struct Slopes {
-    Vector<float> of;  // of the four codes, four times: what lies above two bits doesn't matter
-    const uint8_t* lines[ROWS];
-    int shifts[ROWS];
+    Vector<float> slope;
+    const uint8_t* lines[RAISED];
+    Bytes bits[BYTE_ROWS];  // the lower one of row i, of row i + 4, ...
 
-    explicit Slopes(float slope) : of{1, slope, 0, 0, 1, slope, 0, 0, 1, slope, 0, 0, 1, slope, 0, 0} {}
+    // The first of the rows is row r.
+    Slopes(float of, int r) : slope(Vector<float>{} + of) {
+        for (int i = 0; i < BYTE_ROWS; ++i) bits[i] = Bytes{} + uint8_t(1 << 2 * ((r + i) & 3));
+    }
 
     template <class Row, class Last>
     Vector<float> operator()(Vector<float> v, Row, Last, int m) const {
-        const Whole codes = widened(lines[Row::value] + m);
-        return v * __builtin_shuffle(of, codes >> shifts[Row::value]);
+        const Bytes codes = *reinterpret_cast<const Bytes*>(lines[Row::value] + m), bit = bits[Row::value % BYTE_ROWS];
+        const auto product = [&](Bytes where, __m512 by) {
+            const __mmask16 part = _mm_test_epi8_mask((__m128i)codes, (__m128i)where);
+            v = (Vector<float>)_mm512_mask_mul_ps((__m512)v, part, (__m512)v, by);
+        };
+        product(bit, (__m512)slope);
+        if constexpr (CLAMPED) product(bit + bit, _mm512_setzero_ps());
+        return v;
     }
 };
+#else
+template <bool CLAMPED>
+struct Slopes {
+    Vector<float> of;  // the four codes, four times: what lies above two bits doesn't matter
+    const uint8_t* lines[RAISED];
+    int shifts[BYTE_ROWS];
+
+    Slopes(float slope, int r) : of{1, slope, 0, 0, 1, slope, 0, 0, 1, slope, 0, 0, 1, slope, 0, 0} {
+        for (int i = 0; i < BYTE_ROWS; ++i) shifts[i] = 2 * ((r + i) & 3);
+    }
+
+    template <class Row, class Last>
+    Vector<float> operator()(Vector<float> v, Row, Last, int m) const {
+        const Whole codes = __builtin_convertvector(*reinterpret_cast<const Bytes*>(lines[Row::value] + m), Whole);
+        return v * __builtin_shuffle(of, codes >> shifts[Row::value % BYTE_ROWS]);
+    }
+};
+#endif

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lrelu.h"
+#include "parts.h"
 #include "slide.h"
 
 constexpr int AHEAD = 4;  // rows that are on their way from memory
@@ -26,6 +27,7 @@ inline int floor_div(int a, int b) { return a / b - (a % b < 0); }
 // Raised phases that read the same samples of a line, from a place in x counted from m = 0 on.
 struct Spread {
     int phase, count, start;
+    bool mirrored;  // two, whose weights are each other's mirror images
 };
 
 struct Span {
@@ -42,76 +44,91 @@ inline Span inside(int begin, int step, int n, int count) {
 template <class T, class X>
 class Widening {
   public:
-    explicit Widening(const Columns& c)
+    // rows: at once, at most
+    Widening(const Columns& c, int rows)
         : columns_(c), weights_(reversed(converted<T>(c.weights_up, c.p * c.taps_up), c.taps_up)),
-          lines_{Buffer<T>(c.s * c.width_in + LANES<T>), Buffer<T>(c.s * c.width_in + LANES<T>)},
+          pitch_(c.s * c.width_in + LANES<T>), lines_(size_t(rows) * pitch_),
           read_(((c.n_out - 1) * (c.p / c.q) + c.taps_down - 1) / c.p + 1) {
         for (int s = 0; s < c.s; ++s) within_.push_back(inside(c.first + s, c.s, c.n_in, c.width_in));
         for (int p = 0; p < c.p; ++p) {
             raised_within_.push_back(inside(c.base + p, c.p, c.n_raised, c.width_raised));
             const int at = c.offsets_up[(p + 1) * c.taps_up - 1], start = at % c.width_in * c.s + at / c.width_in;
-            if (p && spreads_.back().count == 1 && spreads_.back().start == start) spreads_.back().count = 2;
-            else spreads_.push_back({p, 1, start});
+            if (p && spreads_.back().count == 1 && spreads_.back().start == start) {
+                const T* weights = weights_.data() + (p - 1) * c.taps_up;
+                spreads_.back().count = 2, spreads_.back().mirrored = ::mirrored(weights, weights + c.taps_up, c.taps_up);
+            } else {
+                spreads_.push_back({p, 1, start, false});
+            }
         }
     }
 
-    void begin(const X* x, T bias, int rows) {
-        x_ = x, bias_ = bias, count_ = rows;
-        lined_[0] = lined_[1] = -1;
+    // folds: whether weights that mirror each other may be made use of, which turns an infinity to what is no number.
+    void begin(const X* x, T bias, int rows, bool folds) {
+        x_ = x, bias_ = bias, rows_ = rows, folds_ = folds;
+        const size_t plane = size_t(rows) * columns_.n_in;  // the next one comes where it doesn't drive out this one
+        ahead_ = plane * sizeof(X) <= NEAR ? plane : AHEAD * columns_.n_in;
     }
 
-    // Row i, in whole phases; of zeros where x has none.
-    void row(int i, T* wide) {
+    // Rows i, i + 1, ... in whole phases; of zeros where x has none.
+    void rows(int i, int count, T* const* wide) {
         const Columns& c = columns_;
-        if (i < 0 || i >= count_) return void(std::fill(wide, wide + c.p * c.width_raised, T(0)));
-        const T* line = line_of(i);
-        if (i + 1 < count_) line_of(i + 1);  // written long before it is read
-        for (const Spread& at : spreads_) {
-            T* parts[2] = {wide + size_t(at.phase) * c.width_raised, wide + size_t(at.phase + 1) * c.width_raised};
-            const T* weights[2] = {weights_.data() + at.phase * c.taps_up, weights_.data() + (at.phase + 1) * c.taps_up};
-            if (at.count == 2) spread<2>(parts, weights, line, at);
-            else spread<1>(parts, weights, line, at);
+        const int low = std::clamp(-i, 0, count), high = std::clamp(rows_ - i, low, count);
+        for (int k = 0; k < count; ++k) {
+            if (k < low || k >= high) std::fill(wide[k], wide[k] + c.p * c.width_raised, T(0));
+            else set_line(i + k, lines_.data() + size_t(k) * pitch_);
         }
-        for (int p = 0; p < c.p; ++p) clear_outside(wide + size_t(p) * c.width_raised, raised_within_[p]);
+        if (low == high) return;
+        for (const Spread& at : spreads_) {
+            if (at.count == 2) spread<2>(wide, low, high, at);
+            else spread<1>(wide, low, high, at);
+        }
+        for (int k = low; k < high; ++k)
+            for (int p = 0; p < c.p; ++p) clear_outside(wide[k] + size_t(p) * c.width_raised, raised_within_[p]);
     }
 
   private:
+    // Raised phases of rows [low, high) from their lines.
     template <int N>
-    void spread(T* const* parts, const T* const* weights, const T* line, const Spread& at) {
+    void spread(T* const* wide, int low, int high, const Spread& at) {
         const Columns& c = columns_;
-        const T* phases[4];
-        for (int s = 0; s < c.s; ++s) phases[s] = line + size_t(s) * c.width_in;
-        if (slide<N>(parts, phases, weights, c.taps_up, c.s, at.start, c.width_raised)) return;
-        const T* terms[MOST];
+        const T *weights[N], *from = lines_.data() + size_t(low) * pitch_;
+        for (int i = 0; i < N; ++i) weights[i] = weights_.data() + (at.phase + i) * c.taps_up;
+        Phased<T> a{{}, c.s, high - low, pitch_};
+        for (int s = 0; s < c.s; ++s) a.phases[s] = from + size_t(s) * c.width_in;
+        const size_t width = c.width_raised, begin = at.phase * width;
+        const auto put = [&](int i, int row, int m, Vector<T> v) {
+            *reinterpret_cast<Vector<T>*>(wide[low + row] + begin + i * width + m) = v;
+        };
+        if (slide<N>(a, weights, c.taps_up, at.start, c.width_raised, at.mirrored && folds_, put)) return;
         const int32_t* offsets = c.offsets_up + at.phase * c.taps_up;
-        for (int k = 0; k < c.taps_up; ++k) terms[k] = line + offsets[c.taps_up - 1 - k];
-        sums<N>(parts, terms, weights, c.taps_up, c.width_raised, [](Vector<T> v) { return v; });
+        for (int row = low; row < high; ++row, from += pitch_) {
+            const T* terms[MOST];
+            T* parts[N];
+            for (int k = 0; k < c.taps_up; ++k) terms[k] = from + offsets[c.taps_up - 1 - k];
+            for (int i = 0; i < N; ++i) parts[i] = wide[row] + begin + i * width;
+            sums<N>(parts, terms, weights, c.taps_up, c.width_raised, [](Vector<T> v) { return v; });
+        }
     }
 
     // Row i of x with its bias, in phases, zero outside.
-    const T* line_of(int i) {
-        const Columns& c = columns_;
-        T* lines = lines_[i % 2].data();
-        if (lined_[i % 2] == i) return lines;
-        lined_[i % 2] = i;
-        const X* from = x_ + size_t(i) * c.n_in;
-        for (int m = 0; m < c.n_in; m += VECTOR / int(sizeof(X))) __builtin_prefetch(from + AHEAD * c.n_in + m);
-        for (int s = 0; s < c.s; ++s) {
-            T* line = lines + size_t(s) * c.width_in;
-            const int begin = c.first + s;  // index of m = 0
+    void set_line(int i, T* line) const {
+        const X* from = x_ + size_t(i) * columns_.n_in;
+        for (int m = 0; m < columns_.n_in; m += VECTOR / int(sizeof(X))) __builtin_prefetch(from + ahead_ + m);
+        if (columns_.s == 1) set_phases<1>(from, line);
+        else if (columns_.s == 2) set_phases<2>(from, line);
+        else set_phases<4>(from, line);
+    }
+
+    template <int S>
+    void set_phases(const X* from, T* line) const {
+        const int width = columns_.width_in;
+        const T bias = bias_;
+        for (int s = 0; s < S; ++s, line += width) {
+            const X* begin = from + columns_.first + s;  // of m = 0
             const auto [low, high] = within_[s];
-            if constexpr (MASKED<T, X>)
-                if (c.s == 1) {
-                    for (int m = 0; m < c.width_in; m += LANES<T>)
-                        *reinterpret_cast<Vector<T>*>(line + m) = shifted_within(from + begin + m, bias_, low - m, high - m);
-                    continue;
-                }
-            std::fill(line, line + low, T(0));
-            if (c.s == 1) for (int m = low; m < high; ++m) line[m] = T(from[begin + m]) + bias_;
-            else for (int m = low; m < high; ++m) line[m] = T(from[begin + c.s * m]) + bias_;
-            std::fill(line + high, line + c.width_in, T(0));
+            for (int m = 0; m < width; m += LANES<T>)
+                *reinterpret_cast<Vector<T>*>(line + m) = shifted<S>(begin + S * m, bias, low - m, high - m);
         }
-        return lines;
     }
 
     // Zeros for the samples of a phase that lie outside the raised canvas and are read.
@@ -122,51 +139,69 @@ class Widening {
 
     const Columns columns_;
     const std::vector<T> weights_;
-    Buffer<T> lines_[2];
-    int lined_[2] = {-1, -1};  // the rows that lie there
+    const int pitch_;
+    Buffer<T> lines_;
     const int read_;           // samples of a raised phase that results read
     std::vector<Span> within_, raised_within_;  // what of each phase lies inside the canvas
     std::vector<Spread> spreads_;
     const X* x_ = nullptr;
     T bias_ = 0;
-    int count_ = 0;
+    int rows_ = 0;
+    size_t ahead_ = 0;  // of what is read
+    bool folds_ = false;
 };
 
 // Brings rows back from the raised rate and puts their phases together.
 template <class T, class X>
 class Narrowing {
   public:
-    explicit Narrowing(const Columns& c)
-        : columns_(c), weights_(converted<T>(c.weights_down, c.q * c.taps_down)), parts_(c.q * c.width_out + LANES<T>) {}
+    // rows: at once, at most
+    Narrowing(const Columns& c, int rows)
+        : columns_(c), weights_(converted<T>(c.weights_down, c.q * c.taps_down)), pitch_(whole<T>(c.width_out)),
+          parts_(size_t(c.q) * rows * pitch_), line_(pitch_) {}
 
-    // With `room` a whole vector may be written beyond the row's end.
-    void row(const T* low, X* y, bool room) {
+    // Rows that lie one `pitch` after another.
+    void rows(const T* low, int pitch, int count, X* y) {
         const Columns& c = columns_;
-        for (int m = 0; m < c.n_out; m += VECTOR / int(sizeof(X))) __builtin_prefetch(y + AHEAD * c.n_out + m, 1);
-        const T *phases[4], *terms[MOST];
-        for (int p = 0; p < c.p; ++p) phases[p] = low + size_t(p) * c.width_raised;
-        for (int q = 0; q < c.q; ++q) {
-            T* part = parts_.data() + size_t(q) * c.width_out;
-            if constexpr (std::is_same_v<T, X>)
-                if (c.q == 1 && room) part = y;
-            const T* weights = weights_.data() + q * c.taps_down;
-            if (!slide<1>(&part, phases, &weights, c.taps_down, c.p, q * (c.p / c.q), c.width_out)) {
-                for (int k = 0; k < c.taps_down; ++k) terms[k] = low + c.offsets_down[q * c.taps_down + k];
-                sum(part, terms, weights, c.taps_down, c.width_out);
-            }
-            const int count = (c.n_out - q + c.q - 1) / c.q;
-            if (c.q == 1 && static_cast<const void*>(part) != y) for (int m = 0; m < count; ++m) y[m] = part[m];
-            if (c.q > 2) for (int m = 0; m < count; ++m) y[c.q * m + q] = part[m];
-        }
-        if (c.q == 2) {
-            const T *even = parts_.data(), *odd = even + c.width_out;
-            for (int m = 0; m < c.n_out / 2; ++m) y[2 * m] = even[m], y[2 * m + 1] = odd[m];
-            if (c.n_out % 2) y[c.n_out - 1] = even[c.n_out / 2];
-        }
+        const int line = VECTOR / int(sizeof(X));
+        for (int m = 0; m < count * c.n_out; m += line) __builtin_prefetch(y + AHEAD * c.n_out + m, 1);
+        if (c.q == 1)
+            return phase(0, low, pitch, count, [&](int, int row, int m, Vector<T> v) {
+                put_first<T>(y + size_t(row) * c.n_out + m, v, c.n_out - m);
+            });
+        const auto part = [&](int q, int row) { return parts_.data() + (size_t(q) * count + row) * pitch_; };
+        for (int q = 0; q < (c.q == 2 ? 1 : c.q); ++q)
+            phase(q, low, pitch, count, [&](int, int row, int m, Vector<T> v) {
+                *reinterpret_cast<Vector<T>*>(part(q, row) + m) = v;
+            });
+        if (c.q == 2)
+            return phase(1, low, pitch, count, [&](int, int row, int m, Vector<T> v) {
+                const auto even = *reinterpret_cast<const Vector<T>*>(part(0, row) + m);
+                put_pairs<T>(y + size_t(row) * c.n_out + 2 * m, even, v, c.n_out - 2 * m);
+            });
+        for (int row = 0; row < count; ++row)
+            for (int o = 0; o < c.n_out; ++o) y[size_t(row) * c.n_out + o] = part(o % c.q, row)[o / c.q];
     }
 
   private:
+    // put(0, row, m, vector) gets phase q of the rows' results.
+    template <class Put>
+    void phase(int q, const T* low, int pitch, int count, Put put) {
+        const Columns& c = columns_;
+        Phased<T> a{{}, c.p, count, pitch};
+        for (int p = 0; p < c.p; ++p) a.phases[p] = low + size_t(p) * c.width_raised;
+        const T* weights = weights_.data() + q * c.taps_down;
+        if (slide<1>(a, &weights, c.taps_down, q * (c.p / c.q), c.width_out, false, put)) return;
+        for (int row = 0; row < count; ++row, low += pitch) {
+            const T* terms[MOST];
+            for (int k = 0; k < c.taps_down; ++k) terms[k] = low + c.offsets_down[q * c.taps_down + k];
+            sum(line_.data(), terms, weights, c.taps_down, c.width_out);
+            for (int m = 0; m < c.width_out; m += LANES<T>) put(0, row, m, *reinterpret_cast<Vector<T>*>(line_.data() + m));
+        }
+    }
+
     const Columns columns_;
     const std::vector<T> weights_;
-    Buffer<T> parts_;
+    const int pitch_;
+    Buffer<T> parts_, line_;
 };

@@ -7,6 +7,7 @@
 
 constexpr int MOST = 64;    // terms of a sum
 constexpr int VECTOR = 64;  // bytes; a processor with shorter ones does several
+constexpr size_t NEAR = 256 << 10;  // bytes that stay in a core's own cache
 
 template <class T>
 constexpr int LANES = VECTOR / int(sizeof(T));
@@ -96,6 +97,7 @@ class Ring {
     }
 
     int count() const { return count_; }
+    int pitch() const { return pitch_; }
 
     void oldest_first(const T** rows) {
         for (int k = 0, slot = next_; k < count_; ++k, slot = slot + 1 == count_ ? 0 : slot + 1)

@@ -17,39 +17,64 @@
 
 namespace {
 
+// How much larger than what they read sums with these weights, of several phases, can be.
+double gain(const double* weights, int phases, int taps) {
+    double most = 0;
+    for (int e = 0; e < phases; ++e) {
+        double sum = 0;
+        for (int k = 0; k < taps; ++k) sum += std::abs(*weights++);
+        most = std::max(most, sum);
+    }
+    return most;
+}
+
 // One thread's working memory and the work on one plane. T: the arithmetic; X: memory outside.
 template <class T, class X>
 class Stream {
   public:
     Stream(const Pass& pass, Mode mode)
-        : rows_(pass.rows), mode_(mode), slope_(T(pass.slope)), clamp_(T(pass.clamp)), n_out_(pass.columns.n_out),
-          across_(pass.columns.p * pass.columns.width_raised), upright_(serves_upright(rows_)),
+        : rows_(pass.rows), mode_(mode), slope_(T(pass.slope)), clamp_(T(pass.clamp)), n_in_(pass.columns.n_in),
+          n_raised_(pass.columns.n_raised), n_out_(pass.columns.n_out),
+          across_(pass.columns.p * pass.columns.width_raised), most_wide_(std::max(1, rows_.down * GROUP / rows_.up)),
           up_(converted<T>(rows_.weights_up, rows_.up * rows_.taps_up)),
-          down_(converted<T>(rows_.weights_down, rows_.taps_down)), widening_(pass.columns), narrowing_(pass.columns),
-          codes_(pass.columns), wide_(rows_.taps_up + rows_.down * GROUP / rows_.up + 1, across_),
-          raised_(rows_.taps_down, across_), low_(GROUP + UNFINISHED, across_),
-          terms_(std::max(wide_.count(), raised_.count())) {
+          down_(converted<T>(rows_.weights_down, rows_.taps_down)), upright_(serves_upright(rows_)),
+          widening_(pass.columns, most_wide_), narrowing_(pass.columns, GROUP), codes_(pass.columns),
+          wide_(rows_.taps_up + most_wide_ + 1, across_), raised_(rows_.taps_down, across_),
+          low_(GROUP + UNFINISHED, across_), terms_(std::max(wide_.count(), raised_.count())) {
         for (T*& row : lowered_) row = low_.push();
         for (T*& row : unfinished_) row = low_.push();
+        if (!upright_) return;
+        for (int e = 0; e < rows_.up / 2; ++e) folded_up_[e] = Folded<T>(up_.data() + (rows_.up - 1 - e) * TAPS);
+        for (int p = 0; p < rows_.down / 2; ++p) folded_down_[p] = Folded<T>(down_.data() + p, rows_.down);
+        const Columns& c = pass.columns;
+        gain_up_ = T(gain(rows_.weights_up, rows_.up, TAPS) * gain(c.weights_up, c.p, c.taps_up));
     }
 
     // Results [from, to) of one plane; the raised rows whose codes are written are of
     // [from down, to down), the last part's to the end.
     void run(const X* x, T bias, uint8_t* codes, X* y, int from, int to) {
-        widening_.begin(x, bias, rows_.n_in);
-        codes_.begin(codes);
+        codes_.begin(codes, size_t((rows_.n_raised + 3) / 4) * n_raised_);
         own_from_ = from * rows_.down, own_to_ = to == rows_.n_out ? rows_.n_raised : to * rows_.down;
         int next = from * rows_.down + rows_.base;  // the first raised row not made yet
         next_wide_ = input_of(next) - (rows_.taps_up - 1);
         byte_row_ = -1;
         if constexpr (std::is_same_v<T, float>)
-            if (upright_) return upright(y, from, to);
+            if (upright_) {
+                const int end = next + rows_.down * (to - 1 - from) + rows_.taps_down;
+                const T most = mode_ == MULTIPLY ? T(0) : bound(x, bias, next_wide_, input_of(end - 1) + 1);
+                if (std::isfinite(most)) {
+                    widening_.begin(x, bias, rows_.n_in, true);
+                    const bool clamped = mode_ == MULTIPLY ? any_clamped(codes, next, end) : most >= clamp_;
+                    return clamped ? upright<true>(y, from, to) : upright<false>(y, from, to);
+                }
+            }
+        widening_.begin(x, bias, rows_.n_in, false);
         for (int o = from; o < to; ++o) {
             const int end = o * rows_.down + rows_.base + rows_.taps_down;
             while (next < end) next += make_raised(next, end);
             raised_.oldest_first(terms_.data());
             sum(lowered_[0], terms_.data(), down_.data(), rows_.taps_down, across_);
-            put(y, o, from, to, 1);
+            narrowing_.rows(lowered_[0], low_.pitch(), 1, y + size_t(o) * n_out_);
         }
         if (mode_ == ACTIVATE_AND_KEEP && to == rows_.n_out)
             while (next < rows_.n_raised) next += make_raised(next, rows_.n_raised);  // they are read by nothing
@@ -57,77 +82,95 @@ class Stream {
     }
 
   private:
-    static constexpr int GROUP = 4;  // results along rows that are made together
-
     // Whether vertical.h serves: for its filters, where raised rows that are read exist and codes begin a byte.
     bool serves_upright(const Rows& r) const {
         if (!std::is_same_v<T, float> || !vertical_serves(r.up, r.taps_up, r.down, r.taps_down)) return false;
+        for (int e = 0; e < r.up; ++e)
+            if (!mirrored(up_.data() + e * TAPS, up_.data() + (r.up - 1 - e) * TAPS, TAPS)) return false;
+        if (!mirrored(down_.data(), down_.data(), r.taps_down)) return false;
         const int end = r.base + r.down * (r.n_out - 1) + r.taps_down;
         if (mode_ == ACTIVATE) return gentle(slope_) && r.base >= 0 && end <= r.n_raised;
-        if (mode_ == ACTIVATE_AND_KEEP) return gentle(slope_) && r.down == 2 && r.base == 0 && end == r.n_raised;
+        if (mode_ == ACTIVATE_AND_KEEP) return gentle(slope_) && r.base == 0 && end == r.n_raised;
         return mode_ == MULTIPLY;
     }
 
+    // CLAMPED: whether any raised sample may be or, with codes, is clamped.
+    template <bool CLAMPED>
     void upright(X* y, int from, int to) {
-        if (mode_ == ACTIVATE) {
-            const Activation<T, true> bend(slope_, clamp_);
-            return flow(y, from, to, [&](int, auto) { return bend; }, [](int, int) {});
-        }
-        if (mode_ == MULTIPLY) return flow(y, from, to, [this](int r, auto rows) { return slopes(r, rows); }, [](int, int) {});
-        flow(y, from, to, [this](int r, auto) { return keeping(r); }, [this](int r, int rows) { put_codes(r, rows); });
+        if (mode_ == MULTIPLY)
+            return flow(y, from, to, [&](int r, int rows, auto run) {
+                if (CLAMPED || r < 0 || r + rows > rows_.n_raised) run(slopes<true>(r));
+                else run(slopes<false>(r));
+            });
+        if (mode_ == ACTIVATE)
+            return flow(y, from, to, [&](int, int, auto run) {
+                if constexpr (CLAMPED) run(Activation<T, true>(slope_, clamp_));
+                else run(Relu<T>(slope_));
+            });
+        flow(y, from, to, [&](int r, int rows, auto run) {
+            run(keeping<CLAMPED>(r));
+            for (int b = r / BYTE_ROWS; BYTE_ROWS * b < std::min(r + rows, own_to_); ++b) codes_.put(b);
+        });
     }
 
-    // Results [from, to): before(r, rows) gives the bend of raised rows from r on, after(r, rows) follows it.
-    template <class Before, class After>
-    void flow(X* y, int from, int to, Before before, After after) {
-        for (int o = from - UNFINISHED, count = 1; o < to; o += count) {  // the first are never whole
-            count = to - o >= GROUP ? GROUP : 1;
-            const int raised = count * rows_.down, r = rows_.down * (o + UNFINISHED) + rows_.base;
-            const int first = (r + rows_.offset) & (rows_.up - 1);
-            for (const int last = input_of(r + raised - 1); next_wide_ <= last; ++next_wide_) widening_.row(next_wide_, wide_.push());
+    // Results [from, to): bent(r, rows, run) runs with the bend of so many raised rows from row r on.
+    template <class Bent>
+    void flow(X* y, int from, int to, Bent bent) {
+        for (int o = from - UNFINISHED, count = GROUP; o < to; o += count) {  // the first are never whole
+            if (o + 1 == to) count = 1;  // else those that go beyond are left out
+            const int r = rows_.down * (o + UNFINISHED) + rows_.base, first = (r + rows_.offset) & (rows_.up - 1);
+            const int rows = count * rows_.down, last = input_of(r + rows - 1);
+            widen(last);
             wide_.oldest_first(terms_.data());
-            const T* const* wide = terms_.data() + wide_.count() - wide_rows(rows_.up, first, raised);
-            const auto go = [&](auto n) {
-                constexpr int G = decltype(n)::value;
-                vertical<G>(lowered_, unfinished_, wide, rows_.up, first, rows_.down, up_.data(), down_.data(),
-                            across_, before(r, std::integral_constant<int, 4 * G>()));
-            };
-            if (count == 1) go(std::integral_constant<int, 1>());
-            else go(std::integral_constant<int, GROUP>());
-            after(r, raised);
-            put(y, o, from, to, count);
+            const T* const* wide = terms_.data() + wide_.count() - wide_rows(rows_.up, first, rows);
+            bent(r, rows, [&](const auto& bend) {
+                vertical(lowered_, unfinished_, wide, count, rows_.up, first, rows_.down, folded_up_, folded_down_,
+                         across_, bend);
+            });
+            const int low = std::max(0, from - o), high = std::min(GROUP, to - o);
+            if (low < high) narrowing_.rows(lowered_[low], low_.pitch(), high - low, y + size_t(o + low) * n_out_);
         }
     }
 
-    Keeping keeping(int r) {
-        Keeping bend(slope_, clamp_);
-        for (int i = 0; i < BYTE_ROWS; ++i) bend.lines[i] = codes_.line(r / 4 + i);
-        bend.second = r % 4 == 2;
+    // What no raised sample of rows [from, to) of x is larger than; not finite where one of x isn't.
+    T bound(const X* x, T bias, int from, int to) const {
+        const size_t low = std::max(from, 0), high = std::min(to, rows_.n_in);
+        const float largest = low < high ? largest_of(x + low * n_in_, (high - low) * n_in_) : 0;
+        return (largest + std::abs(bias)) * gain_up_ * T(1.0001);
+    }
+
+    // Whether a code of raised rows [from, to) says so.
+    bool any_clamped(const uint8_t* codes, int from, int to) const {
+        const int end = std::min(to, rows_.n_raised);
+        const size_t low = std::max(from, 0) / BYTE_ROWS, high = (end + BYTE_ROWS - 1) / BYTE_ROWS;
+        uint8_t any = 0;
+        for (size_t i = low * n_raised_; i < high * n_raised_; ++i) any |= codes[i];
+        return any & 0xaa;
+    }
+
+    template <bool CLAMPED>
+    Keeping<CLAMPED> keeping(int r) {
+        Keeping<CLAMPED> bend(slope_, clamp_);
+        for (int i = 0; i < GROUP * rows_.down / BYTE_ROWS; ++i) bend.lines[i] = codes_.line(r / BYTE_ROWS + i);
         return bend;
     }
 
-    // Lines of codes that are whole and this part's, to their place.
-    void put_codes(int r, int rows) {
-        for (int b = r / 4; b <= (r + rows - 1) / 4; ++b)
-            if (4 * b < own_to_ && (4 * b + 4 <= r + rows || r + rows == rows_.n_raised)) codes_.put(b);
-    }
-
-    template <int ROWS>
-    Slopes<ROWS> slopes(int r, std::integral_constant<int, ROWS>) {
-        Slopes<ROWS> bend(slope_);
-        for (int i = 0; i < rows_.down * ROWS / 4; ++i) {
-            const int at = r + i, b = at >> 2;
-            bend.shifts[i] = 2 * (at & 3);
-            bend.lines[i] = at < 0 || at >= rows_.n_raised ? codes_.outside() : codes_.fetched(b);
-        }
+    template <bool CLAMPED>
+    Slopes<CLAMPED> slopes(int r) {
+        Slopes<CLAMPED> bend(slope_, r);
+        for (int i = 0; i < GROUP * rows_.down; ++i)
+            bend.lines[i] = r + i < 0 || r + i >= rows_.n_raised ? codes_.outside() : codes_.fetched((r + i) / BYTE_ROWS);
         return bend;
     }
 
-    // The results from o on among [from, to), which lie lowered.
-    void put(X* y, int o, int from, int to, int count) {
-        for (int i = std::max(0, from - o); i < count; ++i) {
-            const size_t at = size_t(o + i) * n_out_;  // what is written past a row's end is written over
-            narrowing_.row(lowered_[i], y + at, at + whole<T>(n_out_) <= size_t(to) * n_out_);
+    // Wide rows up to `last`, as many at once as there is room for.
+    void widen(int last) {
+        while (next_wide_ <= last) {
+            T* rows[MOST];
+            const int count = std::min(last + 1 - next_wide_, most_wide_);
+            for (int k = 0; k < count; ++k) rows[k] = wide_.push();
+            widening_.rows(next_wide_, count, rows);
+            next_wide_ += count;
         }
     }
 
@@ -142,7 +185,7 @@ class Stream {
         }
         const int last = input_of(r), e = r + rows_.offset - last * rows_.up;
         next_wide_ = std::max(next_wide_, last - (rows_.taps_up - 1));
-        for (; next_wide_ <= last; ++next_wide_) widening_.row(next_wide_, wide_.push());
+        widen(last);
         wide_.newest_first(terms_.data());
         const bool room = rows_.taps_down > 1;  // for two rows in the ring
         const int count = room && e + 1 < rows_.up && r + 1 < std::min(end, rows_.n_raised) ? 2 : 1;
@@ -213,15 +256,18 @@ class Stream {
     const Rows rows_;
     const Mode mode_;
     const T slope_, clamp_;
-    const int n_out_, across_;  // columns of a result, and of a raised row in phases
-    const bool upright_;
+    const int n_in_, n_raised_, n_out_, across_;  // columns, and those of a raised row in phases
+    const int most_wide_;                         // rows that are widened at once
     const std::vector<T> up_, down_;
+    const bool upright_;
     Widening<T, X> widening_;
     Narrowing<T, X> narrowing_;
     Codes codes_;
     Ring<T> wide_, raised_, low_;
     std::vector<const T*> terms_;
     T *lowered_[GROUP], *unfinished_[UNFINISHED];
+    Folded<T> folded_up_[2], folded_down_[2];
+    T gain_up_ = 0;  // what is raised is larger than x by at most so much
     int own_from_ = 0, own_to_ = 0, next_wide_ = 0, byte_row_ = -1;
 };
 

@@ -25,11 +25,12 @@ ROOM = 96 << 10  # bytes of scratch memory: a block has as much on any card sinc
 SLOPE, GAIN = 0.2, 2**0.5
 
 
-def some_taps(n: int, seed: int) -> Taps | None:
-    """Return n taps without any symmetry, whose sum is about 1; None (the identity) for n = 0."""
+def some_taps(n: int, seed: int, mirrored: bool = False) -> Taps | None:
+    """Return n taps, their own mirror image or without any symmetry; None (the identity) for n = 0. Sum: about 1."""
     if n == 0:
         return None
     taps = torch.randn(n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) + 1
+    taps = taps + taps.flip(0) if mirrored else taps
     return tuple((taps / taps.abs().sum()).tolist())
 
 
@@ -43,10 +44,11 @@ class Layer:
     padding: tuple[int, int, int, int]
     size: tuple[int, int]
     clamp: float | None = 0.6
+    mirrored: bool = False
 
     @property
     def filters(self) -> tuple[Taps | None, Taps | None]:
-        return some_taps(self.taps[0], 1), some_taps(self.taps[1], 2)
+        return some_taps(self.taps[0], 1, self.mirrored), some_taps(self.taps[1], 2, self.mirrored)
 
     @property
     def plan(self) -> Plan:

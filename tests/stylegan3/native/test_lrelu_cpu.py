@@ -21,6 +21,15 @@ NETWORKS = {
     "rows left over": Layer(2, 2, (12, 12), (9, 8, 9, 9), (50, 19)),
     "unclamped": Layer(2, 2, (12, 12), (9, 8, 9, 8), (40, 33), None),
 }
+NETWORKS |= {f"{name}, mirrored": replace(shape, mirrored=True) for name, shape in NETWORKS.items()}
+NETWORKS |= {
+    "clamp out of reach": Layer(2, 2, (12, 12), (9, 8, 9, 8), (54, 38), 1e3, mirrored=True),
+    "larger, clamp out of reach": Layer(4, 2, (24, 12), (2, -1, 2, -1), (34, 50), 1e3, mirrored=True),
+    "rows of all phases": Layer(4, 2, (24, 12), (2, -1, 3, -2), (37, 21), mirrored=True),
+    "columns of all phases": Layer(4, 2, (24, 12), (3, -2, 1, 0), (21, 23), mirrored=True),
+    "other phase, 2 to 4": Layer(2, 4, (12, 24), (17, 18, 17, 18), (61, 33), mirrored=True),
+    "cropped": Layer(2, 2, (12, 12), (-7, -8, -7, -8), (82, 41), mirrored=True),
+}
 layers = pytest.mark.parametrize("name", [*LAYERS, *NETWORKS])
 ENGINE = Cpu()
 
@@ -112,3 +121,68 @@ def test_any_slope_serves(slope):
     plan = replace(shape.plan, slope=slope)
     y, wanted = (ENGINE.forward(x.to(kind), b.to(kind), plan, False)[0] for kind in (torch.float32, torch.float64))
     assert error(y, wanted) < SINGLE
+
+
+MIRRORED = [name for name, shape in NETWORKS.items() if shape.mirrored]
+
+
+@pytest.mark.parametrize("name", MIRRORED)
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_a_clamp_that_one_plane_reaches_is_that_planes(name, kind):
+    """Planes that don't reach it take a shorter way."""
+    shape = replace(layer(name), clamp=50.0)
+    x, b = shape.inputs(2, 3, kind)
+    x[1, 1] *= 1000
+    b[2] = 60
+    half = 2.0**-8 if kind == torch.bfloat16 else 0.0
+    for y in (ENGINE.forward(x, b.float(), shape.plan, keep)[0] for keep in (True, False)):
+        wanted = shape.by_definition(x.double(), b.double())
+        assert ((y.double() - wanted).abs() <= wanted.abs() * half + SINGLE * wanted.abs().max()).all()
+    single, double = (
+        unpack(ENGINE.forward(x.to(k), b.to(k), shape.plan, True)[1][0], shape.plan.raised[0])
+        for k in (torch.float32, torch.float64)
+    )
+    read = (shape.plan.size[1] - 1) * shape.down + shape.taps[1]
+    assert (double[..., :read] == 2).flatten(1).any(1).tolist() == [False, False, True, False, True, True]
+    assert (single != double)[..., :read].float().mean() < 1e-5
+
+
+@pytest.mark.parametrize("name", MIRRORED)
+def test_zero_is_on_the_side_of_the_slope(name):
+    shape = layer(name)
+    x, b = (torch.zeros_like(t) for t in shape.inputs(1, 2, torch.float32))
+    codes = unpack(ENGINE.forward(x, b, shape.plan, True)[1][0], shape.plan.raised[0])
+    read = (shape.plan.size[1] - 1) * shape.down + shape.taps[1]
+    assert (codes[..., :read] == 1).all()
+
+
+@pytest.mark.parametrize("backward", [True, False])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("name", MIRRORED)
+def test_linear_passes_are_transposes_of_each_other(name, kind, backward):
+    """<g, D (s . U x)> = <U^T (s . D^T g), x>."""
+    shape = layer(name)
+    x, b = shape.inputs(1, 2, kind)
+    codes = ENGINE.forward(x, b.float(), shape.plan, True)[1]
+    g = torch.randn(1, 2, *shape.plan.size, generator=torch.Generator().manual_seed(3)).to(kind)
+    given, there = (g, x) if backward else (x, g)
+    found = ENGINE.linear(given, codes, shape.plan, backward).double()
+    exact = ENGINE.linear(given.double(), codes, shape.plan, backward)
+    half = 2.0**-8 if kind == torch.bfloat16 else 0.0
+    assert ((found - exact).abs() <= exact.abs() * half + SINGLE * exact.abs().max()).all()
+    other = ENGINE.linear(there.double(), codes, shape.plan, not backward)
+    assert float((exact * there.double()).sum()) == pytest.approx(float((other * given.double()).sum()), rel=1e-10)
+
+
+@pytest.mark.parametrize("width", range(3, 37))
+def test_every_width_serves(width):
+    """Rows end anywhere in a vector."""
+    shape = Layer(2, 2, (12, 12), (9, 8, 9, 8), (9, width), mirrored=True)
+    for kind, half in ((torch.float32, 0.0), (torch.bfloat16, 2.0**-8)):
+        x, b = shape.inputs(1, 3, kind)
+        wanted = shape.by_definition(x.double(), b.double())
+        y, codes = ENGINE.forward(x, b.float(), shape.plan, True)
+        assert ((y.double() - wanted).abs() <= wanted.abs() * half + SINGLE * wanted.abs().max()).all()
+        g = ENGINE.linear(y, codes, shape.plan, True).double()
+        wanted = ENGINE.linear(y.double(), codes, shape.plan, True)
+        assert ((g - wanted).abs() <= wanted.abs() * half + SINGLE * wanted.abs().max()).all()
