@@ -43,9 +43,11 @@ def _run(name: str, x: Tensor, y: Tensor, padding: int, *operands: Tensor | None
     lib = cpu.library()
     sizes = (*x.shape, *y.shape[1:], padding, channels_last(x), GROUP)
     grid, kind = (ctypes.c_int64 * len(sizes))(*sizes), cpu.KINDS[x.dtype]
-    scratch = torch.empty(lib.winograd_scratch(grid, kind, name == "kernels"), dtype=torch.uint8, device="cpu")
+    threads = torch.get_num_threads()
+    size = lib.winograd_scratch(grid, kind, name == "kernels", threads)
+    scratch = torch.empty(size, dtype=torch.uint8, device="cpu")
     addresses = [None if t is None else t.data_ptr() for t in (*operands, scratch)]
-    getattr(lib, f"winograd_{name}")(grid, kind, *addresses, torch.get_num_threads())
+    getattr(lib, f"winograd_{name}")(grid, kind, *addresses, threads)
 
 
 def _dense(factors: Scale, x: Tensor) -> Scale:

@@ -20,7 +20,7 @@ from stylegan3.ops.resampling import Terms
 UNITS = ("act.cpp", "inner.cpp", "lrelu.cpp", "mix.cpp", "vertical.cpp", "winograd.cpp")
 HEADERS = (
     "bend.h", "codes.h", "columns.h", "flow.h", "lrelu.h", "mirror.h", "numbers.h", "parts.h", "pictures.h",
-    "products.h", "registers.h", "slide.h", "vertical.h", "winograd_points.h", "winograd_tiles.h",
+    "products.h", "registers.h", "slide.h", "team.h", "vertical.h", "winograd_points.h", "winograd_tiles.h",
 )  # fmt: skip
 WIDE = ("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()
 FLAGS = ("-std=c++17", "-O3", "-march=native", *WIDE, "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fopenmp")
@@ -64,7 +64,7 @@ def library() -> ctypes.CDLL:
     ]  # fmt: skip
     grid, address = ctypes.POINTER(ctypes.c_int64), ctypes.c_void_p
     lib.winograd_scratch.restype = ctypes.c_int64
-    lib.winograd_scratch.argtypes = [grid, *[ctypes.c_int32] * 2]
+    lib.winograd_scratch.argtypes = [grid, *[ctypes.c_int32] * 3]
     for function, operands in ((lib.winograd_results, 8), (lib.winograd_kernels, 6)):
         function.restype = None
         function.argtypes = [grid, ctypes.c_int32, *[address] * operands, ctypes.c_int32]

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Winograd's convolution F(4x4, 3x3) on a CPU; derivation in winograd.py. Pictures are worked on in groups of whole rows
-// of tiles, few enough that what is transformed is still near when it is multiplied. A vector holds neighbouring
-// channels: transforms and products need no shuffles but those that turn channels inwards and outwards again.
+// Winograd's convolution F(4x4, 3x3) on a CPU; derivation in winograd.py. Rows of tiles are shared out to teams of threads,
+// which work on them in groups, few enough that what is transformed is still near when it is multiplied. A vector holds
+// neighbouring channels: transforms and products need no shuffles but those that turn channels inwards and outwards again.
 #include <algorithm>
 #include <cstdint>
 
 #include "pictures.h"
 #include "products.h"
+#include "team.h"
 #include "winograd_points.h"
 #include "winograd_tiles.h"
 
@@ -19,6 +20,9 @@ struct Grid {
     int64_t inner;                              // channels lie innermost, in x and y
     int64_t most;                               // bytes of a group
 };
+
+// Each team reads all matrices: with large ones, or few rows of tiles, all threads are one team.
+constexpr int64_t SMALL = 4 << 20, LEAST = 4;  // bytes, rows of a share
 
 inline int64_t over(int64_t n, int64_t by) { return (n + by - 1) / by; }
 
@@ -33,21 +37,36 @@ struct Memory {
     const int64_t in, out;        // groups of channels
     const int64_t places;         // tiles of a row: an even number where neighbours are multiplied together
     const int64_t line;           // places of a row of results, whole blocks of write_line
+    int64_t shares;               // of the rows of tiles; of a gradient as many with any number of threads
     int64_t step;                 // rows of tiles in a group
+    int64_t groups;               // of a share
     int64_t tiles;                // most tiles of a group, whole blocks
 
-    Memory(const Grid& grid, bool gradient)
+    Memory(const Grid& grid, bool gradient, int64_t threads)
         : g(grid), rows(over(g.rows_out, TILE)), columns(over(g.columns_out, TILE)),
           in(over(g.channels, L)), out(over(g.results, L)), places(gradient ? over(columns, depth) * depth : columns),
           line(over(TILE * places, 2 * L) * 2 * L) {
         const int64_t numbers = VALUES * places * L, taken = numbers * sizeof(Number) / depth;
         const int64_t row = taken * in + out * (gradient ? taken : numbers * int64_t(sizeof(T)));
         const int64_t matrices = gradient ? sums_size() * sizeof(T) : kernel_size() * sizeof(Number);
-        const int64_t most = std::max(g.most, matrices);  // each group reads them all
+        const int64_t parts = gradient ? 2 : threads;
+        shares = matrices <= SMALL && all() >= LEAST * parts ? parts : 1;
+        const int64_t most = std::max(g.most / shares, matrices);  // each group reads them all
         step = std::clamp<int64_t>(most / std::max<int64_t>(row, 1), 1, std::max<int64_t>(1, all()));
+        groups = over(over(all(), shares), step);
         tiles = over(step * places, ROWS) * ROWS;
     }
     int64_t all() const { return g.pictures * rows; }
+    // go(team, share, first row of tiles, rows) for this thread's groups: as many, if without rows, for each one
+    template <class Go>
+    void for_groups(Go go) const {
+        const Team team(shares);
+        for (int64_t share = team.number; share < shares; share += team.teams)
+            for (int64_t k = 0; k < groups; ++k) {
+                const int64_t first = all() * share / shares + k * step, end = all() * (share + 1) / shares;
+                go(team, share, first, std::clamp<int64_t>(end - first, 0, step));
+            }
+    }
     // From one of the values to the next: an odd number of cache lines, or all values would fall on the same ones.
     int64_t spread_next() const { return in * tiles * L / depth + APART_BY; }
     int64_t raised_next() const { return out * tiles * L / depth + APART_BY; }
@@ -148,10 +167,8 @@ void results(const Grid& g, Scaled<T, const X> x, const T* w, Scaled<T, X> y, co
     using Number = typename Kind::Number;
     using V = Register<T>;
     constexpr int L = WIDTH<T>, depth = Kind::depth, numbers = L / depth;
-    const Memory<Kind, T> m(g, false);
+    const Memory<Kind, T> m(g, false, threads);
     auto* u = reinterpret_cast<Number*>(scratch);
-    auto* v = u + m.kernel_size();
-    auto* sums = reinterpret_cast<T*>(v + m.spread_size());
     const Plane<const X> from{x.data, g.channels, g.height, g.width, bool(g.inner)};
     const Plane<X> to{y.data, g.results, g.rows_out, g.columns_out, bool(g.inner)};
     const Plane<const X> other{beside, g.results, g.rows_out, g.columns_out, bool(g.inner)};
@@ -163,10 +180,10 @@ void results(const Grid& g, Scaled<T, const X> x, const T* w, Scaled<T, X> y, co
         Window<Spread, T, X> window(from, x.factors, g.pad, m.places);
 #pragma omp for schedule(static)
         for (int64_t task = 0; task < m.in * m.out; ++task) weigh(m, w, u, task);
-        for (int64_t first = 0; first < m.all(); first += m.step) {
-            const int64_t rows = std::min(m.step, m.all() - first), count = rows * m.places;
-#pragma omp for schedule(static)
-            for (int64_t task = 0; task < m.in * rows; ++task) {
+        m.for_groups([&](const Team& team, int64_t share, int64_t first, int64_t rows) {
+            auto* v = u + m.kernel_size() + share * m.spread_size();
+            auto* sums = reinterpret_cast<T*>(u + m.kernel_size() + m.shares * m.spread_size()) + share * m.result_size();
+            team.each(m.in * rows, [&](int64_t task) {
                 const int64_t group = task / rows, row = task % rows;
                 Number* tiles = v + (group * m.tiles + row * m.places) * numbers;
                 to_tiles<Spread>(window.lines((first + row) / m.rows, group, (first + row) % m.rows), m.places,
@@ -175,18 +192,18 @@ void results(const Grid& g, Scaled<T, const X> x, const T* w, Scaled<T, X> y, co
                                      if constexpr (depth == 1) *static_cast<V*>(at) = value;
                                      else *static_cast<Halves*>(at) = narrow(value);
                                  });
-            }
-#pragma omp for schedule(static)
-            for (int64_t task = 0; task < VALUES * panels; ++task) {
+            });
+            team.meet();
+            team.each(VALUES * panels, [&](int64_t task) {
                 const int64_t i = task / panels, group = task % panels * GROUPS;
                 by_width(std::min<int64_t>(GROUPS, m.out - group), [=, &m](auto wide) {
                     multiply<decltype(wide)::value>(m, u + (i * m.out + group) * m.in * L * numbers,
                                                     v + i * m.spread_next(),
-                                                    sums + i * m.result_next() + group * m.tiles * L, count);
+                                                    sums + i * m.result_next() + group * m.tiles * L, rows * m.places);
                 });
-            }
-#pragma omp for schedule(static)
-            for (int64_t task = 0; task < m.out * rows; ++task) {
+            });
+            team.meet();
+            team.each(m.out * rows, [&](int64_t task) {
                 const int64_t group = task / rows, row = first + task % rows, picture = row / m.rows;
                 const int64_t top = row % m.rows * TILE, high = std::min<int64_t>(TILE, g.rows_out - top);
                 const T* tiles = sums + (group * m.tiles + task % rows * m.places) * L;
@@ -208,8 +225,8 @@ void results(const Grid& g, Scaled<T, const X> x, const T* w, Scaled<T, X> y, co
                 const V factors = group_of(y.factors, picture, group, g.results);
                 for (int64_t i = 0; i < high; ++i)
                     write_line<T>(to, picture, group, top + i, factors, lines + i * m.line * L);
-            }
-        }
+            });
+        });
     }
 }
 
@@ -218,10 +235,8 @@ void kernels(const Grid& g, Scaled<T, const X> x, Scaled<T, const X> y, T* w, ch
     using Number = typename Kind::Number;
     using V = Register<T>;
     constexpr int L = WIDTH<T>, depth = Kind::depth, taps = TAPS * TAPS;
-    const Memory<Kind, T> m(g, true);
-    auto* sums = reinterpret_cast<T*>(scratch);
-    auto* v = reinterpret_cast<Number*>(sums + m.sums_size());
-    auto* r = v + m.spread_size();
+    const Memory<Kind, T> m(g, true, threads);
+    auto* all_sums = reinterpret_cast<T*>(scratch);
     const Plane<const X> from{x.data, g.channels, g.height, g.width, bool(g.inner)};
     const Plane<const X> grads{y.data, g.results, g.rows_out, g.columns_out, bool(g.inner)};
     const int64_t panels = over(m.out, GROUPS), size = m.in * m.out * L * L;
@@ -243,12 +258,14 @@ void kernels(const Grid& g, Scaled<T, const X> x, Scaled<T, const X> y, T* w, ch
             };
         };
 #pragma omp for schedule(static)
-        for (int64_t task = 0; task < VALUES * m.in; ++task)
-            std::fill(sums + task * m.out * L * L, sums + (task + 1) * m.out * L * L, T(0));
-        for (int64_t first = 0; first < m.all(); first += m.step) {
-            const int64_t rows = std::min(m.step, m.all() - first), count = rows * m.places;
-#pragma omp for schedule(static)
-            for (int64_t task = 0; task < (m.in + m.out) * rows; ++task) {
+        for (int64_t task = 0; task < m.shares * VALUES * m.in; ++task)
+            std::fill(all_sums + task * m.out * L * L, all_sums + (task + 1) * m.out * L * L, T(0));
+        m.for_groups([&](const Team& team, int64_t share, int64_t first, int64_t rows) {
+            T* sums = all_sums + share * m.sums_size();
+            auto* v = reinterpret_cast<Number*>(all_sums + m.shares * m.sums_size()) +
+                      share * (m.spread_size() + m.raised_size());
+            auto* r = v + m.spread_size();
+            team.each((m.in + m.out) * rows, [&](int64_t task) {
                 const int64_t row = first + task % rows, picture = row / m.rows, group = task / rows;
                 const int64_t own = group < m.in ? group : group - m.in;
                 Number* tiles = (group < m.in ? v : r) + (own * m.tiles + task % rows * m.places) / depth * L;
@@ -258,17 +275,19 @@ void kernels(const Grid& g, Scaled<T, const X> x, Scaled<T, const X> y, T* w, ch
                 else
                     to_tiles<Raise>(given.lines(picture, own, row % m.rows), m.places,
                                     put(tiles, m.raised_next()));
-            }
-#pragma omp for schedule(static)
-            for (int64_t task = 0; task < VALUES * panels; ++task) {
+            });
+            team.meet();
+            team.each(VALUES * panels, [&](int64_t task) {
                 const int64_t i = task / panels, group = task % panels * GROUPS;
                 by_width(std::min<int64_t>(GROUPS, m.out - group), [=, &m](auto wide) {
                     accumulate<decltype(wide)::value>(m, v + i * m.spread_next(),
                                                       r + i * m.raised_next() + group * m.tiles / depth * L,
-                                                      sums + i * size + group * L, count);
+                                                      sums + i * size + group * L, rows * m.places);
                 });
-            }
-        }
+            });
+            team.meet();
+        });
+#pragma omp barrier
 #pragma omp for schedule(static)
         for (int64_t task = 0; task < m.in * m.out; ++task) {
             const int64_t group = task / m.in, c0 = task % m.in * L, o0 = group * L;
@@ -276,8 +295,11 @@ void kernels(const Grid& g, Scaled<T, const X> x, Scaled<T, const X> y, T* w, ch
             V some[taps * L] = {};  // [c][tap][lane o]
             for (int c = 0; c < channels; ++c)
                 square<Unweigh, T, V>(
-                    [=](int i, int j) {
-                        return *reinterpret_cast<const V*>(sums + (i * POINTS + j) * size + ((c0 + c) * m.out + group) * L);
+                    [=, &m](int i, int j) {
+                        const T* at = all_sums + (i * POINTS + j) * size + ((c0 + c) * m.out + group) * L;
+                        V sum = *reinterpret_cast<const V*>(at);
+                        for (int64_t k = 1; k < m.shares; ++k) sum += *reinterpret_cast<const V*>(at + k * m.sums_size());
+                        return sum;
                     },
                     [&](int i, int j, V value) { some[c * taps + i * TAPS + j] = value; });
             for (int first = 0; first < channels * taps; first += L) {
@@ -305,14 +327,15 @@ void by_kind(int32_t kind, Go go) {
 }  // namespace
 
 // Bytes of memory that a call needs; `gradient` is that of the kernels.
-extern "C" int64_t winograd_scratch(const Grid* grid, int32_t kind, int32_t gradient) {
+extern "C" int64_t winograd_scratch(const Grid* grid, int32_t kind, int32_t gradient, int32_t threads) {
     int64_t bytes = 0;
     by_kind(kind, [&](auto products, auto number, auto) {
         using T = decltype(number);
-        const Memory<decltype(products), T> m(*grid, gradient);
-        const int64_t tiles = m.spread_size() + (gradient ? m.raised_size() : m.kernel_size());
-        const int64_t sums = gradient ? m.sums_size() : m.result_size();
-        bytes = tiles * sizeof(typename decltype(products)::Number) + sums * sizeof(T);
+        const Memory<decltype(products), T> m(*grid, gradient, threads);
+        const int64_t shared = gradient ? 0 : m.kernel_size();
+        const int64_t tiles = m.shares * (m.spread_size() + (gradient ? m.raised_size() : 0));
+        const int64_t sums = m.shares * (gradient ? m.sums_size() : m.result_size());
+        bytes = (shared + tiles) * sizeof(typename decltype(products)::Number) + sums * sizeof(T);
     });
     return bytes;
 }
