@@ -62,13 +62,15 @@ def test_bfloat16_is_about_a_hundredth_away(shape: tuple[int, ...], layout: torc
         assert error < 2e-2
 
 
-def test_any_number_of_threads_gives_the_same() -> None:
+@pytest.mark.parametrize("group", [winograd.GROUP, 1])  # one for each team, or as many as there are rows of tiles
+def test_any_number_of_threads_gives_the_same(group: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd, "GROUP", group)
     x, w = draw(2, 20, 21, 18, kind=torch.float32).requires_grad_(), draw(33, 20, 3, 3, seed=1, kind=torch.float32)
     s, d = (draw(2, n, seed=n, kind=torch.float32).square().requires_grad_() for n in (20, 33))
     w.requires_grad_()
     threads, found = torch.get_num_threads(), []
     try:
-        for count in (1, 2, 3):
+        for count in (1, 2, 3, 5):
             torch.set_num_threads(count)
             y = modulated_winograd(x, s, d, w, 1)
             found.append((y, *torch.autograd.grad(y.square().sum(), (x, s, d, w))))
