@@ -285,7 +285,7 @@ void run(const Pass& pass, Mode mode, const X* x, const B* bias, uint8_t* codes,
 #pragma omp parallel num_threads(threads) if (planes * parts > 1)
     {
         Stream<T, X> stream(pass, mode);
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(static)  // neighbouring planes: as the convolution before and after it
         for (int64_t task = 0; task < planes * parts; ++task) {
             const int64_t plane = task / parts;
             const int part = int(task % parts);
