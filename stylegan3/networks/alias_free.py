@@ -133,10 +133,10 @@ class Layer(Operated):
             styles = styles * (gain / (k.channels_in * n * n) ** 0.5)
             y = to_picture(x, self.weight, styles, impl=self.impl)
             return bias_act(y, self.bias, clamp=self.clamp, impl=self.impl)
-        # demodulation takes either scale out again: unit rms keeps every number in range. Per picture, so that a
-        # picture doesn't depend on its batch
-        weight = self.weight * (self.weight.square().mean(dim=(1, 2, 3), keepdim=True) * self.fan_in).rsqrt()
-        styles = styles * styles.square().mean(dim=1, keepdim=True).rsqrt()
+        weight: Tensor = self.weight
+        if self.cramped:  # demodulation takes either scale out again; per picture, which doesn't depend on its batch
+            weight = weight * (weight.square().mean(dim=(1, 2, 3), keepdim=True) * self.fan_in).rsqrt()
+            styles = styles * styles.square().mean(dim=1, keepdim=True).rsqrt()
         x = inside(x, self.inner)
         y = modulated_conv2d(x, weight, styles, padding=n - 1 - k.crop, gain=gain, impl=self.impl)
         return filtered_lrelu(
@@ -161,6 +161,7 @@ class AliasFreeSynthesis(nn.Module):
         self.rows = self._row_features(spec, first) if spec.row_features else None
         self.gains = RowGains(spec.row_gains, spec.shape, spec.w_dim) if spec.row_gains else None
         self.layers = nn.ModuleList(Layer(n, spec.w_dim, spec.clamp) for n in numbers)
+        self._sums = [f"magnitude.{i}" for i in range(len(numbers))]  # their names among the moments
 
     @staticmethod
     def _row_features(spec: GeneratorSpec, first: LayerNumbers) -> RowProfiles:
@@ -179,22 +180,23 @@ class AliasFreeSynthesis(nn.Module):
 
     def forward(self, ws: Tensor, *, noise: Noise = "const", moments: Moments | None = None) -> Tensor:
         """Make pictures; this kind has no noise and leaves ``noise`` unread."""
-        x = self.input(ws[:, 0])
+        each = ws.unbind(1)
+        x = self.input(each[0])
         if self.rows is not None:
-            x = x + self.rows(ws[:, 0])
+            x = x + self.rows(each[0])
         for i, layer in enumerate(self.layers):
             if moments is not None:
-                moments.add(f"magnitude.{i}", mean_square(x.detach()).sum(), len(x))
-            x = layer(x, ws[:, i + 1])
+                moments.add(self._sums[i], mean_square(x.detach()).sum(), len(x))
+            x = layer(x, each[i + 1])
         if self.gains is not None:
-            x = self.gains.applied(x, ws[:, -1])
+            x = self.gains.applied(x, each[-1])
         return x * self.scale
 
     @torch.no_grad()
     def update_averages(self, moments: Moments) -> None:
         """Move each layer's magnitude towards the mean square gathered."""
-        for i, layer in enumerate(cast(list[Layer], self.layers)):
-            name = f"magnitude.{i}"
-            if name in moments.sums:
-                beta = 0.5 ** (moments.counts[name] / HALF_LIFE)
-                layer.magnitude.lerp_(moments.mean(name).to(layer.magnitude), 1 - beta)
+        sums = [moments.sums[name] for name in self._sums if name in moments.sums]
+        if sums:
+            count = moments.counts[self._sums[0]]
+            magnitudes = [layer.magnitude for layer in cast(list[Layer], self.layers)]
+            torch._foreach_lerp_(magnitudes, torch._foreach_div(sums, count), 1 - 0.5 ** (count / HALF_LIFE))

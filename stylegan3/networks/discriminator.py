@@ -23,22 +23,24 @@ from stylegan3.ops.upfirdn import upfirdn2d
 HALF = 0.5**0.5  # both branches of a residual block, so that their sum keeps its variance
 
 
-def group_deviation(x: Tensor, group: int) -> Tensor:
+def group_deviation(x: Tensor, group: int, sets: int = 1) -> Tensor:
     """Append one channel: the mean standard deviation over groups of pictures, against collapse to one picture.
 
-    Of N pictures in groups of g, group j holds pictures j, j + N/g, j + 2N/g, ...
-    Shape: [N, C, H, W] -> [N, C + 1, H, W].
+    Of N pictures in groups of g, group j holds pictures j, j + N/g, j + 2N/g, ... Several sets of N pictures, one after
+    the other, share no group.
+    Shape: [sets N, C, H, W] -> [sets N, C + 1, H, W].
 
     Raises:
         NetworkError: where the pictures don't fill whole groups.
     """
-    n, _, h, w = x.shape
+    n, h, w = len(x) // sets, x.shape[2], x.shape[3]
     group = min(group, n)
-    if n % group:
-        raise NetworkError(f"{n} pictures don't fill groups of {group}: give a multiple of {group}")
-    grouped = x.reshape(group, n // group, -1)
-    deviation = (grouped.var(dim=0, correction=0) + 1e-8).sqrt().mean(dim=1)
-    return torch.cat([x, deviation.repeat(group)[:, None, None, None].expand(-1, -1, h, w)], dim=1)
+    if len(x) % sets or n % group:
+        raise NetworkError(f"{len(x)} pictures don't fill groups of {group}: give a multiple of {sets * group}")
+    grouped = x.reshape(sets, group, n // group, -1)
+    deviation = (grouped.var(dim=1, correction=0) + 1e-8).sqrt().mean(dim=2)
+    each = deviation.repeat(1, group).view(-1, 1, 1, 1)
+    return torch.cat([x, each.expand(-1, -1, h, w)], dim=1)
 
 
 class Halve(Operated):
@@ -79,8 +81,11 @@ class Discriminator(Operated):
             if isinstance(module, (Conv, Dense)):
                 module.reset(rng)
 
-    def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, c: Tensor | None = None, *, sets: int = 1) -> Tensor:
         """Score pictures.
+
+        Args:
+            sets: how many sets, as large as each other, the pictures are whose scores don't depend on each other.
 
         Raises:
             NetworkError: for pictures of another shape, missing labels or groups that aren't whole.
@@ -91,7 +96,7 @@ class Discriminator(Operated):
         for block in self.blocks:
             y = block(y)
         y = y.to(self.entry.weight.dtype)
-        y = self.dense(self.conv(group_deviation(y, self.spec.mbstd_group)).flatten(1))
+        y = self.dense(self.conv(group_deviation(y, self.spec.mbstd_group, sets)).flatten(1))
         y = self.out(y)
         if self.labels is None:
             return y

@@ -62,8 +62,7 @@ class Dense(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         gain = SQRT2 if self.act else 1.0
-        bias = self.bias if self.rate * gain == 1 else self.bias * (self.rate * gain)
-        y = F.linear(x, self.weight * (self.scale * gain), bias)
+        y = torch.addmm(self.bias, x, self.weight.mT, beta=self.rate * gain, alpha=self.scale * gain)
         return F.leaky_relu(y, SLOPE) if self.act else y
 
 
@@ -84,7 +83,7 @@ class Conv(Operated):
         self.bias = parameter(o) if act else None
         self.stride, self.padding = stride, kernel // 2 if stride == 1 else 0
         self.gain = gain * SQRT2 if act else gain
-        self.scale = self.gain / (i * kernel**2) ** 0.5
+        self.scale = 1 / (i * kernel**2) ** 0.5
 
     def reset(self, rng: torch.Generator) -> None:
         """Draw the weight from N(0, 1); biases are 0."""
@@ -93,13 +92,14 @@ class Conv(Operated):
             nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, bias = self.weight * self.scale, None if self.bias is None else self.bias * self.gain
-        if bias is None:
+        kernel = None if self.bias is None else unscaled(x, self.impl)
+        if kernel is not None and self.bias is not None:
+            y = self._convolved(x, self.weight * self.scale, None)
+            return kernel(y, None, None, self.bias, gain=self.gain, clamp=clamp_of(x))
+        weight = self.weight * (self.scale * self.gain)
+        if self.bias is None:
             return self._convolved(x, weight, None)
-        kernel = unscaled(x, self.impl)
-        if kernel is not None:
-            return kernel(self._convolved(x, weight, None), None, None, bias, gain=1.0, clamp=clamp_of(x))
-        y, clamp = F.leaky_relu(self._convolved(x, weight, bias), SLOPE), clamp_of(x)
+        y, clamp = F.leaky_relu(self._convolved(x, weight, self.bias * self.gain), SLOPE), clamp_of(x)
         return y if clamp is None else y.clamp(-clamp, clamp)
 
     def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -124,5 +124,5 @@ class FromPicture(Conv):
         if kernel is None or self.bias is None or not mixes(x, kind, x.shape[1] + 1, self.impl):
             return inside(super().forward(laid_out(x)), self.inner)
         layout = torch.channels_last if channels_innermost(x) else torch.contiguous_format
-        y = from_picture(x, self.weight * self.scale, self.bias * self.gain, kind, layout)
+        y = from_picture(x, self.weight * (self.scale * self.gain), self.bias * self.gain, kind, layout)
         return kernel(y, None, None, torch.zeros_like(self.bias), gain=1.0, clamp=None)

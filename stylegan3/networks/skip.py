@@ -7,6 +7,7 @@ large picture of the one before. Pictures are float32; the activations may have 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import log2
 from typing import cast
 
@@ -55,7 +56,7 @@ class StyledConv(Operated):
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
         styles, weight = self.affine(w), self.weight
-        if self.reduced:  # numbers near 1 keep float16 in range; demodulation takes either scale out again
+        if self.cramped:  # demodulation takes either scale out again
             styles = styles / styles.abs().amax(dim=1, keepdim=True)
             weight = weight / weight[0].numel() ** 0.5
         y = self._convolved(scaled(inside(x, self.inner), styles, impl=self.impl), weight)
@@ -105,11 +106,11 @@ class Block(Operated):
         return [self.second] if self.first is None else [self.first, self.second]
 
     def forward(
-        self, x: Tensor, total: Tensor | None, ws: Tensor, noises: list[Tensor | None]
+        self, x: Tensor, total: Tensor | None, ws: Sequence[Tensor], noises: list[Tensor | None]
     ) -> tuple[Tensor, Tensor]:
         for k, conv in enumerate(self.convs):
-            x = conv(x, ws[:, k], noises[k])
-        picture = self.picture(x, ws[:, len(self.convs)])
+            x = conv(x, ws[k], noises[k])
+        picture = self.picture(x, ws[len(self.convs)])
         if total is not None:
             picture = picture + upfirdn2d(total, FIR, up=2, padding=(2, 1, 2, 1), gain=4.0, impl=self.impl)
         return x, picture
@@ -160,13 +161,13 @@ class SkipSynthesis(nn.Module):
         """Make pictures; each resolution's picture layer shares its w with the next resolution's first convolution."""
         noises = self.noises(noise, len(ws))
         x, total = self.const.expand(len(ws), -1, -1, -1), None
-        at = 0
+        each, at = ws.unbind(1), 0
         for block in cast(list[Block], self.blocks):
             count = len(block.convs)
-            x, total = block(x, total, ws[:, at : at + count + 1], noises[at : at + count])
+            x, total = block(x, total, each[at : at + count + 1], noises[at : at + count])
             at += count
         assert total is not None
-        return total if self.gains is None else self.gains.applied(total, ws[:, -1])
+        return total if self.gains is None else self.gains.applied(total, each[-1])
 
     def update_averages(self, moments: Moments) -> None:
         """Do nothing: this kind keeps no running averages."""

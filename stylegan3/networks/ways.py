@@ -27,6 +27,11 @@ class Operated(nn.Module):
         """Whether activations have less than float32's precision."""
         return self.inner in REDUCED
 
+    @property
+    def cramped(self) -> bool:
+        """Whether activations have less than float32's range, so that what is large or small must be scaled first."""
+        return self.inner == torch.float16
+
 
 def compute_with(network: nn.Module, impl: Impl = "auto", inner: torch.dtype = torch.float32) -> None:
     """Choose the operations (ops.engines) and the inner precision of all layers of a network.

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -44,7 +45,12 @@ class Act(NamedTuple):
 
     def bound(self, kind: torch.dtype) -> float | None:
         """Return the clamp as numbers of a type hold it, so that a clamped y is known again."""
-        return None if self.clamp is None else torch.tensor(self.clamp, dtype=kind).item()
+        return None if self.clamp is None else _held(self.clamp, kind)
+
+
+@cache
+def _held(number: float, kind: torch.dtype) -> float:
+    return torch.tensor(number, dtype=kind).item()
 
 
 LINEAR = Act(1.0, 1.0, None)

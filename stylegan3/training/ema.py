@@ -17,5 +17,4 @@ def ema_beta(batch: int, images: int, ema_kimg: float, rampup: float | None) -> 
 def update_ema(mean: nn.Module, network: nn.Module, beta: float) -> None:
     """Move the mean's parameters towards the network's; buffers are copied."""
     torch._foreach_lerp_(list(mean.parameters()), list(network.parameters()), 1 - beta)
-    for target, source in zip(mean.buffers(), network.buffers(), strict=True):
-        target.copy_(source)
+    torch._foreach_copy_(list(mean.buffers()), list(network.buffers()))

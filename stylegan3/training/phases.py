@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The losses of StyleGAN2/3 as phases: each an optimiser step of one network (Karras et al. 2020, sections 4 and 5).
 
-A configuration is a list of phases, not a branch in the loop. Within a phase the batch passes in rounds; a phase yields
-for each round one loss or several, already weighted so that their sum over the rounds is the batch's.
+A configuration is a list of phases, not a branch in the loop. Within a phase the batch passes in rounds; for each one
+the phase returns a loss, already weighted so that their sum over the rounds is the batch's.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -60,10 +59,6 @@ class Context:
         (found,) = torch.autograd.grad(total * scale, of, create_graph=True)
         return found if scale == 1 else finite(found / scale)
 
-    def judge(self, pictures: Tensor, labels: Tensor | None, purpose: str) -> Tensor:
-        """Return D's logits of the augmented pictures. Shape: [N, 1]."""
-        return self.discriminator(self.augmented(pictures, purpose), labels)
-
 
 class Phase(Protocol):
     """One optimiser step of one network, every `interval` iterations."""
@@ -78,12 +73,8 @@ class Phase(Protocol):
     @property
     def interval(self) -> int: ...
 
-    @property
-    def passes(self) -> int:
-        """How many losses `losses` yields."""
-
-    def losses(self, context: Context) -> Iterator[Tensor]:
-        """Yield scalar losses of a round; each is differentiated before the next is asked for."""
+    def loss(self, context: Context) -> Tensor:
+        """Return a round's loss, a scalar."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +84,15 @@ class GeneratorAdversarial:
     name: str = "G main"
     network: str = "G"
     interval: int = 1
-    passes: int = 1
 
-    def losses(self, context: Context) -> Iterator[Tensor]:
+    def loss(self, context: Context) -> Tensor:
         pictures, _, labels = make_pictures(context.generator, context.draws, context.setup.dataset)
-        logits = context.judge(pictures, labels, "augment")
+        logits = context.discriminator(context.augmented(pictures, "augment"), labels)
         loss = softplus(-logits)
         context.stats.add("Loss/scores/fake", logits)
         context.stats.add("Loss/signs/fake", logits.sign())
         context.stats.add("Loss/G/loss", loss)
-        yield loss.mean() * context.weight
+        return loss.mean() * context.weight
 
 
 @dataclass(frozen=True)
@@ -117,9 +107,8 @@ class PathLength:
     name: str = "G path length"
     network: str = "G"
     interval: int = 4
-    passes: int = 1
 
-    def losses(self, context: Context) -> Iterator[Tensor]:
+    def loss(self, context: Context) -> Tensor:
         half = max(1, context.draws.hyper.group_size // 2)
         pictures, ws, _ = make_pictures(context.generator, context.draws, context.setup.dataset, members=half)
         directions = context.draws.noise("directions", pictures[0].numel(), half).view_as(pictures)
@@ -130,31 +119,37 @@ class PathLength:
         context.path_lengths.append(lengths.detach())
         context.stats.add("Loss/G/path length", lengths)
         context.stats.add("Loss/G/path length penalty", penalty)
-        yield penalty.mean() * (self.weight * self.interval * context.weight)
+        return penalty.mean() * (self.weight * self.interval * context.weight)
 
 
 @dataclass(frozen=True)
 class DiscriminatorAdversarial:
-    """Logistic loss of D: E[softplus(D(G(z)))] + E[softplus(-D(x))]; G's averages move in its fake pass."""
+    """Logistic loss of D: E[softplus(D(G(z)))] + E[softplus(-D(x))]; G's averages move with its fakes.
+
+    D judges both at once, in one pass over its weights.
+    """
 
     name: str = "D main"
     network: str = "D"
     interval: int = 1
-    passes: int = 2
 
-    def losses(self, context: Context) -> Iterator[Tensor]:
+    def loss(self, context: Context) -> Tensor:
         with torch.no_grad():
             pictures, _, labels = make_pictures(
                 context.generator, context.draws, context.setup.dataset, moments=context.moments
             )
-        fake = context.judge(pictures, labels, "augment fakes")
-        yield softplus(fake).mean() * context.weight
-        real = context.judge(context.reals, context.real_labels, "augment reals")
+        pictures = torch.cat(
+            [context.augmented(pictures, "augment fakes"), context.augmented(context.reals, "augment reals")]
+        )
+        if labels is not None and context.real_labels is not None:
+            labels = torch.cat([labels, context.real_labels])
+        fake, real = context.discriminator(pictures, labels, sets=2).chunk(2)
+        loss = softplus(fake) + softplus(-real)
         context.signs.append(signs_of(real))
         context.stats.add("Loss/scores/real", real)
         context.stats.add("Loss/signs/real", real.sign())
-        context.stats.add("Loss/D/loss", softplus(fake.detach()) + softplus(-real))
-        yield softplus(-real).mean() * context.weight
+        context.stats.add("Loss/D/loss", loss)
+        return loss.mean() * context.weight
 
 
 @dataclass(frozen=True)
@@ -169,15 +164,14 @@ class GradientPenalty:
     name: str = "D R1"
     network: str = "D"
     interval: int = 16
-    passes: int = 1
 
-    def losses(self, context: Context) -> Iterator[Tensor]:
+    def loss(self, context: Context) -> Tensor:
         received = context.augmented(context.reals, "augment reals").detach().requires_grad_(True)
         logits = context.discriminator(received, context.real_labels)
         gradients = context.gradient(logits.sum(), received)
         penalty = gradients.square().sum((1, 2, 3))
         context.stats.add("Loss/r1 penalty", penalty)
-        yield penalty.mean() * (self.gamma / 2 * self.interval * context.weight)
+        return penalty.mean() * (self.gamma / 2 * self.interval * context.weight)
 
 
 def phases_of(setup: Setup) -> tuple[Phase, ...]:

@@ -140,11 +140,11 @@ class Trainer:
                 path_length_mean=self.path_length_mean, moments=moments, path_lengths=lengths, signs=signs,
                 spans=self.spans,
             )  # fmt: skip
-            for passed, loss in enumerate(phase.losses(context), 1):
-                self._note(loss.detach(), mark)
-                if groups is parts[-1][0] and passed == phase.passes:
-                    gradients.before_last_pass()
-                (loss * self.setup.loss_scale).backward()
+            loss = phase.loss(context)
+            self._note(loss.detach(), mark)
+            if groups is parts[-1][0]:
+                gradients.before_last_pass()
+            (loss * self.setup.loss_scale).backward()
         with self.spans("exchange"):
             gradients.finish()
             self._gather(moments, lengths, signs)

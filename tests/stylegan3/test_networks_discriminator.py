@@ -51,9 +51,26 @@ def test_whole_groups_can_be_scored_apart() -> None:
         assert torch.allclose(network(x[members]), together[members], atol=1e-5)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("count", [2, 8])
+def test_sets_are_scored_as_if_alone(count: int) -> None:
+    """Also where a set is smaller than a group, and one of all sets would have room."""
+    network = small(c_dim=3)
+    x = torch.randn(2, count, 2, 16, 16, generator=rng(1)) * torch.tensor([1.0, 5.0]).view(2, 1, 1, 1, 1)
+    labels = torch.eye(3)[torch.arange(2 * count) % 3].view(2, count, 3)
+    apart = torch.cat([network(x[k], labels[k]) for k in (0, 1)])
+    both = network(x.flatten(0, 1), labels.flatten(0, 1), sets=2)
+    assert torch.allclose(both, apart, rtol=1e-4, atol=1e-7)
+    assert not torch.allclose(network(x.flatten(0, 1), labels.flatten(0, 1)), apart, rtol=1e-2)
+
+
 def test_pictures_that_leave_a_group_open_are_refused() -> None:
     with pytest.raises(NetworkError, match="6 pictures"):
         small()(torch.zeros(6, 2, 16, 16))
+    with pytest.raises(NetworkError, match="12 pictures don't fill groups of 4: give a multiple of 8"):
+        small()(torch.zeros(12, 2, 16, 16), sets=2)
+    with pytest.raises(NetworkError, match="7 pictures"):
+        small()(torch.zeros(7, 2, 16, 16), sets=2)
 
 
 def test_pictures_of_another_shape_are_refused() -> None:

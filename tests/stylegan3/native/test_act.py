@@ -224,7 +224,8 @@ def test_a_layer_ends_this_way_where_kernels_serve_and_is_the_same(
     x = (200 * draw(2, 4, 9, 7)).to(inner)
     y = layer(x)
     assert bool(calls) == (impl == "auto")
-    right = F.leaky_relu(F.conv2d(x.float(), layer.weight * layer.scale, layer.bias * layer.gain, padding=1), 0.2)
+    weight, bias = layer.weight * (layer.scale * layer.gain), layer.bias * layer.gain
+    right = F.leaky_relu(F.conv2d(x.float(), weight, bias, padding=1), 0.2)
     right = right.clamp(-CLAMP, CLAMP) if inner == torch.bfloat16 else right
     assert y.dtype == inner
     allowed = 1e-6 if inner == torch.float32 else 0.01  # two roundings of bfloat16
