@@ -20,7 +20,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench.pages.machine import facts
-from bench.pages.training_passes import Training, peak, timed
+from bench.pages.training_passes import Training, footprint, timed
 from bench.pages.training_tables import training_lines
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "bench.md"
@@ -38,7 +38,7 @@ def one(text: str) -> Any:
     """Measure what `apart` asked for in this process."""
     asked = json.loads(text)
     training = Training(**{**asked["training"], "ways": tuple(asked["training"]["ways"])})
-    return timed(training) if asked["what"] == "times" else peak(training)
+    return timed(training) if asked["what"] == "times" else footprint(training)
 
 
 def wanted(given: argparse.Namespace) -> list[Training]:
@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"{training.cfg} {training.size}x{training.size}, batch {training.batch}", file=sys.stderr, flush=True)
         for row in apart(training, "times"):
             if row["way"] != "reference":
-                row["gb"] = apart(replace(training, ways=(f"{row['way']}/{row['precision']}",)), "peak")
+                row |= apart(replace(training, ways=(f"{row['way']}/{row['precision']}",)), "footprint")
             rows.append(row)
     found = {"machine": facts(torch.device(given.device)), "rows": rows}
     print("\n".join(training_lines(found)))

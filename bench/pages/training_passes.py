@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from bench.pages.network_passes import resident
 from stylegan3.configs import CONFIGURATIONS, discriminator_spec, generator_spec
@@ -217,15 +219,44 @@ def timed(training: Training) -> list[dict[str, Any]]:
     return rows
 
 
-def peak(training: Training) -> float:
-    """Return the GB at the peak of two iterations of the first way: of the card, or of this process."""
+class Started(TorchDispatchMode):
+    """Counts, by the part that stands open, what torch starts: a card's host must have begun it all by itself.
+
+    Views and allocations are nothing; our own kernels, which aren't torch's, are left out.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.counts: dict[str, float] = {}
+        self._clock = clock
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if _computes(func) and any(isinstance(leaf, Tensor) for leaf in tree_leaves(result)):
+            part = self._clock.opened[-1] if self._clock.opened else REST
+            self.counts[part] = self.counts.get(part, 0) + 1
+        return result
+
+
+@cache
+def _computes(func: Any) -> bool:
+    kept = (found.alias_info is not None and not found.alias_info.is_write for found in func._schema.returns)
+    return not any(kept) and "empty" not in func._schema.name
+
+
+def footprint(training: Training) -> dict[str, float]:
+    """Return what the first way needs: GB at the peak, of the card or of this process, and operations an iteration."""
     if training.device == "cpu":
         keep_freed()
     with tempfile.TemporaryDirectory() as folder:
-        Runner(training, training.ways[0], stored(Path(folder), training.size)).iterate(2)
-    if training.device == "cpu":
-        return resident() / 1e9
-    return torch.cuda.max_memory_allocated() / 1e9
+        runner = Runner(training, training.ways[0], stored(Path(folder), training.size))
+        runner.iterate(2)
+        most = resident() if training.device == "cpu" else torch.cuda.max_memory_allocated()
+        started = Started(runner.clock)
+        with started:
+            runner.iterate(ITERATIONS)
+        intervals = {phase.name: phase.interval for phase in runner.trainer.phases}
+        return {"gb": most / 1e9, "operations": sum(averaged(started.counts, intervals, ITERATIONS).values())}
 
 
 def stored(folder: Path, size: int) -> Stored:

@@ -34,7 +34,8 @@ def _named(row: Row) -> list[str]:
 def _speeds(rows: list[Row]) -> Iterator[list[str]]:
     for row in rows:
         waiting = f"{100 * row['waiting_share']:.2g} %"
-        yield [*_named(row), number(row["s_per_kimg"]), number(_ratio(rows, row), "x"), number(row.get("gb")), waiting]
+        needed = number(row.get("gb")), number(row.get("operations"))
+        yield [*_named(row), number(row["s_per_kimg"]), number(_ratio(rows, row), "x"), *needed, waiting]
 
 
 def _parts(rows: list[Row]) -> Iterator[list[str]]:
@@ -67,9 +68,9 @@ def training_lines(found: dict[str, Any]) -> list[str]:
         "",
         "Written by `python bench/train.py --page`. Four channels; pictures are read from a mapped file. An average",
         "iteration: what comes every 4 or 16 iterations counts so often. The yardstick is `--ops=reference` in float32",
-        "in the same loop and process.",
+        "in the same loop and process. Operations are those that torch starts in an iteration, beside our own kernels.",
         "",
-        *table([*about, "s/kimg", "pictures a second", "peak GB", "waiting for data"], _speeds(rows)),
+        *table([*about, "s/kimg", "pictures a second", "peak GB", "operations", "waiting for data"], _speeds(rows)),
         "",
         "Milliseconds of an average iteration; a phase's are without what stands in columns of its own.",
         "",

@@ -11,7 +11,7 @@ import torch
 from bench import train
 from bench.pages import scaling
 from bench.pages.scaling import drawn, exchanged, parameters, seconds_of_exchange
-from bench.pages.training_passes import Clock, Training, averaged, timed
+from bench.pages.training_passes import Clock, Started, Training, averaged, footprint, timed
 from bench.pages.training_tables import training_lines
 
 TINY = Training("stylegan2", 16, 4, 128, 8, "cpu", ("auto/fp32", "reference/fp32"), rounds=1)
@@ -40,6 +40,22 @@ def test_a_training_is_timed_in_its_parts():
         assert 0 <= row["waiting_share"] < 1
 
 
+def test_operations_are_counted_without_views_and_allocations():
+    """By part, as the clock's time is, gradients with them."""
+    clock = Clock(torch.device("cpu"))
+    x = torch.ones(3, 4, requires_grad=True)
+    with Started(clock) as started:
+        with clock("G main"):
+            y = x.mT.contiguous().view(-1)  # one copy
+            torch.empty(4).add_(1)
+        (y * 2).sum().backward()  # two, and two gradients, the copy's among them
+    assert started.counts["G main"] == 2
+    assert 4 <= started.counts["rest"] <= 6
+    found = footprint(TINY)
+    assert found["gb"] > 0
+    assert 500 < found["operations"] < 3000
+
+
 def test_an_average_is_weighed_by_how_often_a_phase_comes():
     parts = {"D R1": 1.6, "G path length": 0.4, "G main": 2.0, "EMA": 0.4}
     found = averaged(parts, {"G main": 1, "G path length": 4, "D R1": 16}, count=4)
@@ -49,12 +65,12 @@ def test_an_average_is_weighed_by_how_often_a_phase_comes():
 def test_the_pages_ratio_is_of_the_same_training():
     row = {
         "cfg": "stylegan2", "size": 64, "batch": 8, "device": "cpu", "way": "auto", "precision": "fp32", "seconds": 0.5,
-        "s_per_kimg": 62.5, "parts": {"G main": 0.5}, "waiting_share": 0.001, "gb": 1.0,
+        "s_per_kimg": 62.5, "parts": {"G main": 0.5}, "waiting_share": 0.001, "gb": 1.0, "operations": 1480.0,
     }  # fmt: skip
     slow = {**row, "way": "reference", "seconds": 2.0}
     machine = {"processor": "p", "cores": 2, "threads": 2, "python": "3", "torch": "2", "triton": "none", "commit": "c"}
     lines = training_lines({"machine": machine, "rows": [row, slow, {**slow, "size": 128, "seconds": 9.0}]})
-    assert "| stylegan2 | 64x64 | 8 | fp32 | auto | 62 | 4.0x | 1.0 | 0.1 % |" in lines
+    assert "| stylegan2 | 64x64 | 8 | fp32 | auto | 62 | 4.0x | 1.0 | 1480 | 0.1 % |" in lines
     assert any("3x the yardstick | 4.0x | yes" in line for line in lines)
 
 
