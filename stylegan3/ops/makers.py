@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from torch import Tensor
 
-from stylegan3.ops.interfaces import Kernels, Resampler, Styler
+from stylegan3.ops.interfaces import Kernels, Resampler, Scaler, Styler
 from stylegan3.ops.resampling import Terms
 
 
@@ -43,7 +43,7 @@ def triton() -> Kernels:
     """
     from stylegan3.ops.kernels.lrelu import TritonLrelu
 
-    return Kernels(TritonLrelu(), triton_resampler, triton_styler)
+    return Kernels(TritonLrelu(), triton_resampler, triton_styler, triton_scaler)
 
 
 def triton_resampler(x: Tensor, terms: Terms) -> Resampler | None:
@@ -56,12 +56,21 @@ def triton_resampler(x: Tensor, terms: Terms) -> Resampler | None:
 
 
 def triton_styler(conv: Tensor, scaled: bool) -> Styler | None:
-    """Return Triton's end of a styled convolution where it serves; without d, cuDNN adds the bias as it convolves."""
-    if not scaled or find_spec("triton") is None:
+    """Return Triton's end of a convolution where it serves."""
+    if find_spec("triton") is None:
         return None
     from stylegan3.ops.kernels import styled
 
     return styled.styled if styled.why_not(conv) is None else None
+
+
+def triton_scaler(x: Tensor) -> Scaler | None:
+    """Return Triton's scaling of channels where it serves."""
+    if find_spec("triton") is None:
+        return None
+    from stylegan3.ops.kernels import styled
+
+    return styled.scaled if styled.why_not(x) is None else None
 
 
 def cuda() -> Kernels:
@@ -72,4 +81,4 @@ def cuda() -> Kernels:
     """
     from stylegan3.ops.native.cuda import Cuda
 
-    return Kernels(Cuda(), triton_resampler, triton_styler)
+    return Kernels(Cuda(), triton_resampler, triton_styler, triton_scaler)

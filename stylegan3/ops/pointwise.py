@@ -199,6 +199,17 @@ def pointwise(maps: Maps, conv: Tensor, d: Tensor | None, level: Tensor | None, 
 
 
 @dataclass(frozen=True)
+class Scaled:
+    """interfaces.Scaler by some maps."""
+
+    maps: Maps
+
+    def __call__(self, x: Tensor, scale: Tensor) -> Tensor:
+        """Scale each picture's channels. Shape: x [N, C, H, W], scale [N, C] -> as x."""
+        return pointwise(self.maps, x, scale, None, x.new_zeros(x.shape[1], dtype=wide(x.dtype)), LINEAR)
+
+
+@dataclass(frozen=True)
 class Styled:
     """interfaces.Styler by some maps: demodulate, add noise and bias, apply a leaky relu with gain and clamp."""
 

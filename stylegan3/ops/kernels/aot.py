@@ -117,6 +117,11 @@ def _styled_cases() -> Iterator[Case]:
             name = f"styled forward, channels {'innermost' if last else 'outermost'}"
             others = dict.fromkeys(("d", "level", "bias"), "*fp32")
             yield Case(name, styled.finished, dtype, constants, ("conv", "y"), others, round16=STYLED)
+            wishes = dict.fromkeys(("SCALED", "CONV", "D", "LEVEL", "BIAS"), True) | {"LINEAR": False}
+            constants = {**base, **wishes, **styled.block(channels, area, last, styled.RUN), **inner}
+            name = f"styled gradients, channels {'innermost' if last else 'outermost'}"
+            others = dict.fromkeys(("d", "for_d", "for_level", "for_bias"), "*fp32")
+            yield Case(name, styled.graded, dtype, constants, ("g", "conv", "y", "g_conv"), others, round16=STYLED)
         constants = {**base, "BLOCK": styled.BLOCK}
         yield Case("styled slope", styled.sloped, dtype, constants, ("g", "y", "g_z"), round16=STYLED)
 

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pointwise end of StyleGAN2's convolution, in one read and one write.
+"""The pointwise end of a convolution, in one read and one write, and all of its gradients in another pass.
 
     y = clamp(gain * leaky_relu(z)),    z[n,o,h,w] = conv[n,o,h,w] d[n,o] + level[.,1,h,w] + bias[o]
 
 ``d`` demodulates (Karras et al. 2020, section 2.2), ``level`` is the noise times its strength. Gradients to any order
-are pointwise.py's; a second kernel multiplies with the slope phi'(z) that y tells.
+are pointwise.py's, with the slope phi'(z) that y tells: sums over places and over channels are begun where the samples
+are at hand, by blocks, and ended by PyTorch.
 
-What bounds it: memory. 4 B a sample in float16 (one read, one write; d, level and bias stay in L2), where the same in
-separate operations moves 4 B each.
+What bounds it: memory. In float16 it moves 4 B a sample forward (one read, one write; d, level and bias stay in L2) and
+up to 8 B back, where separate operations move 4 B each forward and 24 B back.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from torch import Tensor
 from stylegan3.ops.kernels import host
 from stylegan3.ops.kernels.host import INTERPRETED
 from stylegan3.ops.layout import channels_last
-from stylegan3.ops.pointwise import Act, Four, Styled, Wanted, wide
+from stylegan3.ops.pointwise import Act, Four, Scaled, Styled, Wanted, wide
 
 BLOCK = 256 if INTERPRETED else 2048  # samples a program; 16 a thread, 16 bytes a load
+RUN = 64  # neighbours in a block of gradients: both kinds of sums over it leave few numbers
 LAUNCH = {"num_warps": 4, **host.FUSION}
 
 
@@ -54,6 +56,45 @@ def finished(
 
 
 @triton.jit
+def graded(
+    g: tl.tensor, conv: tl.tensor, d: tl.tensor, y: tl.tensor,
+    g_conv: tl.tensor, for_d: tl.tensor, for_level: tl.tensor, for_bias: tl.tensor,
+    channels: tl.tensor, area: tl.tensor, step_c: tl.tensor, step_s: tl.tensor,
+    SLOPE: tl.constexpr, GAIN: tl.constexpr, CLAMP: tl.constexpr, LINEAR: tl.constexpr, SCALED: tl.constexpr,
+    CONV: tl.constexpr, D: tl.constexpr, LEVEL: tl.constexpr, BIAS: tl.constexpr, SUM: tl.constexpr,
+    CHANNELS: tl.constexpr, SAMPLES: tl.constexpr,
+) -> None:  # fmt: skip
+    """phi'(z) g d and, of CHANNELS x SAMPLES of one picture, the sums that are wanted of phi'(z) g.
+
+    for_d, for_bias [N, channels, blocks of samples]; for_level [N, blocks of channels, area].
+    """
+    across, deep = tl.cdiv(area, SAMPLES), tl.cdiv(channels, CHANNELS)
+    at, n = tl.program_id(0) % (across * deep), (tl.program_id(0) // (across * deep)).to(tl.int64)
+    c = at // across * CHANNELS + tl.arange(0, CHANNELS)
+    s = at % across * SAMPLES + tl.arange(0, SAMPLES)
+    inside = (c < channels)[:, None] & (s < area)[None, :]
+    here = n * channels * area + c[:, None] * step_c + s[None, :] * step_s
+    v = tl.load(g + here, mask=inside, other=0.0).to(SUM)
+    if not LINEAR:
+        known = tl.load(y + here, mask=inside, other=0.0).to(SUM)
+        v = tl.where(known > 0, v * GAIN, v * GAIN * SLOPE)
+        if CLAMP is not None:
+            v = tl.where(tl.abs(known) < CLAMP, v, 0.0)
+    block = (n * channels + c) * across + at % across
+    if D:
+        u = tl.load(conv + here, mask=inside, other=0.0).to(SUM)
+        tl.store(for_d + block, tl.sum(v * u, axis=1), mask=c < channels)
+    if LEVEL:
+        tl.store(for_level + (n * deep + at // across) * area + s, tl.sum(v, axis=0), mask=s < area)
+    if BIAS:
+        tl.store(for_bias + block, tl.sum(v, axis=1), mask=c < channels)
+    if CONV:
+        if SCALED:
+            v *= tl.load(d + n * channels + c, mask=c < channels, other=0.0).to(SUM)[:, None]
+        tl.store(g_conv + here, v.to(g_conv.dtype.element_ty), mask=inside)
+
+
+@triton.jit
 def sloped(
     g: tl.tensor, y: tl.tensor, g_z: tl.tensor, count: tl.tensor,
     SLOPE: tl.constexpr, GAIN: tl.constexpr, CLAMP: tl.constexpr, SUM: tl.constexpr, BLOCK: tl.constexpr,
@@ -74,15 +115,15 @@ def constants(act: Act, dtype: torch.dtype) -> dict[str, Any]:
     return {"SLOPE": act.slope, "GAIN": act.gain, "CLAMP": act.bound(dtype), "SUM": host.sum_type(dtype)}
 
 
-def block(channels: int, area: int, last: bool) -> dict[str, int]:
-    """Return a block of about BLOCK samples, as long as can be along the axis that lies innermost."""
-    inner = min(BLOCK, triton.next_power_of_2(channels if last else area))
+def block(channels: int, area: int, last: bool, longest: int = BLOCK) -> dict[str, int]:
+    """Return a block of about BLOCK samples, as long as can be, or `longest`, along the axis that lies innermost."""
+    inner = min(longest, triton.next_power_of_2(channels if last else area))
     outer = min(BLOCK // inner, triton.next_power_of_2(area if last else channels))
     return {"CHANNELS": inner if last else outer, "SAMPLES": outer if last else inner}
 
 
 class TritonMaps:
-    """pointwise.Maps in Triton: y in one pass, s g in another one, products and sums of it in PyTorch."""
+    """pointwise.Maps in Triton: y in one pass, all gradients in another one, the tangent with PyTorch's help."""
 
     def value(self, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor, act: Act) -> Tensor:
         """Return phi(conv d + level + bias)."""
@@ -113,22 +154,36 @@ class TritonMaps:
 
     def gradients(self, g: Tensor, conv: Tensor | None, d: Tensor | None, y: Tensor, wanted: Wanted, act: Act) -> Four:
         """Return (s g d, sum_hw s g conv, sum_o s g, sum_nhw s g), None for what isn't wanted."""
-        g_z, kind = _sloped(g, y, act), wide(y.dtype)
+        (n, channels, height, width), last, kind = y.shape, channels_last(y), wide(y.dtype)
+        area, chosen = height * width, block(channels, height * width, last, RUN)
+        across, deep = triton.cdiv(area, chosen["SAMPLES"]), triton.cdiv(channels, chosen["CHANNELS"])
+        for_d, for_bias = (
+            y.new_empty(n, channels, across, dtype=kind) if on else None
+            for on in (wanted.d and conv is not None, wanted.bias)
+        )
+        for_level = y.new_empty(n, deep, height, width, dtype=kind) if wanted.levels else None
+        g_conv = torch.empty_like(y) if wanted.conv else None
+        if y.numel():
+            given = [y if t is None else t for t in (conv, d, y, g_conv, for_d, for_level, for_bias)]
+            asked = zip(("CONV", "D", "LEVEL", "BIAS"), (g_conv, for_d, for_level, for_bias), strict=True)
+            wishes = {"LINEAR": act.linear, "SCALED": d is not None, **{name: t is not None for name, t in asked}}
+            steps = (1, channels) if last else (area, 1)
+            with host.on_device(y):
+                graded[(n * across * deep,)](
+                    g, *given, channels, area, *steps, **constants(act, y.dtype), **wishes, **chosen, **LAUNCH
+                )
+        if for_level is not None:
+            for_level = for_level.sum(dim=1 if wanted.levels == n else (0, 1)).view(-1, 1, height, width)
         return (
-            (g_z if d is None else g_z * _over_places(d, y)) if wanted.conv else None,
-            (g_z * conv).sum(dim=(2, 3), dtype=kind) if wanted.d and conv is not None else None,
-            _by_place(g_z, wanted.levels) if wanted.levels else None,
-            g_z.sum(dim=(0, 2, 3), dtype=kind) if wanted.bias else None,
+            g_conv,
+            None if for_d is None else for_d.sum(dim=2),
+            for_level,
+            None if for_bias is None else for_bias.sum(dim=(0, 2)),
         )
 
 
 def _over_places(d: Tensor, y: Tensor) -> Tensor:
     return d[:, :, None, None].to(y.dtype)
-
-
-def _by_place(g_z: Tensor, levels: int) -> Tensor:
-    axes = (1,) if levels > 1 or len(g_z) == 1 else (0, 1)
-    return g_z.sum(dim=axes, dtype=wide(g_z.dtype)).view(levels, 1, *g_z.shape[2:])
 
 
 def _sloped(g: Tensor, y: Tensor, act: Act) -> Tensor:
@@ -148,4 +203,4 @@ def why_not(conv: Tensor) -> str | None:
     return host.unserved(conv) or host.too_long(conv)
 
 
-styled = Styled(TritonMaps())
+styled, scaled = Styled(TritonMaps()), Scaled(TritonMaps())

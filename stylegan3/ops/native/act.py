@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stylegan3.ops.layout import channels_last
 from stylegan3.ops.native import cpu
-from stylegan3.ops.pointwise import LINEAR, Act, Four, Styled, Wanted, pointwise, wide
+from stylegan3.ops.pointwise import Act, Four, Scaled, Styled, Wanted, wide
 
 PLACES = 4096  # of a picture in a block: whole pages of a channel, and enough blocks for the threads of large pictures
 
@@ -84,14 +84,9 @@ class CpuMaps:
         return found
 
 
-def scaled(x: Tensor, scale: Tensor) -> Tensor:
-    """Scale each picture's channels; differentiable to any order. Shape: x [N, C, H, W], scale [N, C] -> as x."""
-    return pointwise(CpuMaps(), x, scale, None, x.new_zeros(x.shape[1], dtype=wide(x.dtype)), LINEAR)
-
-
 def why_not(conv: Tensor) -> str | None:
     """Return why a convolution's result can't be served, or None where it can."""
     return None if conv.dtype in cpu.KINDS else f"it takes no {conv.dtype}"
 
 
-styled = Styled(CpuMaps())
+styled, scaled = Styled(CpuMaps()), Scaled(CpuMaps())

@@ -12,9 +12,10 @@ pytest.importorskip("triton")
 
 from stylegan3.ops.bias_act import bias_act
 from stylegan3.ops.kernels.host import INTERPRETED
-from stylegan3.ops.kernels.styled import styled, why_not
+from stylegan3.ops.kernels.styled import scaled, styled, why_not
 
 SHAPE = (2, 3, 9, 17)  # more samples a picture than one block of the interpreter
+BLOCKS = (2, 70, 5, 13)  # several blocks along channels and along samples, the last of each not full
 CLAMP = 1.0
 HUGE = ((1, 2, 2, 2), (0, 2**31, 0, 0))  # a shape and strides that 32 bits don't reach
 
@@ -42,19 +43,46 @@ def innermost(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return lambda conv, *rest: function(conv.contiguous(memory_format=torch.channels_last), *rest)
 
 
+@pytest.mark.parametrize("shape", [SHAPE, BLOCKS])
 @pytest.mark.parametrize("levels", [1, 2])
 @pytest.mark.parametrize("function", [ours, innermost(ours)], ids=["channels outermost", "channels innermost"])
 def test_it_equals_the_formula_with_gradients_to_second_order(
-    function: Callable[..., Tensor], levels: int, device: str
+    function: Callable[..., Tensor], levels: int, shape: tuple[int, ...], device: str
 ) -> None:
     found = []
     for each in (function, formula):
-        leaves = draw(device, levels=levels)
+        leaves = draw(device, levels=levels, shape=shape)
         y = each(*leaves)
         along = torch.cos(torch.arange(y.numel(), device=device)).view_as(y)
         grads = torch.autograd.grad(y, leaves, along, create_graph=True)
         second = torch.autograd.grad(sum(g.square().sum() for g in grads), leaves[:2])
         found.append((y, *grads, *second))
+    for mine, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("wanted", [(0,), (1,), (2,), (3,), (1, 3), (0, 2)])
+def test_gradients_that_nobody_wants_change_no_others(wanted: tuple[int, ...], device: str) -> None:
+    leaves = draw(device)
+    along = torch.cos(torch.arange(leaves[0].numel(), device=device)).view_as(leaves[0])
+    everything = torch.autograd.grad(ours(*leaves), leaves, along)
+    some = [t if k in wanted else t.detach() for k, t in enumerate(leaves)]
+    found = torch.autograd.grad(ours(*some), [leaves[k] for k in wanted], along)
+    for k, g in zip(wanted, found, strict=True):
+        assert torch.equal(g, everything[k])
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("shape", [SHAPE, BLOCKS])
+def test_scaling_equals_the_product_with_gradients_to_second_order(
+    shape: tuple[int, ...], memory_format: torch.memory_format, device: str
+) -> None:
+    found = []
+    for way in (scaled, lambda x, scale: x * scale[:, :, None, None]):
+        x, scale = draw(device, shape=shape)[:2]
+        y = way(x.contiguous(memory_format=memory_format), scale)
+        grads = torch.autograd.grad(y, (x, scale), torch.sin(y.detach()), create_graph=True)
+        found.append((y, *grads, *torch.autograd.grad(sum(g.square().sum() for g in grads), (x, scale))))
     for mine, theirs in zip(*found, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
 
