@@ -154,6 +154,7 @@ class Runner:
         device, ranks = torch.device(training.device), ranks or Alone()
         self.clock = Clock(device)
         self._tf32 = way.endswith("tf32")
+        torch.backends.cudnn.benchmark = True  # as train.py does
         self.trainer = Trainer(setup_of(training, way, data, ranks.count), device, ranks, self.clock)
         self._batches = ahead(self.trainer.batches(WORKERS), device)
         self.waited = 0.0

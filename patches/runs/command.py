@@ -94,6 +94,9 @@ def _train(request: Request, world: World, ranks: Ranks, stop: Stop, echo: Calla
     source, assembly, device = prepared(request, world, ranks)
     options = assembly.resolved.options
     stop.limit(options.time_limit)
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = not options.nobench
+        set_tf32(options.precision)
     fresh = ranks.rank == 0 and (source is None or source.state is None)
     begin_with = begin(options.finetune, assembly) if options.finetune and fresh else None
     say(assembly, source, device, echo)
@@ -102,9 +105,6 @@ def _train(request: Request, world: World, ranks: Ranks, stop: Stop, echo: Calla
     if reached or request.dry_run:
         echo(reached or "--dry-run: stopped before any work")
         return
-    if device.type == "cuda":
-        torch.backends.cudnn.benchmark = not options.nobench
-        set_tf32(options.precision)
     shown = progress("training", round(options.kimg * 1000), "pictures", done=done)
     with shown if ranks.rank == 0 else nullcontext(_nothing) as advance:
         Session(assembly, device, ranks, echo, stop, source, begin_with, _steps(advance, done)).run()

@@ -9,7 +9,7 @@ from patches.runs.assemble import Assembly
 from patches.runs.resume import Resume
 from patches.views import seconds_cut
 from spect.archive.sets import PRIMARY
-from stylegan3.ops import engines
+from stylegan3.ops import engines, innermost
 
 
 def say(assembly: Assembly, source: Resume | None, device: torch.device, echo: Callable[[str], None]) -> None:
@@ -24,6 +24,8 @@ def say(assembly: Assembly, source: Resume | None, device: torch.device, echo: C
     ranks = f"; {setup.hyper.ranks} ranks" if setup.hyper.ranks > 1 else ""
     echo(f"Data: {len(setup.dataset)} pictures of {shape}, {_told_labels(assembly)}; device: {device}{ranks}")
     echo(f"Operations: {engines.told(device, setup.ops)}")
+    if device.type == "cuda":
+        echo(f"Pictures: {innermost.told(device, setup.inner)}")
     if assembly.canvases:
         view = assembly.canvases.view
         for condition, bare in zip(assembly.canvases.conditions.sets, assembly.canvases.unlabelled, strict=True):

@@ -70,8 +70,11 @@ def found(g: Generator, d: Discriminator, device: str) -> list[Tensor]:
 
 
 @pytest.mark.usefixtures("fused")
-@pytest.mark.parametrize("kind", ["stylegan2", "stylegan3-t"])
-def test_training_networks_computes_the_same(kind: str, device: str) -> None:
+@pytest.mark.parametrize(("kind", "innermost"), [("stylegan2", True), ("stylegan2", False), ("stylegan3-t", True)])
+def test_training_networks_computes_the_same(
+    kind: str, innermost: bool, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stylegan3.networks.layers.channels_innermost", lambda *given: innermost)
     both = networks(kind, device)
     results = []
     for impl in ("auto", "plain"):
