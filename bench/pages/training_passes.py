@@ -233,7 +233,8 @@ class Started(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        if _computes(func) and any(isinstance(leaf, Tensor) for leaf in tree_leaves(result)):
+        silent = not func._schema.returns and func.namespace == "aten"  # lists of tensors, changed where they are
+        if silent or (_computes(func) and any(isinstance(leaf, Tensor) for leaf in tree_leaves(result))):
             part = self._clock.opened[-1] if self._clock.opened else REST
             self.counts[part] = self.counts.get(part, 0) + 1
         return result
@@ -242,7 +243,7 @@ class Started(TorchDispatchMode):
 @cache
 def _computes(func: Any) -> bool:
     kept = (found.alias_info is not None and not found.alias_info.is_write for found in func._schema.returns)
-    return not any(kept) and "empty" not in func._schema.name
+    return not any(kept) and not any(word in func._schema.name for word in ("empty", "view"))
 
 
 def footprint(training: Training) -> dict[str, float]:

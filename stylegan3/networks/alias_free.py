@@ -195,8 +195,8 @@ class AliasFreeSynthesis(nn.Module):
     @torch.no_grad()
     def update_averages(self, moments: Moments) -> None:
         """Move each layer's magnitude towards the mean square gathered."""
-        sums = [moments.sums[name] for name in self._sums if name in moments.sums]
-        if sums:
-            count = moments.counts[self._sums[0]]
-            magnitudes = [layer.magnitude for layer in cast(list[Layer], self.layers)]
-            torch._foreach_lerp_(magnitudes, torch._foreach_div(sums, count), 1 - 0.5 ** (count / HALF_LIFE))
+        if self._sums[0] not in moments.sums:
+            return  # all are there or none
+        sums, count = [moments.sums[name] for name in self._sums], moments.counts[self._sums[0]]
+        magnitudes = [layer.magnitude for layer in cast(list[Layer], self.layers)]
+        torch._foreach_lerp_(magnitudes, torch._foreach_div(sums, count), 1 - 0.5 ** (count / HALF_LIFE))

@@ -34,7 +34,7 @@ def group_deviation(x: Tensor, group: int, sets: int = 1) -> Tensor:
         NetworkError: where the pictures don't fill whole groups.
     """
     n, h, w = len(x) // sets, x.shape[2], x.shape[3]
-    group = min(group, n)
+    group = max(1, min(group, n))
     if len(x) % sets or n % group:
         raise NetworkError(f"{len(x)} pictures don't fill groups of {group}: give a multiple of {sets * group}")
     grouped = x.reshape(sets, group, n // group, -1)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Layers with equalised learning rate: weights are kept near N(0, 1) and scaled when used (Karras et al. 2018, 4.1).
 
-A leaky relu's gain is folded into weight and bias, as it is positively homogeneous: one pass over the activations less.
+A leaky relu's gain is folded into weight and bias, as it is positively homogeneous, where no kernel takes it: one pass
+over the activations less.
 Modules are built empty (on the default device, 'meta' included) and filled by ``reset(rng)``.
 """
 
@@ -16,7 +17,7 @@ from stylegan3.ops.bias_act import SQRT2
 from stylegan3.ops.convolution import conv2d
 from stylegan3.ops.ends import from_picture, mixes
 from stylegan3.ops.innermost import pays
-from stylegan3.ops.styled import unscaled
+from stylegan3.ops.styled import styler_for
 
 SLOPE = 0.2  # of every leaky relu
 FIR = (0.125, 0.375, 0.375, 0.125)  # [1, 3, 3, 1] / 8, StyleGAN2's resampling filter
@@ -93,7 +94,7 @@ class Conv(Operated):
             nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        kernel = None if self.bias is None else unscaled(x, self.impl)
+        kernel = None if self.bias is None else styler_for(x, self.impl)
         if kernel is not None and self.bias is not None:
             y = self._convolved(x, self.weight * self.scale, None)
             return kernel(y, None, None, self.bias, gain=self.gain, clamp=clamp_of(x))
@@ -121,9 +122,9 @@ class FromPicture(Conv):
     def forward(self, x: Tensor) -> Tensor:
         x = x.to(self.weight.dtype)
         kind = inside(x[:0], self.inner).dtype
-        kernel = unscaled(x[:0].to(kind), self.impl)
+        kernel = styler_for(x[:0].to(kind), self.impl)
         if kernel is None or self.bias is None or not mixes(x, kind, x.shape[1] + 1, self.impl):
             return inside(super().forward(laid_out(x, kind)), self.inner)
         layout = torch.channels_last if channels_innermost(x) else torch.contiguous_format
         y = from_picture(x, self.weight * (self.scale * self.gain), self.bias * self.gain, kind, layout)
-        return kernel(y, None, None, torch.zeros_like(self.bias), gain=1.0, clamp=None)
+        return kernel(y, None, None, None, gain=1.0, clamp=None)

@@ -44,19 +44,26 @@ class Styler(Protocol):
     """Runs styled.py's formula in one pass, with gradients to any order."""
 
     def __call__(
-        self, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor, *, gain: float, clamp: float | None
+        self,
+        conv: Tensor,
+        d: Tensor | None,
+        level: Tensor | None,
+        bias: Tensor | None,
+        *,
+        gain: float,
+        clamp: float | None,
     ) -> Tensor:
-        """Return clamp(gain * leaky_relu(conv d + level + bias)); None is d = 1, level = 0."""
+        """Return clamp(gain * leaky_relu(conv d + level + bias)); None is d = 1, level = 0, bias = 0."""
 
 
 @dataclass(frozen=True)
 class Kernels:
     """What a device has: an engine and, by tensor, other kernels (None where none serves it).
 
-    The styler is asked for with the convolution's result, or a tensor like it, and whether there will be a d.
+    The styler is asked for with the convolution's result, or a tensor like it.
     """
 
     engine: Engine
     resampler: Callable[[Tensor, Terms], Resampler | None]
-    styler: Callable[[Tensor, bool], Styler | None] = lambda conv, scaled: None
+    styler: Callable[[Tensor], Styler | None] = lambda conv: None
     scaler: Callable[[Tensor], Scaler | None] = lambda x: None

@@ -30,7 +30,7 @@ def cpp() -> Kernels:
     return Kernels(
         engine,
         resampler,
-        lambda conv, scaled: act.styled if act.why_not(conv) is None else None,
+        lambda conv: act.styled if act.why_not(conv) is None else None,
         lambda x: act.scaled if act.why_not(x) is None else None,
     )
 
@@ -55,7 +55,7 @@ def triton_resampler(x: Tensor, terms: Terms) -> Resampler | None:
     return resample.resample if resample.why_not(x, terms) is None else None
 
 
-def triton_styler(conv: Tensor, scaled: bool) -> Styler | None:
+def triton_styler(conv: Tensor) -> Styler | None:
     """Return Triton's end of a convolution where it serves."""
     if find_spec("triton") is None:
         return None

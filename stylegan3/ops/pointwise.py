@@ -68,11 +68,14 @@ class Wanted(NamedTuple):
 class Maps(Protocol):
     """The three maps, without gradients of their own. What may be absent is None: d is 1, any other one is 0.
 
+    Those that are no pictures have float32's precision at least, and so have their gradients. In `value` they are
+    dense; what takes the place of d, v, l or b in gradients of gradients may lie anyhow.
+
     Shape: pictures conv, u, g, y [N, O, H, W], dense, all in y's layout; d, v [N, O]; level, l [1 or N, 1, H, W]; bias,
-    b [O]. Those that are no pictures have float32's precision at least, and so have their gradients.
+    b [O].
     """
 
-    def value(self, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor, act: Act) -> Tensor:
+    def value(self, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor | None, act: Act) -> Tensor:
         """Return y."""
 
     def tangent(self, change: Four, conv: Tensor | None, d: Tensor | None, y: Tensor, act: Act) -> Tensor:
@@ -97,7 +100,7 @@ class _Value(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor, act: Act, maps: Maps
+        ctx: Any, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor | None, act: Act, maps: Maps
     ) -> Tensor:
         y = maps.value(conv, d, level, bias, act)
         ctx.save_for_backward(None if d is None else conv, d, conv if act.linear else y)
@@ -169,7 +172,7 @@ def _in_conv_and_d(
     return found[:2]
 
 
-def _check(conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor) -> None:
+def _check(conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor | None) -> None:
     n, channels, *size = conv.shape
     levels = [(*first, *size) for first in ((), (1, 1), (n, 1))]
     for name, given, allowed in (("d", d, [(n, channels)]), ("level", level, levels), ("bias", bias, [(channels,)])):
@@ -177,11 +180,13 @@ def _check(conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor) -
             raise NetworkError(f"{name} {tuple(given.shape)}: {' or '.join(map(str, allowed))} is needed")
 
 
-def pointwise(maps: Maps, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor, act: Act) -> Tensor:
+def pointwise(
+    maps: Maps, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor | None, act: Act
+) -> Tensor:
     """Scale, add level and bias, activate; differentiable to any order.
 
     Args:
-        d, level: None scales by 1 or adds nothing; the level is one for all pictures or one each.
+        d, level, bias: None scales by 1 or adds nothing; the level is one for all pictures or one each.
 
     Shape: conv [N, O, H, W], d [N, O], level [1 or N, 1, H, W] or [H, W], bias [O] -> [N, O, H, W], in conv's layout.
 
@@ -193,9 +198,10 @@ def pointwise(maps: Maps, conv: Tensor, d: Tensor | None, level: Tensor | None, 
     conv = conv if channels_last(conv) else conv.contiguous()
     d = None if d is None else d.to(kind).contiguous()
     if level is not None:
-        level = level.to(kind).reshape(-1, 1, *conv.shape[2:]).contiguous()
+        level = level.to(kind).reshape(len(level) if level.ndim == 4 else 1, 1, *conv.shape[2:]).contiguous()
     apply: Callable[..., Tensor] = _Value.apply
-    return apply(conv, d, level, bias.to(kind).contiguous(), act, maps)
+    bias = None if bias is None else bias.to(kind).contiguous()
+    return apply(conv, d, level, bias, act, maps)
 
 
 @dataclass(frozen=True)
@@ -206,7 +212,7 @@ class Scaled:
 
     def __call__(self, x: Tensor, scale: Tensor) -> Tensor:
         """Scale each picture's channels. Shape: x [N, C, H, W], scale [N, C] -> as x."""
-        return pointwise(self.maps, x, scale, None, x.new_zeros(x.shape[1], dtype=wide(x.dtype)), LINEAR)
+        return pointwise(self.maps, x, scale, None, None, LINEAR)
 
 
 @dataclass(frozen=True)
@@ -220,7 +226,7 @@ class Styled:
         conv: Tensor,
         d: Tensor | None,
         level: Tensor | None,
-        bias: Tensor,
+        bias: Tensor | None,
         *,
         slope: float = 0.2,
         gain: float = SQRT2,

@@ -30,17 +30,13 @@ def styled(
 
     Shape: conv [N, O, H, W], d [N, O], level [1 or N, 1, H, W] or [H, W], bias [O] -> [N, O, H, W], in conv's layout.
     """
-    return (_styler(conv, True, impl) or scaled_bias_lrelu)(conv, d, level, bias, gain=gain, clamp=clamp)
+    return (styler_for(conv, impl) or scaled_bias_lrelu)(conv, d, level, bias, gain=gain, clamp=clamp)
 
 
-def unscaled(x: Tensor, impl: Impl = "auto") -> Styler | None:
-    """Return the kernel that ends a convolution without d, by pictures like its result; None where none serves.
+def styler_for(x: Tensor, impl: Impl = "auto") -> Styler | None:
+    """Return the kernel that ends a convolution, by pictures like its result; None where none serves.
 
-    Who convolves must know before: without one, the library adds the bias.
+    Who convolves without d must know before: without one, the library adds the bias.
     """
-    return _styler(x, False, impl)
-
-
-def _styler(conv: Tensor, scaled: bool, impl: Impl) -> Styler | None:
-    kernels = kernels_for(conv, impl)
-    return None if kernels is None else kernels.styler(conv, scaled)
+    kernels = kernels_for(x, impl)
+    return None if kernels is None else kernels.styler(x)

@@ -17,4 +17,6 @@ def ema_beta(batch: int, images: int, ema_kimg: float, rampup: float | None) -> 
 def update_ema(mean: nn.Module, network: nn.Module, beta: float) -> None:
     """Move the mean's parameters towards the network's; buffers are copied."""
     torch._foreach_lerp_(list(mean.parameters()), list(network.parameters()), 1 - beta)
-    torch._foreach_copy_(list(mean.buffers()), list(network.buffers()))
+    buffers = list(mean.buffers())
+    if buffers:
+        torch._foreach_copy_(buffers, list(network.buffers()))

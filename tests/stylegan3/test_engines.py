@@ -99,7 +99,7 @@ def test_a_wrong_gradient_of_a_convolutions_end_is_found(have: Callable[..., Non
     def twice(conv: Tensor, d: Tensor, level: Tensor, bias: Tensor, **how: float) -> Tensor:
         return scaled_bias_lrelu(conv, d, 2 * level - level.detach(), bias, **how)
 
-    have(("Bad", lambda: Kernels(Engine(), lambda x, terms: resampled, lambda conv, scaled: twice if scaled else None)))
+    have(("Bad", lambda: Kernels(Engine(), lambda x, terms: resampled, lambda conv: twice)))
     with torch.inference_mode():  # where a first question may come from
         assert "gradient for the noise of demodulation" in engines.choice(CPU).reason
 

@@ -113,7 +113,8 @@ def _styled_cases() -> Iterator[Case]:
         base = styled.constants(ACT, dtype)
         for last in (False, True):
             inner = {"step_c": 1} if last else {"step_s": 1}
-            constants = {**base, "LEVEL": True, **styled.block(channels, area, last), **inner}
+            there = dict.fromkeys(("SCALED", "LEVEL", "BIAS"), True)
+            constants = {**base, **there, **styled.block(channels, area, last), **inner}
             name = f"styled forward, channels {'innermost' if last else 'outermost'}"
             others = dict.fromkeys(("d", "level", "bias"), "*fp32")
             yield Case(name, styled.finished, dtype, constants, ("conv", "y"), others, round16=STYLED)

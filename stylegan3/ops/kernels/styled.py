@@ -34,8 +34,8 @@ LAUNCH = {"num_warps": 4, **host.FUSION}
 def finished(
     conv: tl.tensor, d: tl.tensor, level: tl.tensor, bias: tl.tensor, y: tl.tensor,
     level_n: tl.tensor, channels: tl.tensor, area: tl.tensor, step_c: tl.tensor, step_s: tl.tensor,
-    SLOPE: tl.constexpr, GAIN: tl.constexpr, CLAMP: tl.constexpr, LEVEL: tl.constexpr, SUM: tl.constexpr,
-    CHANNELS: tl.constexpr, SAMPLES: tl.constexpr,
+    SLOPE: tl.constexpr, GAIN: tl.constexpr, CLAMP: tl.constexpr, SCALED: tl.constexpr, LEVEL: tl.constexpr,
+    BIAS: tl.constexpr, SUM: tl.constexpr, CHANNELS: tl.constexpr, SAMPLES: tl.constexpr,
 ) -> None:  # fmt: skip
     """CHANNELS x SAMPLES of one picture; step_c and step_s are its strides, level_n the noise's between pictures."""
     across, deep = tl.cdiv(area, SAMPLES), tl.cdiv(channels, CHANNELS)
@@ -45,8 +45,10 @@ def finished(
     inside = (c < channels)[:, None] & (s < area)[None, :]
     here = n * channels * area + c[:, None] * step_c + s[None, :] * step_s
     z = tl.load(conv + here, mask=inside, other=0.0).to(SUM)
-    z = z * tl.load(d + n * channels + c, mask=c < channels, other=0.0).to(SUM)[:, None]
-    z += tl.load(bias + c, mask=c < channels, other=0.0).to(SUM)[:, None]
+    if SCALED:
+        z = z * tl.load(d + n * channels + c, mask=c < channels, other=0.0).to(SUM)[:, None]
+    if BIAS:
+        z += tl.load(bias + c, mask=c < channels, other=0.0).to(SUM)[:, None]
     if LEVEL:
         z += tl.load(level + n * level_n + s, mask=s < area, other=0.0).to(SUM)[None, :]
     z = tl.where(z < 0, z * SLOPE, z) * GAIN
@@ -111,7 +113,7 @@ def sloped(
 
 
 def constants(act: Act, dtype: torch.dtype) -> dict[str, Any]:
-    """Return what both kernels are compiled for, but for their block."""
+    """Return what all kernels are compiled for, but for their block."""
     return {"SLOPE": act.slope, "GAIN": act.gain, "CLAMP": act.bound(dtype), "SUM": host.sum_type(dtype)}
 
 
@@ -125,21 +127,20 @@ def block(channels: int, area: int, last: bool, longest: int = BLOCK) -> dict[st
 class TritonMaps:
     """pointwise.Maps in Triton: y in one pass, all gradients in another one, the tangent with PyTorch's help."""
 
-    def value(self, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor, act: Act) -> Tensor:
+    def value(self, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor | None, act: Act) -> Tensor:
         """Return phi(conv d + level + bias)."""
         y = torch.empty_like(conv)
-        d = conv.new_ones(conv.shape[:2], dtype=bias.dtype) if d is None else d
         if not conv.numel():
             return y
         n, channels, area, last = len(conv), conv.shape[1], conv.shape[2] * conv.shape[3], channels_last(conv)
-        chosen = {**constants(act, conv.dtype), "LEVEL": level is not None, **block(channels, area, last)}
+        there = {"SCALED": d is not None, "LEVEL": level is not None, "BIAS": bias is not None}
+        chosen = {**constants(act, conv.dtype), **there, **block(channels, area, last)}
         numbers = (area if level is not None and len(level) > 1 else 0, channels, area)
         steps = (1, channels) if last else (area, 1)
         blocks = triton.cdiv(channels, chosen["CHANNELS"]) * triton.cdiv(area, chosen["SAMPLES"])
         with host.on_device(conv):
-            finished[(n * blocks,)](
-                conv, d, bias if level is None else level, bias, y, *numbers, *steps, **chosen, **LAUNCH
-            )
+            given = [conv if t is None else t for t in (d, level, bias)]
+            finished[(n * blocks,)](conv, *given, y, *numbers, *steps, **chosen, **LAUNCH)
         return y
 
     def tangent(self, change: Four, conv: Tensor | None, d: Tensor | None, y: Tensor, act: Act) -> Tensor:
@@ -155,7 +156,8 @@ class TritonMaps:
     def gradients(self, g: Tensor, conv: Tensor | None, d: Tensor | None, y: Tensor, wanted: Wanted, act: Act) -> Four:
         """Return (s g d, sum_hw s g conv, sum_o s g, sum_nhw s g), None for what isn't wanted."""
         (n, channels, height, width), last, kind = y.shape, channels_last(y), wide(y.dtype)
-        area, chosen = height * width, block(channels, height * width, last, RUN)
+        area, chosen = height * width, block(max(1, channels), max(1, height * width), last, RUN)
+        d = None if d is None else d.contiguous()  # a gradient of gradients may be expanded
         across, deep = triton.cdiv(area, chosen["SAMPLES"]), triton.cdiv(channels, chosen["CHANNELS"])
         for_d, for_bias = (
             y.new_empty(n, channels, across, dtype=kind) if on else None
@@ -173,7 +175,8 @@ class TritonMaps:
                     g, *given, channels, area, *steps, **constants(act, y.dtype), **wishes, **chosen, **LAUNCH
                 )
         if for_level is not None:
-            for_level = for_level.sum(dim=1 if wanted.levels == n else (0, 1)).view(-1, 1, height, width)
+            for_level = for_level.sum(dim=1 if wanted.levels == n else (0, 1))
+            for_level = for_level.view(wanted.levels, 1, height, width)
         return (
             g_conv,
             None if for_d is None else for_d.sum(dim=2),

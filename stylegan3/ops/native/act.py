@@ -45,7 +45,7 @@ def _dense(t: Tensor | None, like: Tensor) -> Tensor | None:
 class CpuMaps:
     """pointwise.Maps on the CPU."""
 
-    def value(self, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor, act: Act) -> Tensor:
+    def value(self, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor | None, act: Act) -> Tensor:
         """Return phi(conv d + level + bias)."""
         return self._results((conv, d, level, bias), (None, None), None, torch.empty_like(conv), act)
 

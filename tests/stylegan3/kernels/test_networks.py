@@ -26,6 +26,7 @@ KINDS = [torch.float32, torch.float16, torch.bfloat16]
 @pytest.fixture
 def fused(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
     """Triton's kernels where the device is asked for its own; what is the CPU's alone must not be called."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     if device == "cuda":
         return
     monkeypatch.setattr(engines, "choice", lambda device: Choice(makers.triton(), "interpreted"))
@@ -44,7 +45,7 @@ def test_they_pass_the_self_test(kind: torch.dtype, device: str) -> None:
     for layout in selftest.LAYOUTS:
         x = torch.zeros(2, 3, 4, 5, device=device, dtype=kind).contiguous(memory_format=layout)
         assert kernels.scaler(x)
-        assert all(kernels.styler(x, scaled) for scaled in (True, False))
+        assert kernels.styler(x)
     for check in (selftest.styled_failure, selftest.scaled_failure):
         assert check(kernels, kind, torch.device(device)) is None
 

@@ -61,6 +61,30 @@ def test_it_equals_the_formula_with_gradients_to_second_order(
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_gradients_of_the_sums_gradients_may_lie_anyhow(turned: bool, device: str) -> None:
+    """Of sum g_d and the like they come expanded, of a turned product turned."""
+    weights = torch.arange(6.0, device=device).view(3, 2).mT if turned else torch.ones(2, 3, device=device)
+    for way, right in ((ours, formula), (scale_only, product)):
+        found = []
+        for each in (way, right):
+            leaves = draw(device)
+            along = torch.cos(torch.arange(leaves[0].numel(), device=device)).view_as(leaves[0])
+            y = each(*leaves)
+            (g_d,) = torch.autograd.grad(y, leaves[1], along, create_graph=True)
+            total = (g_d * weights).sum() if turned else g_d.sum()
+            found.append(torch.autograd.grad(total, leaves[0])[0])
+        torch.testing.assert_close(*found, rtol=1e-5, atol=1e-5)
+
+
+def scale_only(conv: Tensor, d: Tensor, level: Tensor | None, bias: Tensor) -> Tensor:
+    return scaled(conv, d)
+
+
+def product(conv: Tensor, d: Tensor, level: Tensor | None, bias: Tensor) -> Tensor:
+    return conv * d[:, :, None, None]
+
+
 @pytest.mark.parametrize("wanted", [(0,), (1,), (2,), (3,), (1, 3), (0, 2)])
 def test_gradients_that_nobody_wants_change_no_others(wanted: tuple[int, ...], device: str) -> None:
     leaves = draw(device)
@@ -126,10 +150,11 @@ def test_the_slope_at_zero_is_pytorchs(device: str) -> None:
     torch.testing.assert_close(*found)
 
 
-def test_no_pictures_give_no_pictures(device: str) -> None:
-    leaves = draw(device, shape=(0, 3, 4, 5))
+@pytest.mark.parametrize("shape", [(0, 3, 4, 5), (2, 3, 0, 5), (2, 0, 4, 4)])
+def test_no_samples_give_no_samples(shape: tuple[int, ...], device: str) -> None:
+    leaves = draw(device, shape=shape)
     y = ours(*leaves)
-    assert y.shape == (0, 3, 4, 5)
+    assert y.shape == shape
     assert not any(g.any() for g in torch.autograd.grad(y.sum(), leaves))
 
 

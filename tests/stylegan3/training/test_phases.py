@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from stylegan3.networks import build_discriminator
 from stylegan3.training.draws import Draws
 from stylegan3.training.phases import (
     Context,
@@ -20,7 +21,7 @@ from stylegan3.training.phases import (
     phases_of,
 )
 from stylegan3.training.stats import Stats
-from tests.stylegan3.training.support import SHAPE, Louder, setup
+from tests.stylegan3.training.support import SHAPE, Louder, Pictures, setup
 
 CPU = torch.device("cpu")
 
@@ -129,6 +130,21 @@ def test_adversarial_losses_are_the_logistic_ones():
 
 def fakes(c: Context) -> Tensor:
     return c.generator.synthesis(c.generator.mapping(c.draws.latents("z", 5), None))
+
+
+def test_fakes_and_reals_are_judged_as_if_apart():
+    """Neither a group nor a label of one set is the other's."""
+    arrangement = replace(setup("stylegan3-t", batch=8), dataset=Pictures(c_dim=3))
+    spec = replace(arrangement.discriminator, c_dim=3, channel_base=64, channel_max=8)
+    network = build_discriminator(spec, torch.Generator().manual_seed(0))
+    own = torch.eye(3)[torch.arange(8) % 2]
+    c = context(phase="D main", discriminator=network)
+    c = replace(c, setup=arrangement, reals=5 * c.reals, real_labels=own)
+    labels = c.draws.labels(arrangement.dataset)
+    assert not torch.equal(labels, own)
+    expected = softplus(network(fakes(c), labels)).mean() + softplus(-network(c.reals, own)).mean()
+    assert value(DiscriminatorAdversarial().loss(c)) == pytest.approx(value(expected), rel=1e-6)
+    assert spec.mbstd_group < 8  # else all are one group
 
 
 def test_ada_watches_the_reals_alone():
