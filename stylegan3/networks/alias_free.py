@@ -134,7 +134,7 @@ class Layer(Operated):
             y = to_picture(x, self.weight, styles, impl=self.impl)
             return bias_act(y, self.bias, clamp=self.clamp, impl=self.impl)
         weight: Tensor = self.weight
-        if self.cramped:  # demodulation takes either scale out again; per picture, which doesn't depend on its batch
+        if self.cramped:  # demodulation takes either scale out again; a picture's doesn't depend on its batch
             weight = weight * (weight.square().mean(dim=(1, 2, 3), keepdim=True) * self.fan_in).rsqrt()
             styles = styles * styles.square().mean(dim=1, keepdim=True).rsqrt()
         x = inside(x, self.inner)
