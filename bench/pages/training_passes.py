@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from bench.pages.network_passes import resident
 from stylegan3.configs import CONFIGURATIONS, discriminator_spec, generator_spec
@@ -232,18 +231,20 @@ class Started(TorchDispatchMode):
         self._clock = clock
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        silent = not func._schema.returns and func.namespace == "aten"  # lists of tensors, changed where they are
-        if silent or (_computes(func) and any(isinstance(leaf, Tensor) for leaf in tree_leaves(result))):
+        if _computes(func):
             part = self._clock.opened[-1] if self._clock.opened else REST
             self.counts[part] = self.counts.get(part, 0) + 1
-        return result
+        return func(*args, **(kwargs or {}))
 
 
 @cache
 def _computes(func: Any) -> bool:
-    kept = (found.alias_info is not None and not found.alias_info.is_write for found in func._schema.returns)
-    return not any(kept) and not any(word in func._schema.name for word in ("empty", "view"))
+    returns = func._schema.returns
+    if not returns:
+        return bool(func.namespace == "aten")  # of lists of tensors, which are changed where they are
+    views = any(found.alias_info is not None and not found.alias_info.is_write for found in returns)
+    named = any(word in func._schema.name for word in ("empty", "view"))
+    return not views and not named and any("Tensor" in str(found.type) for found in returns)
 
 
 def footprint(training: Training) -> dict[str, float]:

@@ -117,7 +117,6 @@ class Layer(Operated):
         self.bias = parameter(numbers.channels_out)
         self.register_buffer("magnitude", torch.ones(()))  # mean square of the input
         self.fu, self.fd, self.padding = numbers.up_filter(), numbers.down_filter(), numbers.cropped_padding
-        self.fan_in = numbers.channels_in * k * k
 
     def reset(self, rng: torch.Generator) -> None:
         """Draw the weights; the bias is 0."""
@@ -135,7 +134,7 @@ class Layer(Operated):
             return bias_act(y, self.bias, clamp=self.clamp, impl=self.impl)
         weight: Tensor = self.weight
         if self.cramped:  # demodulation takes either scale out again; a picture's doesn't depend on its batch
-            weight = weight * (weight.square().mean(dim=(1, 2, 3), keepdim=True) * self.fan_in).rsqrt()
+            weight = weight * weight.square().sum(dim=(1, 2, 3), keepdim=True).rsqrt()
             styles = styles * styles.square().mean(dim=1, keepdim=True).rsqrt()
         x = inside(x, self.inner)
         y = modulated_conv2d(x, weight, styles, padding=n - 1 - k.crop, gain=gain, impl=self.impl)

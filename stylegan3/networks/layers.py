@@ -94,14 +94,14 @@ class Conv(Operated):
             nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        kernel = None if self.bias is None else styler_for(x, self.impl)
-        if kernel is not None and self.bias is not None:
-            y = self._convolved(x, self.weight * self.scale, None)
-            return kernel(y, None, None, self.bias, gain=self.gain, clamp=clamp_of(x))
-        weight = self.weight * (self.scale * self.gain)
         if self.bias is None:
-            return self._convolved(x, weight, None)
-        y, clamp = F.leaky_relu(self._convolved(x, weight, self.bias * self.gain), SLOPE), clamp_of(x)
+            return self._convolved(x, self.weight * (self.scale * self.gain), None)
+        kernel, clamp = styler_for(x, self.impl), clamp_of(x)
+        if kernel is not None:
+            y = self._convolved(x, self.weight * self.scale, None)
+            return kernel(y, None, None, self.bias, gain=self.gain, clamp=clamp)
+        y = self._convolved(x, self.weight * (self.scale * self.gain), self.bias * self.gain)
+        y = F.leaky_relu(y, SLOPE)
         return y if clamp is None else y.clamp(-clamp, clamp)
 
     def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

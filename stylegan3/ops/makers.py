@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Any
 
 from torch import Tensor
 
@@ -57,20 +58,21 @@ def triton_resampler(x: Tensor, terms: Terms) -> Resampler | None:
 
 def triton_styler(conv: Tensor) -> Styler | None:
     """Return Triton's end of a convolution where it serves."""
-    if find_spec("triton") is None:
-        return None
-    from stylegan3.ops.kernels import styled
-
-    return styled.styled if styled.why_not(conv) is None else None
+    return None if (styled := _pointwise(conv)) is None else styled.styled
 
 
 def triton_scaler(x: Tensor) -> Scaler | None:
     """Return Triton's scaling of channels where it serves."""
+    return None if (styled := _pointwise(x)) is None else styled.scaled
+
+
+def _pointwise(x: Tensor) -> Any:
+    """Return the module of Triton's pointwise kernels where they serve."""
     if find_spec("triton") is None:
         return None
     from stylegan3.ops.kernels import styled
 
-    return styled.scaled if styled.why_not(x) is None else None
+    return styled if styled.why_not(x) is None else None
 
 
 def cuda() -> Kernels:

@@ -33,7 +33,7 @@ from stylegan3.ops.upfirdn import Taps, axis_band
 TYPES = {torch.float16: "*fp16", torch.bfloat16: "*bf16", torch.float32: "*fp32"}
 SHORT, LONG = (tuple(lowpass(n, 4.0, 7.0, 32).tolist()) for n in (12, 24))
 FIR: Taps = (0.125, 0.375, 0.375, 0.125)
-STYLED = ("level_n", "channels", "area", "step_c", "step_s", "count")
+STYLED = ("level_n", "channels", "area", "step_c", "step_s")
 ACT = Act(0.2, 2**0.5, None)
 
 
@@ -123,8 +123,6 @@ def _styled_cases() -> Iterator[Case]:
             name = f"styled gradients, channels {'innermost' if last else 'outermost'}"
             others = dict.fromkeys(("d", "for_d", "for_level", "for_bias"), "*fp32")
             yield Case(name, styled.graded, dtype, constants, ("g", "conv", "y", "g_conv"), others, round16=STYLED)
-        constants = {**base, "BLOCK": styled.BLOCK}
-        yield Case("styled slope", styled.sloped, dtype, constants, ("g", "y", "g_z"), round16=STYLED)
 
 
 def cases() -> tuple[Case, ...]:

@@ -23,11 +23,25 @@ from torch import Tensor
 from stylegan3.ops.kernels import host
 from stylegan3.ops.kernels.host import INTERPRETED
 from stylegan3.ops.layout import channels_last
-from stylegan3.ops.pointwise import Act, Four, Scaled, Styled, Wanted, wide
+from stylegan3.ops.pointwise import Act, Four, Scaled, Styled, Wanted, as_like, wide
 
 BLOCK = 256 if INTERPRETED else 2048  # samples a program; 16 a thread, 16 bytes a load
 RUN = 64  # neighbours in a block of gradients: both kinds of sums over it leave few numbers
 LAUNCH = {"num_warps": 4, **host.FUSION}
+
+
+@triton.jit
+def places(
+    channels: tl.tensor, area: tl.tensor, step_c: tl.tensor, step_s: tl.tensor,
+    CHANNELS: tl.constexpr, SAMPLES: tl.constexpr,
+) -> Any:  # fmt: skip
+    """Return which picture, channels and samples are this program's, what of them is inside, and where it lies."""
+    across, deep = tl.cdiv(area, SAMPLES), tl.cdiv(channels, CHANNELS)
+    at, n = tl.program_id(0) % (across * deep), (tl.program_id(0) // (across * deep)).to(tl.int64)
+    c = at // across * CHANNELS + tl.arange(0, CHANNELS)
+    s = at % across * SAMPLES + tl.arange(0, SAMPLES)
+    inside = (c < channels)[:, None] & (s < area)[None, :]
+    return n, c, s, inside, n * channels * area + c[:, None] * step_c + s[None, :] * step_s
 
 
 @triton.jit
@@ -38,12 +52,7 @@ def finished(
     BIAS: tl.constexpr, SUM: tl.constexpr, CHANNELS: tl.constexpr, SAMPLES: tl.constexpr,
 ) -> None:  # fmt: skip
     """CHANNELS x SAMPLES of one picture; step_c and step_s are its strides, level_n the noise's between pictures."""
-    across, deep = tl.cdiv(area, SAMPLES), tl.cdiv(channels, CHANNELS)
-    at, n = tl.program_id(0) % (across * deep), (tl.program_id(0) // (across * deep)).to(tl.int64)
-    c = at // across * CHANNELS + tl.arange(0, CHANNELS)
-    s = at % across * SAMPLES + tl.arange(0, SAMPLES)
-    inside = (c < channels)[:, None] & (s < area)[None, :]
-    here = n * channels * area + c[:, None] * step_c + s[None, :] * step_s
+    n, c, s, inside, here = places(channels, area, step_c, step_s, CHANNELS, SAMPLES)
     z = tl.load(conv + here, mask=inside, other=0.0).to(SUM)
     if SCALED:
         z = z * tl.load(d + n * channels + c, mask=c < channels, other=0.0).to(SUM)[:, None]
@@ -70,18 +79,15 @@ def graded(
 
     for_d, for_bias [N, channels, blocks of samples]; for_level [N, blocks of channels, area].
     """
-    across, deep = tl.cdiv(area, SAMPLES), tl.cdiv(channels, CHANNELS)
-    at, n = tl.program_id(0) % (across * deep), (tl.program_id(0) // (across * deep)).to(tl.int64)
-    c = at // across * CHANNELS + tl.arange(0, CHANNELS)
-    s = at % across * SAMPLES + tl.arange(0, SAMPLES)
-    inside = (c < channels)[:, None] & (s < area)[None, :]
-    here = n * channels * area + c[:, None] * step_c + s[None, :] * step_s
+    n, c, s, inside, here = places(channels, area, step_c, step_s, CHANNELS, SAMPLES)
     v = tl.load(g + here, mask=inside, other=0.0).to(SUM)
     if not LINEAR:
         known = tl.load(y + here, mask=inside, other=0.0).to(SUM)
         v = tl.where(known > 0, v * GAIN, v * GAIN * SLOPE)
         if CLAMP is not None:
             v = tl.where(tl.abs(known) < CLAMP, v, 0.0)
+    across, deep = tl.cdiv(area, SAMPLES), tl.cdiv(channels, CHANNELS)
+    at = tl.program_id(0) % (across * deep)
     block = (n * channels + c) * across + at % across
     if D:
         u = tl.load(conv + here, mask=inside, other=0.0).to(SUM)
@@ -96,24 +102,8 @@ def graded(
         tl.store(g_conv + here, v.to(g_conv.dtype.element_ty), mask=inside)
 
 
-@triton.jit
-def sloped(
-    g: tl.tensor, y: tl.tensor, g_z: tl.tensor, count: tl.tensor,
-    SLOPE: tl.constexpr, GAIN: tl.constexpr, CLAMP: tl.constexpr, SUM: tl.constexpr, BLOCK: tl.constexpr,
-) -> None:  # fmt: skip
-    """g_z = phi'(z) g, read off y."""
-    e = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = e < count
-    known = tl.load(y + e, mask=inside, other=0.0).to(SUM)
-    v = tl.load(g + e, mask=inside, other=0.0).to(SUM) * GAIN
-    v = tl.where(known > 0, v, v * SLOPE)
-    if CLAMP is not None:
-        v = tl.where(tl.abs(known) < CLAMP, v, 0.0)
-    tl.store(g_z + e, v.to(g_z.dtype.element_ty), mask=inside)
-
-
 def constants(act: Act, dtype: torch.dtype) -> dict[str, Any]:
-    """Return what all kernels are compiled for, but for their block."""
+    """Return what both kernels are compiled for, but for their block."""
     return {"SLOPE": act.slope, "GAIN": act.gain, "CLAMP": act.bound(dtype), "SUM": host.sum_type(dtype)}
 
 
@@ -151,7 +141,10 @@ class TritonMaps:
             z = z + conv * _over_places(v, y)
         if level is not None:
             z = z + level.to(y.dtype)
-        return _sloped(z if b is None else z + b[:, None, None].to(y.dtype), y, act)
+        z = as_like(z if b is None else z + b[:, None, None].to(y.dtype), y)
+        found = self.gradients(z, None, None, y, Wanted(True, False, 0, False), act)[0]  # s z
+        assert found is not None
+        return found
 
     def gradients(self, g: Tensor, conv: Tensor | None, d: Tensor | None, y: Tensor, wanted: Wanted, act: Act) -> Four:
         """Return (s g d, sum_hw s g conv, sum_o s g, sum_nhw s g), None for what isn't wanted."""
@@ -187,18 +180,6 @@ class TritonMaps:
 
 def _over_places(d: Tensor, y: Tensor) -> Tensor:
     return d[:, :, None, None].to(y.dtype)
-
-
-def _sloped(g: Tensor, y: Tensor, act: Act) -> Tensor:
-    """Return s g."""
-    g = torch.empty_like(y).copy_(g) if g.stride() != y.stride() else g  # in the order of y
-    g_z = torch.empty_like(y)
-    if y.numel():
-        with host.on_device(y):
-            sloped[(triton.cdiv(y.numel(), BLOCK),)](
-                g, y, g_z, y.numel(), **constants(act, y.dtype), BLOCK=BLOCK, **LAUNCH
-            )
-    return g_z
 
 
 def why_not(conv: Tensor) -> str | None:

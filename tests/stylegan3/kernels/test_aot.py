@@ -26,7 +26,7 @@ print(json.dumps([dataclasses.asdict(compile_case(c, int(capability))) for c in 
 QUICK = (
     "lrelu 2/2 forward 26x26 w4 float16", "lrelu 2/2 gradient 20x20 w4 bfloat16", "lrelu 4/2 gradient 2x2 w4 float32",
     "resample 2/1 8x64x1 w4 float16", "styled forward, channels outermost float16",
-    "styled gradients, channels outermost bfloat16", "styled slope float32",
+    "styled gradients, channels outermost bfloat16",
 )  # fmt: skip
 
 
