@@ -42,15 +42,18 @@ def plane_rotation(v: Tensor, u: Tensor, angle_rad: Tensor) -> Tensor:
 
 def paper_rotation(angle_rad: Tensor) -> Tensor:
     """Rotate as the paper does, luma with it. Shape: [n] -> [n, 4, 4]."""
-    v, u = angle_rad.new_tensor([0.5, 0.5, 0.5, 0.5]), angle_rad.new_tensor([0.5, 0.5, -0.5, -0.5])
-    return plane_rotation(v, u, angle_rad)
+    return plane_rotation(_axis(angle_rad, 0.5, 0.5, 0.5, 0.5), _axis(angle_rad, 0.5, 0.5, -0.5, -0.5), angle_rad)
 
 
 def luma_keeping_rotation(angle_rad: Tensor) -> Tensor:
     """Rotate the plane orthogonal to both luma axes. Shape: [n] -> [n, 4, 4]."""
     half = math.sqrt(0.5)
-    a, b = angle_rad.new_tensor([half, -half, 0, 0]), angle_rad.new_tensor([0, 0, half, -half])
-    return plane_rotation(a, b, angle_rad)
+    return plane_rotation(_axis(angle_rad, half, -half, 0, 0), _axis(angle_rad, 0, 0, half, -half), angle_rad)
+
+
+def _axis(like: Tensor, *values: float) -> Tensor:
+    """Return a vector on a device without a copy from the CPU."""
+    return torch.stack([like.new_full((), value) for value in values])
 
 
 def mix_channels(canvas: Tensor, matrix: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from patches.augment.transform import per_item
 from patches.errors import UserError
 from stylegan3.training.transfer import onto
 
@@ -61,25 +62,30 @@ class SoundAugment:
             draws[transform.parameter] = torch.where(gate < p, drawn, transform.identity)
         return draws
 
-    def __call__(self, pictures: Tensor, draws: dict[str, Tensor]) -> Tensor:
+    def __call__(self, pictures: Tensor, draws: dict[str, Tensor], *, readable: bool = True) -> Tensor:
         """Apply, differentiably; items for which nothing was drawn come back bit for bit.
+
+        Args:
+            readable: draws lie on the CPU, and only what they change is computed; else they lie where the pictures do,
+                and all is computed whatever was drawn.
 
         Shape: [n, C, F, T] in model space, [n] each -> [n, C, F, T].
         """
-        changed = self._changed(draws, len(pictures))
-        if not len(changed):
+        if not self.transforms:
             return pictures
-        place = onto(changed, pictures.device)
+        changed = torch.stack([draws[t.parameter] != t.identity for t in self.transforms]).any(0)
+        if not readable:
+            canvas = self.view.from_model(pictures)
+            for transform in self.transforms:
+                canvas = transform(canvas, draws[transform.parameter].to(canvas.dtype))
+            return torch.where(per_item(changed), self.view.to_model(canvas).to(pictures.dtype), pictures)
+        places = changed.nonzero().flatten()
+        if not len(places):
+            return pictures
+        place = onto(places, pictures.device)
         canvas = self.view.from_model(pictures.index_select(0, place))
         for transform in self.transforms:
-            values = draws[transform.parameter][changed]
+            values = draws[transform.parameter][places]
             if (values != transform.identity).any():
                 canvas = transform(canvas, onto(values, canvas.device).to(canvas.dtype))
         return pictures.index_copy(0, place, self.view.to_model(canvas).to(pictures.dtype))
-
-    def _changed(self, draws: dict[str, Tensor], n: int) -> Tensor:
-        """Which items have a parameter off its identity, found on the CPU. Shape: int64 [m], m <= n."""
-        changed = torch.zeros(n, dtype=torch.bool)
-        for transform in self.transforms:
-            changed |= draws[transform.parameter] != transform.identity
-        return changed.nonzero().flatten()

@@ -79,7 +79,7 @@ def peak(setup: Setup, pictures: int) -> int:
             network.requires_grad_(name == phase.network)
         context = Context(
             setup=small, generator=g, discriminator=d,
-            draws=_MetaDraws(hyper, phase.name, 0, range(hyper.groups), META), reals=reals, real_labels=labels, p=0.0,
+            draws=_MetaDraws(hyper, phase.name, 0, range(hyper.groups), META), reals=reals, real_labels=labels,
             stats=Stats(META), path_length_mean=torch.zeros((), device=META),
         )  # fmt: skip
         with _Living() as living:

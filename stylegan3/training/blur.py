@@ -15,15 +15,23 @@ def blur_sigma(hyper: Hyperparameters, images: int) -> float:
     return max(1 - images / (hyper.blur_kimg * 1000), 0.0) * hyper.blur_sigma
 
 
+def _radius(hyper: Hyperparameters, images: int) -> int:
+    return int(3 * blur_sigma(hyper, images))
+
+
+def blurs(hyper: Hyperparameters, images: int) -> bool:
+    """Return whether `blur` changes anything after so many images."""
+    return _radius(hyper, images) > 0
+
+
 def blur(pictures: Tensor, hyper: Hyperparameters, images: int) -> Tensor:
     """Filter with 2^-(x/sigma)^2 over both axes; as they are once sigma is below a third of a pixel.
 
     Shape: [N, C, F, T] -> the same.
     """
-    sigma = blur_sigma(hyper, images)
-    radius = int(sigma * 3)
-    if radius == 0:
+    if not blurs(hyper, images):
         return pictures
+    sigma, radius = blur_sigma(hyper, images), _radius(hyper, images)
     x = torch.arange(-radius, radius + 1, device=pictures.device, dtype=pictures.dtype)
     kernel = torch.exp2(-((x / sigma) ** 2))
     kernel = kernel / kernel.sum()

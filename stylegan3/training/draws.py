@@ -6,7 +6,8 @@ on the device at a time: whole groups, arranged so that the discriminator's own 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -32,13 +33,26 @@ def members(groups: Sequence[int], hyper: Hyperparameters) -> Tensor:
 
 @dataclass(frozen=True)
 class Draws:
-    """All draws of one phase in one round: group j's come from the key (seed, phase, images + j, purpose)."""
+    """All draws of one phase in one round: group j's come from the key (seed, phase, images + j, purpose).
+
+    Args:
+        p: the probability of each augmentation.
+    """
 
     hyper: Hyperparameters
     phase: str
     images: int
     groups: range
     device: torch.device
+    p: float = 0.0
+
+    readable: ClassVar[bool] = True
+    """Whether an augmentation's draws stay on the CPU, and may decide what is computed."""
+
+    @property
+    def augments(self) -> bool:
+        """Whether anything can be augmented."""
+        return self.p > 0
 
     def _rng(self, group: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
         return generator(self.hyper.seed, self.phase, self.images + group, purpose, device=device)
@@ -80,10 +94,53 @@ class Draws:
 
         return self._stack("crossover", draw)
 
-    def augmentation(self, augment: Augment, p: float, purpose: str) -> dict[str, Tensor]:
-        """Draw the augmentation's parameters, on the CPU as `Augment` takes them. Shape: {name: [N, ...]}."""
-        parts = [augment.draw(self.hyper.group_size, p, self._rng(group, purpose)) for group in self.groups]
+    def augmentation(self, augment: Augment, purpose: str) -> dict[str, Tensor]:
+        """Draw the augmentation's parameters, as `Augment` takes them. Shape: {name: [N, ...]}."""
+        parts = [augment.draw(self.hyper.group_size, self.p, self._rng(group, purpose)) for group in self.groups]
         return {name: torch.stack([part[name] for part in parts], dim=1).flatten(0, 1) for name in parts[0]}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was drawn for a purpose, and how it is drawn."""
+
+    values: dict[str, Tensor]
+    make: Callable[[Draws], dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class KeptDraws(Draws):
+    """Draws that stay where they lie, on the device: what was computed from them can be computed anew from others."""
+
+    kept: dict[str, Kept] = field(default_factory=dict)
+
+    readable: ClassVar[bool] = False
+
+    @property
+    def augments(self) -> bool:
+        """Whether anything is ever augmented."""
+        return self.hyper.aug != "noaug"
+
+    def _stack(self, purpose: str, draw: Callable[[torch.Generator], Tensor], *, on_device: bool = False) -> Tensor:
+        return self._keep(purpose, lambda draws: {purpose: Draws._stack(draws, purpose, draw, on_device=on_device)})[
+            purpose
+        ]
+
+    def augmentation(self, augment: Augment, purpose: str) -> dict[str, Tensor]:
+        """Draw the augmentation's parameters, on the device. Shape: {name: [N, ...]}."""
+        return self._keep(purpose, lambda draws: Draws.augmentation(draws, augment, purpose))
+
+    def _keep(self, purpose: str, make: Callable[[Draws], dict[str, Tensor]]) -> dict[str, Tensor]:
+        if purpose not in self.kept:
+            values = {name: onto(value, self.device).clone() for name, value in make(self).items()}
+            self.kept[purpose] = Kept(values, make)
+        return self.kept[purpose].values
+
+    def refill(self, draws: Draws) -> None:
+        """Put other draws in the place of all that were made."""
+        for kept in self.kept.values():
+            for name, value in kept.make(draws).items():
+                kept.values[name].copy_(onto(value, self.device))
 
 
 def make_pictures(

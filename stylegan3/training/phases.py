@@ -32,7 +32,6 @@ class Context:
     draws: Draws
     reals: Tensor  # [N, C, F, T] in model space
     real_labels: Tensor | None
-    p: float
     stats: Stats
     path_length_mean: Tensor
     moments: Moments = field(default_factory=Moments)
@@ -46,11 +45,12 @@ class Context:
         return len(self.reals) / self.setup.hyper.batch
 
     def augmented(self, pictures: Tensor, purpose: str) -> Tensor:
-        """Return the pictures as D receives them: augmented with probability p, then blurred where that is on."""
+        """Return the pictures as D receives them: augmented, then blurred where that is on."""
         augment = self.setup.augment
         with self.spans("augmentation"):
-            if augment is not None and self.p > 0:
-                pictures = augment(pictures, self.draws.augmentation(augment, self.p, purpose))
+            if augment is not None and self.draws.augments:
+                drawn = self.draws.augmentation(augment, purpose)
+                pictures = augment(pictures, drawn, readable=self.draws.readable)
             return blur(pictures, self.setup.hyper, self.draws.images)
 
     def gradient(self, total: Tensor, of: Tensor) -> Tensor:

@@ -48,8 +48,13 @@ class Augment(Protocol):
     def draw(self, n: int, p: float, rng: torch.Generator) -> dict[str, Tensor]:
         """Draw the parameters for n pictures, each change with probability p; first axis n."""
 
-    def __call__(self, pictures: Tensor, draws: dict[str, Tensor]) -> Tensor:
-        """Apply them (they stay on the CPU), differentiably. Shape: [N, C, F, T] in model space, the same out."""
+    def __call__(self, pictures: Tensor, draws: dict[str, Tensor], *, readable: bool = True) -> Tensor:
+        """Apply them, differentiably. Shape: [N, C, F, T] in model space, the same out.
+
+        Args:
+            readable: draws lie on the CPU, and what is computed may depend on them; else they lie where the pictures
+                do, and the same is computed whatever they are.
+        """
 
 
 LOSS_SCALE = 1024.0

@@ -20,6 +20,11 @@ class Stats:
         moments = torch.stack([torch.full_like(x[:1].sum(), x.numel()), x.sum(), x.square().sum()])
         self._sums[name] = self._sums[name] + moments if name in self._sums else moments
 
+    def take(self, other: "Stats") -> None:
+        """Add what another has added up."""
+        for name, moments in other._sums.items():
+            self._sums[name] = self._sums[name] + moments if name in self._sums else moments.clone()
+
     def gather(self, ranks: Ranks) -> None:
         """Bring the sums of all ranks together on rank 0; the others are left with zeros."""
         names = sorted(self._sums)

@@ -7,7 +7,7 @@ took up a state goes on bit for bit (on the CPU) as the one that gave it.
 """
 
 import copy
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +20,10 @@ from stylegan3.training.draws import Draws, members, rounds
 from stylegan3.training.ema import ema_beta, update_ema
 from stylegan3.training.gradients import Gradients
 from stylegan3.training.optimizers import adam, first_layers, load_moments, moments_of
-from stylegan3.training.phases import Context, Phase, phases_of
+from stylegan3.training.passes import Found, Given, Passes, Reals
+from stylegan3.training.phases import Phase, phases_of
 from stylegan3.training.ranks import Alone, Ranks, share_tensors, sum_together
+from stylegan3.training.recorded import RecordedPasses, Recorder
 from stylegan3.training.rng import generator
 from stylegan3.training.setup import Setup
 from stylegan3.training.spans import Spans, unmeasured
@@ -41,6 +43,8 @@ class Trainer:
     Args:
         ranks: the processes that share each batch, setup.hyper.ranks of them.
         spans: told of every part of an iteration.
+        recorder: records phases, to replay them where that is faster; None: each is computed plainly.
+        tell: told what is decided while the training runs.
     """
 
     def __init__(
@@ -49,6 +53,8 @@ class Trainer:
         device: torch.device | str = "cpu",
         ranks: Ranks | None = None,
         spans: Spans = unmeasured,
+        recorder: Recorder | None = None,
+        tell: Callable[[str], None] = lambda line: None,
     ) -> None:
         hyper = setup.hyper
         self.setup, self.device, self.ranks, self.spans = setup, torch.device(device), ranks or Alone(), spans
@@ -77,6 +83,8 @@ class Trainer:
         self.path_length_mean = torch.zeros([], device=self.device)
         self.stats = Stats(self.device)
         self.images = 0
+        plain = Passes(setup, self.generator, self.discriminator, spans)
+        self._passes = RecordedPasses(plain, recorder, self.ranks, self._trained, tell) if recorder else plain
         self._rounds = rounds(hyper, self.ranks.rank)
         self._places = torch.cat([members(groups, hyper) for groups in self._rounds])
         self._trouble = torch.full([], -1, dtype=torch.int64, device=self.device)  # the first loss that isn't finite
@@ -108,16 +116,16 @@ class Trainer:
         Shape: pictures as stored [B / ranks, ...], labels [B / ranks, K].
         """
         hyper, spans = self.setup.hyper, self.spans
-        parts = []
+        reals = []
         with spans("data"):
-            for number, groups in enumerate(self._rounds):
+            for number in range(len(self._rounds)):
                 own = slice(number * hyper.round_size, (number + 1) * hyper.round_size)
-                reals = self.setup.dataset.to_model(onto(pictures[own], self.device))
-                parts.append((groups, reals, onto(labels[own], self.device) if labels.shape[1] else None))
+                own_labels = onto(labels[own], self.device) if labels.shape[1] else None
+                reals.append(Reals(self.setup.dataset.to_model(onto(pictures[own], self.device)), own_labels))
         for number, phase in enumerate(self.phases):
             if self.iteration % phase.interval == 0:
                 with spans(phase.name):
-                    self._run(phase, parts, self.images * len(self.phases) + number)
+                    self._run(phase, reals, self.images * len(self.phases) + number)
         with spans("EMA"):
             beta = ema_beta(hyper.batch, self.images, hyper.ema_kimg, hyper.ema_rampup)
             update_ema(self.mean_generator, self.generator, beta)
@@ -126,28 +134,21 @@ class Trainer:
                 self.ada.update(self.iteration)
         self.images += hyper.batch
 
-    def _run(self, phase: Phase, parts: list[tuple[range, Tensor, Tensor | None]], mark: int) -> None:
+    def _run(self, phase: Phase, reals: list[Reals], mark: int) -> None:
         """Take one optimiser step; `mark` is what `trouble` becomes where a loss isn't finite."""
         optimizer, gradients = self.optimizers[phase.network], self._gradients[phase.network]
-        moments, lengths, signs = Moments(), list[Tensor](), list[Tensor]()
         for parameter in self._trained[phase.network]:
             parameter.requires_grad_(True)
-        for groups, reals, labels in parts:
-            context = Context(
-                setup=self.setup, generator=self.generator, discriminator=self.discriminator,
-                draws=Draws(self.setup.hyper, phase.name, self.images, groups, self.device),
-                reals=reals, real_labels=labels, p=self.ada.p, stats=self.stats,
-                path_length_mean=self.path_length_mean, moments=moments, path_lengths=lengths, signs=signs,
-                spans=self.spans,
-            )  # fmt: skip
-            loss = phase.loss(context)
-            self._note(loss.detach(), mark)
-            if groups is parts[-1][0]:
-                gradients.before_last_pass()
-            (loss * self.setup.loss_scale).backward()
+        hyper = self.setup.hyper
+        draws = [Draws(hyper, phase.name, self.images, groups, self.device, self.ada.p) for groups in self._rounds]
+        given = Given(draws, reals, self.path_length_mean)
+        found = self._passes(phase, given, gradients.before_last_pass)
+        for loss in found.losses:
+            self._note(loss, mark)
+        self.stats.take(found.stats)
         with self.spans("exchange"):
             gradients.finish()
-            self._gather(moments, lengths, signs)
+            moments = self._gather(found)
         with self.spans("optimiser"):
             self.network(phase.network).requires_grad_(False)
             optimizer.step()
@@ -159,21 +160,24 @@ class Trainer:
         first = (self._trouble < 0) & ~torch.isfinite(loss)
         self._trouble = torch.where(first, mark, self._trouble)
 
-    def _gather(self, moments: Moments, lengths: list[Tensor], signs: list[Tensor]) -> None:
+    def _gather(self, found: Found) -> Moments:
         """Bring together what all rounds and ranks have gathered; path length's mean and ADA's sums take it in."""
-        named = list(moments.sums)
-        sums = [moments.sums[name] for name in named]
+        named, lengths, signs = found.moments.sums, found.path_lengths, found.signs
+        sums = list(named.values())
         sums += [torch.cat(lengths).sum()] if lengths else []
         sums += [torch.stack(signs).sum(0)] if signs else []
         sums = sum_together(self.ranks, sums)
-        for name in named:
-            moments.sums[name] = sums.pop(0)
-            moments.counts[name] *= self.ranks.count
+        moments = Moments(
+            dict(zip(named, sums, strict=False)),
+            {name: count * self.ranks.count for name, count in found.moments.counts.items()},
+        )
+        sums = sums[len(named) :]
         if lengths:
             mean = sums.pop(0) / (sum(len(length) for length in lengths) * self.ranks.count)
             self.path_length_mean = self.path_length_mean.lerp(mean, self.setup.hyper.path_length_decay)
         if signs and self.setup.hyper.aug == "ada":
             self.ada.observe(sums.pop(0))
+        return moments
 
     def check(self) -> None:
         """See that every loss so far was finite; all ranks ask together. This waits for the device.

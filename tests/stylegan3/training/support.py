@@ -52,7 +52,7 @@ class Louder:
     def draw(self, n: int, p: float, rng: torch.Generator) -> dict[str, Tensor]:
         return {"factor": 1.0 + (torch.rand(n, generator=rng) < p).float()}
 
-    def __call__(self, pictures: Tensor, draws: dict[str, Tensor]) -> Tensor:
+    def __call__(self, pictures: Tensor, draws: dict[str, Tensor], *, readable: bool = True) -> Tensor:
         return pictures * draws["factor"].to(pictures)[:, None, None, None]
 
 

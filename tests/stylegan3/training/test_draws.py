@@ -43,14 +43,14 @@ def test_a_round_holds_whole_groups_as_the_discriminator_cuts_them(batch, batch_
 @pytest.mark.parametrize("purpose", ["latents", "noise", "crossover", "labels", "augmentation"])
 def test_a_group_draws_the_same_in_any_round(purpose):
     def draw(groups: range) -> torch.Tensor:
-        draws = Draws(hyper(16, style_mixing=0.5), "G main", 320, groups, CPU)
+        draws = Draws(hyper(16, style_mixing=0.5), "G main", 320, groups, CPU, p=0.5)
         data = Pictures(c_dim=3)
         return {
             "latents": lambda: draws.latents("z", 6),
             "noise": lambda: draws.noise("noise", 6),
             "crossover": lambda: draws.crossover(9),
             "labels": lambda: draws.labels(data),
-            "augmentation": lambda: draws.augmentation(Louder(), 0.5, "augment")["factor"],
+            "augmentation": lambda: draws.augmentation(Louder(), "augment")["factor"],
         }[purpose]()
 
     together = draw(range(4))
@@ -103,7 +103,7 @@ def test_a_generator_is_its_key_alone():
 
 def test_an_augmentations_parameters_stay_on_the_cpu_whatever_the_device():
     """They are looked at item by item: on a device that would wait for it, or fail where devices mix."""
-    draws = Draws(hyper(8), "D main", 0, range(2), torch.device("meta"))
-    values = draws.augmentation(Louder(), 1.0, "augment reals")
+    draws = Draws(hyper(8), "D main", 0, range(2), torch.device("meta"), p=1.0)
+    values = draws.augmentation(Louder(), "augment reals")
     assert values
     assert all(value.device == CPU and len(value) == 8 for value in values.values())

@@ -71,10 +71,9 @@ def context(
         setup=arrangement,
         generator=generator or LinearG(),
         discriminator=discriminator or LinearD(),
-        draws=Draws(hyper, phase, 0, range(hyper.groups), CPU),
+        draws=Draws(hyper, phase, 0, range(hyper.groups), CPU, p),
         reals=torch.randn(8, *SHAPE, generator=torch.Generator().manual_seed(4)),
         real_labels=None,
-        p=p,
         stats=Stats(),
         path_length_mean=torch.tensor(0.25),
     )

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a CUDA graph does, on a CPU: the same operations on the same memory, with the numbers they once had."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from stylegan3.training.passes import Found
+
+READING = {"_local_scalar_dense", "nonzero", "equal", "is_nonzero"}
+"""Operations whose result the CPU needs: float(x), if x, x[mask], torch.equal. A graph can't hold them."""
+
+
+class Tape(TorchDispatchMode):
+    """Notes operations while they are done; `replay` does them again, results falling where they fell."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls: list[tuple[Any, Any, Any, list[torch.Tensor]]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func._schema.name.split("::")[1] in READING:
+            raise RuntimeError(f"{func._schema.name}: operation not permitted when stream is capturing")
+        result = func(*args, **(kwargs or {}))
+        own = all(found.alias_info is None for found in func._schema.returns)
+        places = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)] if own else []
+        self._calls.append((func, args, kwargs or {}, places))
+        return result
+
+    @torch.no_grad()
+    def replay(self) -> None:
+        """Do all of it again; views stand where they stood."""
+        for func, args, kwargs, places in self._calls:
+            found = [leaf for leaf in tree_leaves(func(*args, **kwargs)) if isinstance(leaf, torch.Tensor)]
+            for place, value in zip(places, found, strict=bool(places)):
+                place.copy_(value)
+
+
+@dataclass
+class Tapes:
+    """Records tapes; nothing that is recorded is filled before its first replay."""
+
+    recorded: list[int] = field(default_factory=list)
+    replays: int = 0
+
+    def record(self, passes: Callable[[], Found]) -> tuple[Found, Callable[[], None]]:
+        """Note what the passes do."""
+        with Tape() as tape:
+            found = passes()
+
+        def replay() -> None:
+            self.replays += 1
+            tape.replay()
+
+        self.recorded.append(len(tape._calls))
+        return found, replay
+
+    def wait(self) -> None:
+        """Return at once: a CPU has done what it was given."""
