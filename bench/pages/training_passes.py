@@ -20,6 +20,7 @@ from bench.pages.network_passes import resident
 from stylegan3.configs import CONFIGURATIONS, discriminator_spec, generator_spec
 from stylegan3.ops.native.memory import keep_freed
 from stylegan3.training.ranks import Alone, Ranks
+from stylegan3.training.recorded import WARM, recorder_for
 from stylegan3.training.setup import Hyperparameters, Setup
 from stylegan3.training.trainer import Trainer
 from stylegan3.training.transfer import ahead
@@ -149,15 +150,25 @@ def setup_of(training: Training, way: str, data: Any, ranks: int = 1) -> Setup:
 class Runner:
     """A training in one way, ready to take iterations that are measured."""
 
-    def __init__(self, training: Training, way: str, data: Any, ranks: Ranks | None = None) -> None:
+    def __init__(
+        self, training: Training, way: str, data: Any, ranks: Ranks | None = None, *, recorded: bool = True
+    ) -> None:
         device, ranks = torch.device(training.device), ranks or Alone()
         self.clock = Clock(device)
         self._tf32 = way.endswith("tf32")
         torch.backends.cudnn.benchmark = True  # as train.py does
-        self.trainer = Trainer(setup_of(training, way, data, ranks.count), device, ranks, self.clock)
+        recorder = recorder_for(device) if recorded else None
+        self.trainer = Trainer(setup_of(training, way, data, ranks.count), device, ranks, self.clock, recorder)
         self._batches = ahead(self.trainer.batches(WORKERS), device)
         self.waited = 0.0
         self.wall = 0.0
+
+    def warm_up(self) -> list[str]:
+        """Have kernels built, memory taken and phases recorded; return what the trainer said."""
+        for _ in range(WARM + 1 if self.trainer.device.type == "cuda" else 1):
+            self.iterate(2)
+        self.waited = self.wall = 0.0
+        return self.trainer.said()
 
     def iterate(self, count: int) -> dict[str, float]:
         """Take iterations, the first with every phase; return the seconds of each part."""
@@ -194,9 +205,7 @@ def timed(training: Training) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         runners = {way: Runner(training, way, stored(Path(folder), training.size)) for way in training.ways}
         found: dict[str, list[dict[str, float]]] = {way: [] for way in runners}
-        for runner in runners.values():
-            runner.iterate(2)  # kernels are built, memory is taken
-            runner.waited = runner.wall = 0.0
+        said = {way: runner.warm_up() for way, runner in runners.items()}
         for _ in range(training.rounds):
             for way, runner in runners.items():
                 intervals = {phase.name: phase.interval for phase in runner.trainer.phases}
@@ -214,7 +223,7 @@ def timed(training: Training) -> list[dict[str, Any]]:
                     "seconds": seconds,
                     "s_per_kimg": 1000 * seconds / training.batch,
                 }
-                | {"parts": parts, "waiting_share": runner.waited / runner.wall}
+                | {"parts": parts, "waiting_share": runner.waited / runner.wall, "said": said[way]}
             )
     return rows
 
@@ -252,9 +261,11 @@ def footprint(training: Training) -> dict[str, float]:
     if training.device == "cpu":
         keep_freed()
     with tempfile.TemporaryDirectory() as folder:
-        runner = Runner(training, training.ways[0], stored(Path(folder), training.size))
-        runner.iterate(2)
+        data = stored(Path(folder), training.size)
+        Runner(training, training.ways[0], data).warm_up()
         most = resident() if training.device == "cpu" else torch.cuda.max_memory_allocated()
+        runner = Runner(training, training.ways[0], data, recorded=False)
+        runner.warm_up()
         started = Started(runner.clock)
         with started:
             runner.iterate(ITERATIONS)

@@ -38,6 +38,12 @@ def _speeds(rows: list[Row]) -> Iterator[list[str]]:
         yield [*_named(row), number(row["s_per_kimg"]), number(_ratio(rows, row), "x"), *needed, waiting]
 
 
+def _said(rows: list[Row]) -> Iterator[str]:
+    for row in rows:
+        if row.get("said"):
+            yield from ("", f"{', '.join(_named(row))}: {'; '.join(row['said'])}.")
+
+
 def _parts(rows: list[Row]) -> Iterator[list[str]]:
     for row in rows:
         yield [*_named(row), *(number(1000 * row["parts"].get(name, 0.0)) for name in PARTS)]
@@ -71,6 +77,7 @@ def training_lines(found: dict[str, Any]) -> list[str]:
         "in the same loop and process. Operations are those that torch starts in an iteration, beside our own kernels.",
         "",
         *table([*about, "s/kimg", "pictures a second", "peak GB", "operations", "waiting for data"], _speeds(rows)),
+        *_said(rows),
         "",
         "Milliseconds of an average iteration; a phase's are without what stands in columns of its own.",
         "",

@@ -22,6 +22,7 @@ from stylegan3.errors import NetworkError
 from stylegan3.training.loop import Progress
 from stylegan3.training.loop import run as train_loop
 from stylegan3.training.ranks import LostRankError, Ranks
+from stylegan3.training.recorded import recorder_for
 from stylegan3.training.trainer import NonFiniteLossError, Trainer
 
 Begin = Callable[[Trainer], list[str]]
@@ -56,7 +57,7 @@ class Session:
         """
         options, setup = self.assembly.resolved.options, self.assembly.setup
         ready = cached(setup.dataset, options.cache, self.device, shown=self.ranks.rank == 0)
-        trainer = Trainer(replace(setup, dataset=ready), self.device, self.ranks)
+        trainer = Trainer(replace(setup, dataset=ready), self.device, self.ranks, recorder=recorder_for(self.device))
         if self.ranks.rank:
             self._follow(trainer)
             return
@@ -106,6 +107,8 @@ class Session:
                 ticker.begin()
             for progress in self._iterations(trainer):
                 self.advance(progress.images)
+                for line in progress.said:
+                    ticker.log(line)
                 if progress.tick is not None:
                     ticker.tick(progress)
                     outbox.send_new()

@@ -10,6 +10,7 @@ from patches.runs.resume import Resume
 from patches.views import seconds_cut
 from spect.archive.sets import PRIMARY
 from stylegan3.ops import engines, innermost
+from stylegan3.training import recorded
 
 
 def say(assembly: Assembly, source: Resume | None, device: torch.device, echo: Callable[[str], None]) -> None:
@@ -26,6 +27,7 @@ def say(assembly: Assembly, source: Resume | None, device: torch.device, echo: C
     echo(f"Operations: {engines.told(device, setup.ops)}")
     if device.type == "cuda":
         echo(f"Pictures: {innermost.told(device, setup.inner)}")
+        echo(f"Phases: {recorded.told(device)}")
     if assembly.canvases:
         view = assembly.canvases.view
         for condition, bare in zip(assembly.canvases.conditions.sets, assembly.canvases.unlabelled, strict=True):

@@ -22,6 +22,7 @@ class Progress:
         seconds: since the loop began or the last tick; data_seconds of them waiting for data.
         stats: means over the tick that ends here; empty between ticks.
         stopped: why the loop ends here before its goal, as `stop` said.
+        said: what the trainer decided in this iteration, a line each.
     """
 
     images: int
@@ -32,6 +33,7 @@ class Progress:
     images_since: int
     stats: Mapping[str, Mapping[str, float]]
     stopped: str | None = None
+    said: tuple[str, ...] = ()
 
 
 def run(
@@ -73,6 +75,7 @@ def run(
                 images_since=trainer.images - images_before,
                 stats=stats,
                 stopped=None if done else reason,
+                said=tuple(trainer.said()),
             )
             if ticked:
                 began, waited, images_before = time.perf_counter(), 0.0, trainer.images

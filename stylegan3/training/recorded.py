@@ -24,7 +24,6 @@ from stylegan3.training.spans import unmeasured
 WARM = 2  # times that a phase runs before it is recorded: kernels are built, algorithms chosen
 MARGIN = 1.05  # how many times as fast a replay must be, more than two measurements differ
 ALLOWED = 1e-2  # how far a replay may be from plain passes, relative; bfloat16 rounds to 4e-3
-SHARE = 0.8  # of a device's memory that may be taken
 
 Replay = Callable[[], None]
 
@@ -55,9 +54,10 @@ class Graphs:
 
     def record(self, passes: Callable[[], Found]) -> tuple[Found, Replay]:
         """Capture the passes; other threads may use the device meanwhile, for data, snapshots, scores."""
-        most, total = torch.cuda.max_memory_allocated(self._device), torch.cuda.mem_get_info(self._device)[1]
-        if 2 * most > SHARE * total:
-            raise RuntimeError(f"{most / 2**30:.1f} GB a second time don't fit")
+        torch.cuda.empty_cache()
+        most, free = torch.cuda.max_memory_allocated(self._device), torch.cuda.mem_get_info(self._device)[0]
+        if free < 2 * most:  # what plain passes need, and that once more
+            raise RuntimeError(f"it would take up to {most / 2**30:.1f} GB more")
         graph = torch.cuda.CUDAGraph()
         with (
             torch.cuda.device(self._device),
@@ -69,6 +69,18 @@ class Graphs:
     def wait(self) -> None:
         """Return when the device is idle."""
         torch.cuda.synchronize(self._device)
+
+
+def recorder_for(device: torch.device) -> Recorder | None:
+    """Return what records on a device: nothing on a CPU, nor where nothing may be chosen by measuring."""
+    return Graphs(device) if device.type == "cuda" and torch.backends.cudnn.benchmark else None
+
+
+def told(device: torch.device) -> str:
+    """Tell in one line what a training on this device may do."""
+    if recorder_for(device) is None:
+        return "computed operation by operation (nothing may be chosen by measuring)"
+    return f"recorded as graphs when each has run {WARM} times, and replayed where that is right and {MARGIN}x as fast"
 
 
 @dataclass(frozen=True)
@@ -103,7 +115,6 @@ class RecordedPasses:
     Args:
         trained: the parameters that a phase's network trains, by its name.
         tell: told once a phase what became of it.
-        margin: how many times as fast a replay must be.
     """
 
     passes: Passes
@@ -111,7 +122,6 @@ class RecordedPasses:
     ranks: Ranks
     trained: dict[str, list[nn.Parameter]]
     tell: Callable[[str], None]
-    margin: float = MARGIN
     _times: dict[str, int] = field(default_factory=dict)
     _recordings: dict[str, Recording] = field(default_factory=dict)
 
@@ -139,7 +149,7 @@ class RecordedPasses:
         found, seconds = self._timed(lambda: self.passes(phase, given, before_last))  # last: these gradients stay
         if not reason and not results.agree(_Results.of(found, parameters)):
             reason = "replayed it gives something else"
-        if not reason and seconds < self.margin * replayed:
+        if not reason and seconds < MARGIN * replayed:
             reason = f"{seconds / replayed:.2f}x as fast replayed"
         right = torch.tensor(not reason, dtype=torch.int64, device=given.path_length_mean.device)
         self.ranks.start_min(right)()

@@ -7,7 +7,7 @@ took up a state goes on bit for bit (on the CPU) as the one that gave it.
 """
 
 import copy
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 
 import torch
 from torch import Tensor, nn
@@ -43,8 +43,7 @@ class Trainer:
     Args:
         ranks: the processes that share each batch, setup.hyper.ranks of them.
         spans: told of every part of an iteration.
-        recorder: records phases, to replay them where that is faster; None: each is computed plainly.
-        tell: told what is decided while the training runs.
+        recorder: records phases, to replay them where that is faster; None: none is.
     """
 
     def __init__(
@@ -54,7 +53,6 @@ class Trainer:
         ranks: Ranks | None = None,
         spans: Spans = unmeasured,
         recorder: Recorder | None = None,
-        tell: Callable[[str], None] = lambda line: None,
     ) -> None:
         hyper = setup.hyper
         self.setup, self.device, self.ranks, self.spans = setup, torch.device(device), ranks or Alone(), spans
@@ -83,8 +81,11 @@ class Trainer:
         self.path_length_mean = torch.zeros([], device=self.device)
         self.stats = Stats(self.device)
         self.images = 0
+        self._said: list[str] = []
         plain = Passes(setup, self.generator, self.discriminator, spans)
-        self._passes = RecordedPasses(plain, recorder, self.ranks, self._trained, tell) if recorder else plain
+        self._passes = (
+            RecordedPasses(plain, recorder, self.ranks, self._trained, self._said.append) if recorder else plain
+        )
         self._rounds = rounds(hyper, self.ranks.rank)
         self._places = torch.cat([members(groups, hyper) for groups in self._rounds])
         self._trouble = torch.full([], -1, dtype=torch.int64, device=self.device)  # the first loss that isn't finite
@@ -178,6 +179,12 @@ class Trainer:
         if signs and self.setup.hyper.aug == "ada":
             self.ada.observe(sums.pop(0))
         return moments
+
+    def said(self) -> list[str]:
+        """Return what was decided since this was last asked, a line each."""
+        lines = list(self._said)
+        self._said.clear()
+        return lines
 
     def check(self) -> None:
         """See that every loss so far was finite; all ranks ask together. This waits for the device.
