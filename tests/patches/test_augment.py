@@ -11,6 +11,7 @@ from patches.errors import UserError
 from patches.scaling import Compand, Linear
 from patches.views import KINDS, View
 from spect.cmyk import Cmyk
+from tests.patches.views.sounds import check_unread
 
 CMYK = Cmyk(sample_rate=8000, rows=16, frames=16)
 COMPAND = View(CMYK, Compand(tuple(0.5 + k for k in range(16)), dc=20.0))
@@ -153,6 +154,11 @@ def test_luma_rotations_are_off_by_default_and_there_on_request():
     y = augment(x, augment.draw(3, 1.0, seeded(10)))
     assert not torch.allclose(y, x)
     torch.testing.assert_close(y.square().sum(), x.square().sum())
+
+
+@VIEWS
+def test_draws_that_may_not_be_looked_at_do_the_same(view):
+    check_unread(SoundAugment(view, [*view.augmentations, *NAMES]), pictures(view, 2))
 
 
 @VIEWS

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 
 import torch
 
+from patches.augment import SoundAugment
 from spect.cmyk import Cmyk
+from tests.stylegan3.training.tape import FromTheCpu
 
 STORED = Cmyk(sample_rate=8000, rows=32, frames=32)  # 2 048 samples
 
@@ -27,6 +29,26 @@ def archive(sounds: torch.Tensor, folder: Path) -> SimpleNamespace:
         digest=hashlib.sha256(canvases.tobytes()).hexdigest(),
         path=folder / "sounds.zip",
     )
+
+
+def check_unread(augment: SoundAugment, pictures: torch.Tensor) -> None:
+    """See that an augmentation does the same with draws that it may not look at, and takes nothing from the CPU."""
+    n = 24
+    pictures = pictures.detach().repeat_interleave(n, 0)[:n].requires_grad_()
+    draws = augment.draw(n, 0.2, torch.Generator().manual_seed(4))
+    read, unread = (augment(pictures, draws, readable=readable) for readable in (True, False))
+    torch.testing.assert_close(unread, read, atol=1e-5, rtol=1e-5)
+    same = (read == pictures).flatten(1).all(1)
+    assert 0 < same.sum() < n
+    assert unread[same].equal(pictures[same])
+    (gradient,) = torch.autograd.grad(unread.square().sum(), pictures)
+    assert torch.isfinite(gradient).all()
+    there = torch.empty_like(pictures, device="meta")
+    own = {name: values.to("meta") for name, values in draws.items()}
+    augment(there, own, readable=False)  # tables come to the device once
+    with FromTheCpu() as mode:
+        augment(there, own, readable=False)
+    assert mode.found == []
 
 
 def augmented(sound: torch.Tensor, name: str, value: float, column: int) -> torch.Tensor:

@@ -11,7 +11,7 @@ from patches.augment import SoundAugment
 from patches.scaling import Standard, Unit
 from patches.views import View
 from spect.instfreq import Instfreq
-from tests.patches.views.sounds import STORED, agreement_db, archive, augmented, noise
+from tests.patches.views.sounds import STORED, agreement_db, archive, augmented, check_unread, noise
 
 FORM = Instfreq(8000, 64, 64, 128, 32, 16, 2048, 4, "packed", True)
 FORMS = {
@@ -105,6 +105,7 @@ def test_they_are_drawn_and_applied_in_model_space_with_gradients(tmp_path):
     augment = SoundAugment(view)
     pictures = view.picture(STORED, STORED.encode(sounds())).requires_grad_()
     changed = augment(pictures, augment.draw(3, 1.0, torch.Generator().manual_seed(1)))
+    check_unread(augment, pictures)
     (gradient,) = torch.autograd.grad(changed.square().sum(), pictures)
     assert torch.isfinite(gradient).all()
     assert (changed != pictures).flatten(1).any(1).all()

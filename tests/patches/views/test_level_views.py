@@ -15,7 +15,7 @@ from patches.views import View
 from patches.views.levels import scaled_alike
 from spect.logmag import Logmag
 from spect.stereo import Stereo
-from tests.patches.views.sounds import STORED, archive
+from tests.patches.views.sounds import STORED, archive, check_unread
 
 VIEWS = [("logmag", {}), ("logmag", {"channels": "2"}), ("stereo", {})]
 IDS = ["logmag", "logmag 2", "stereo"]
@@ -104,6 +104,7 @@ def test_they_are_augmented_in_model_space_with_gradients(name, arguments, tmp_p
     augment = SoundAugment(view)
     pictures = view.picture(STORED, STORED.encode(sounds())).requires_grad_()
     changed = augment(pictures, augment.draw(3, 1.0, torch.Generator().manual_seed(1)))
+    check_unread(augment, pictures)
     (gradient,) = torch.autograd.grad(changed.square().sum(), pictures)
     assert torch.isfinite(gradient).all()
     assert (changed != pictures).flatten(1).any(1).all()

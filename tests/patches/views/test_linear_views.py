@@ -16,7 +16,7 @@ from spect.errors import SoundError
 from spect.lapped import Lapped
 from spect.stft import Stft
 from spect.wave import Wave
-from tests.patches.views.sounds import STORED, agreement_db, archive, augmented, noise
+from tests.patches.views.sounds import STORED, agreement_db, archive, augmented, check_unread, noise
 
 LINEAR = ("shift", "polarity", "gain", "width", "swap", "pan")
 HEARD_DB = 60.0  # promised; measured about 110 where it is exact
@@ -157,6 +157,7 @@ def test_they_are_drawn_and_applied_in_model_space_with_gradients(name, tmp_path
     pictures = view.picture(STORED, STORED.encode(sounds())).requires_grad_()
     draws = augment.draw(3, 1.0, torch.Generator().manual_seed(1))
     changed = augment(pictures, draws)
+    check_unread(augment, pictures)
     (gradient,) = torch.autograd.grad(changed.square().sum(), pictures)
     assert torch.isfinite(gradient).all()
     assert (changed != pictures).flatten(1).any(1).all()

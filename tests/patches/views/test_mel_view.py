@@ -12,7 +12,7 @@ from patches.errors import UserError
 from patches.scaling import Standard, Unit
 from patches.views import View
 from spect.mel import Mel
-from tests.patches.views.sounds import STORED, archive, augmented
+from tests.patches.views.sounds import STORED, archive, augmented, check_unread
 
 FORM = Mel(8000, 32, 64, 256, 32, 16, 2048, fmax=4000.0, iterations=16)
 VALUES = {"shift": 4, "gain": -4.5, "width": 0.5, "swap": -1, "pan": 20}
@@ -100,6 +100,7 @@ def test_it_is_augmented_in_model_space_with_gradients(tmp_path):
     augment = SoundAugment(view)
     pictures = view.picture(STORED, STORED.encode(sounds())).requires_grad_()
     changed = augment(pictures, augment.draw(3, 1.0, torch.Generator().manual_seed(1)))
+    check_unread(augment, pictures)
     (gradient,) = torch.autograd.grad(changed.square().sum(), pictures)
     assert torch.isfinite(gradient).all()
     assert (changed != pictures).flatten(1).any(1).all()

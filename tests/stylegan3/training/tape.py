@@ -61,3 +61,17 @@ class Tapes:
 
     def wait(self) -> None:
         """Return at once: a CPU has done what it was given."""
+
+
+class FromTheCpu(TorchDispatchMode):
+    """Notes operations in which tensors take part that aren't on the meta device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, torch.Tensor)]
+        self.found += [func._schema.name] * any(not tensor.is_meta for tensor in tensors)
+        return result

@@ -4,8 +4,10 @@
 import pytest
 import torch
 
+from stylegan3.training import recorded
+from stylegan3.training.recorded import Graphs
 from stylegan3.training.trainer import Trainer
-from tests.stylegan3.training.support import KINDS, setup
+from tests.stylegan3.training.support import KINDS, everything_on, setup, trained
 
 pytestmark = [
     pytest.mark.gpu,
@@ -33,3 +35,21 @@ def test_iterations_on_the_device_end_near_the_cpus(kind: str) -> None:
     assert abs(float(again.path_length_mean) - float(on_cpu.path_length_mean)) <= 0.5 * abs(
         float(on_cpu.path_length_mean)
     )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_replayed_iterations_end_near_plain_ones(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to the order in which a card adds up; every phase is recorded, R1 in iteration 32."""
+    monkeypatch.setattr(recorded, "MARGIN", 0.0)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    arrangement, device = everything_on(kind, g_lr=1e-4, d_lr=1e-4), torch.device("cuda")
+    plain, replayed = Trainer(arrangement, device), Trainer(arrangement, device, recorder=Graphs(device))
+    for trainer in (plain, replayed):
+        trained(arrangement, 36, trainer)
+    said = replayed.said()
+    assert [line for line in said if ": recorded" not in line] == []
+    assert len(said) == len(plain.phases)
+    other = replayed.state()
+    for name, value in plain.state().items():
+        if name.startswith(("G.", "D.", "G_ema.")):
+            assert float((other[name] - value).norm()) <= 1e-2 * float(value.norm()) + 1e-5, name

@@ -9,6 +9,7 @@ import torch
 
 from stylegan3.errors import NetworkError
 from stylegan3.training.draws import Draws
+from stylegan3.training.passes import Reals
 from stylegan3.training.phases import DiscriminatorAdversarial, GeneratorAdversarial, GradientPenalty, PathLength
 from stylegan3.training.trainer import NonFiniteLossError, Trainer
 from tests.stylegan3.training.support import KINDS, Pictures, everything_on, in_double, setup, trained
@@ -120,11 +121,10 @@ def test_lazy_regularisation_slows_adam_by_k_over_k_plus_1():
 def test_only_the_network_of_a_phase_is_moved_by_it():
     arrangement = setup("stylegan2", batch=8)
     trainer = Trainer(arrangement)
-    hyper = arrangement.hyper
     reals = arrangement.dataset.to_model(arrangement.dataset.pictures(torch.arange(8).numpy()))
     for phase in trainer.phases:
         before = {n: [p.clone() for p in trainer.network(n).parameters()] for n in "GD"}
-        trainer._run(phase, [(range(hyper.groups), reals, None)], 0)
+        trainer._run(phase, [Reals(reals, None)], 0)
         moved = {n: any(not torch.equal(a, b) for a, b in zip(before[n], trainer.network(n).parameters(), strict=True))
                  for n in "GD"}  # fmt: skip
         assert moved == {"G": phase.network == "G", "D": phase.network == "D"}

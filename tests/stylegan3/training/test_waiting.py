@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from stylegan3.training import recorded
+from stylegan3.training.recorded import Graphs
 from stylegan3.training.trainer import Trainer
 from tests.stylegan3.training.support import KINDS, everything_on, trained
-
-READING = {"_local_scalar_dense", "nonzero", "equal", "is_nonzero"}
-"""Operations whose result the CPU needs: float(x), if x, x[mask], torch.equal."""
+from tests.stylegan3.training.tape import READING
 
 
 class Readings(TorchDispatchMode):
@@ -43,11 +43,14 @@ def test_an_iteration_reads_nothing_back(kind):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("replayed", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_cpu_never_waits_within_an_iteration(kind):
-    trainer = Trainer(everything_on(kind), "cuda")
+def test_the_cpu_never_waits_within_an_iteration(kind, replayed, monkeypatch):
+    monkeypatch.setattr(recorded, "MARGIN", 0.0)
+    device = torch.device("cuda")
+    trainer = Trainer(everything_on(kind), device, recorder=Graphs(device) if replayed else None)
     stored = trainer.batches()
-    for _ in range(3):
+    for _ in range(4):
         trainer.step(*next(stored))
     batches = [tuple(tensor.pin_memory().cuda(non_blocking=True) for tensor in next(stored)) for _ in range(3)]
     torch.cuda.synchronize()
