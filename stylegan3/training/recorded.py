@@ -6,8 +6,10 @@ draws, data, path length's mean. Anything else that the passes took from the CPU
 recording is made with other values than the coming ones, then held against plain passes, before it is used.
 """
 
+import gc
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -50,25 +52,42 @@ class Graphs:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._device, self._pool = device, torch.cuda.graph_pool_handle()
+        self._index = torch.cuda.current_device() if device.index is None else device.index
+        self._stream = torch.cuda.Stream(self._index)
+        self._pool = torch.cuda.graph_pool_handle()
 
     def record(self, passes: Callable[[], Found]) -> tuple[Found, Replay]:
         """Capture the passes; other threads may use the device meanwhile, for data, snapshots, scores."""
+        gc.collect()  # what cycles hold would be freed while capturing, which is not permitted
+        self.wait()
         torch.cuda.empty_cache()
-        most, free = torch.cuda.max_memory_allocated(self._device), torch.cuda.mem_get_info(self._device)[0]
+        most, free = torch.cuda.max_memory_allocated(self._index), torch.cuda.mem_get_info(self._index)[0]
         if free < 2 * most:  # what plain passes need, and that once more
             raise RuntimeError(f"it would take up to {most / 2**30:.1f} GB more")
         graph = torch.cuda.CUDAGraph()
-        with (
-            torch.cuda.device(self._device),
-            torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"),
-        ):
-            found = passes()
+        with torch.cuda.device(self._index), torch.cuda.stream(self._stream):
+            graph.capture_begin(self._pool, capture_error_mode="thread_local")
+            try:
+                found = passes()
+            except BaseException:
+                with suppress(RuntimeError):  # the first error says what is wrong
+                    self._end(graph)
+                raise
+            self._end(graph)
         return found, graph.replay
+
+    def _end(self, graph: torch.cuda.CUDAGraph) -> None:
+        try:
+            graph.capture_end()
+        except RuntimeError:
+            # torch's allocator still waits for the end, and meanwhile frees nothing that several streams have used
+            with suppress(RuntimeError):
+                torch._C._cuda_endAllocateToPool(self._index, self._pool)
+            raise
 
     def wait(self) -> None:
         """Return when the device is idle."""
-        torch.cuda.synchronize(self._device)
+        torch.cuda.synchronize(self._index)
 
 
 def recorder_for(device: torch.device) -> Recorder | None:
