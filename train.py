@@ -65,7 +65,7 @@ except KeyboardInterrupt:  # Ctrl-C while the libraries load
 @click.option("--precision", help=f"Inside the networks: {', '.join(PRECISIONS)}.  [default: auto, by the device]")
 @click.option("--fp32", help="The same as --precision=fp32.", type=bool, metavar="BOOL")
 @click.option("--cache", help="Keep all pictures ready for the networks: none, ram or device.  [default: none]")
-@click.option("--nobench", help="Don't time cuDNN's algorithms and layouts to choose one.", type=bool, metavar="BOOL")
+@click.option("--nobench", help="Choose nothing by timing: algorithms, layouts, graphs.", type=bool, metavar="BOOL")
 @click.option("--workers", help="Batches read ahead.  [default: 3]", type=int)
 @click.option("--device", help="auto, cpu, cuda, cuda:1.  [default: auto]")
 @click.option("--ops", help=f"How networks are computed: {', '.join(OPS)} (kernels or an error).  [default: auto]")

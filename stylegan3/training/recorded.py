@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ MARGIN = 1.05  # how many times as fast a replay must be, more than two measurem
 ALLOWED = 1e-2  # how far a replay may be from plain passes, relative; bfloat16 rounds to 4e-3
 
 Replay = Callable[[], None]
+Result = TypeVar("Result")
 
 
 class Recorder(Protocol):
@@ -161,23 +162,32 @@ class RecordedPasses:
         try:
             recording = self._recorded(phase, given)
             results = _Results.of(recording(given, parameters), parameters)
-            _, replayed = self._timed(lambda: recording(given, parameters))
+            replayed = self._timed(lambda: recording(given, parameters))[1]
         except RuntimeError as error:  # torch's for what can't be recorded, and for too little memory
             reason = " ".join(str(error).split())[:200] or type(error).__name__
         _take_gradients(parameters)
-        found, seconds = self._timed(lambda: self.passes(phase, given, before_last))  # last: these gradients stay
+        replayed += self._exchange(parameters)
+        found, plainly = self._timed(lambda: self.passes(phase, given, before_last))  # last: these gradients stay
         if not reason and not results.agree(_Results.of(found, parameters)):
             reason = "replayed it gives something else"
-        if not reason and seconds < MARGIN * replayed:
-            reason = f"{seconds / replayed:.2f}x as fast replayed"
+        if not reason and plainly < MARGIN * replayed:
+            reason = f"{plainly / replayed:.2f}x as fast replayed"
         right = torch.tensor(not reason, dtype=torch.int64, device=given.path_length_mean.device)
         self.ranks.start_min(right)()
         if recording is not None and int(right):
             self._recordings[phase.name] = recording
-            self.tell(f"{phase.name}: recorded, {seconds / replayed:.2f}x as fast replayed")
+            self.tell(f"{phase.name}: recorded, {plainly / replayed:.2f}x as fast replayed")
         else:
             self.tell(f"{phase.name}: not recorded ({reason or 'another rank can not'})")
         return found
+
+    def _exchange(self, parameters: Sequence[nn.Parameter]) -> float:
+        """Return the seconds that ranks take to sum gradients: beside plain passes, but after replayed ones."""
+        if self.ranks.count == 1:
+            return 0.0
+        values = torch.zeros(sum(parameter.numel() for parameter in parameters), device=parameters[0].device)
+        self.ranks.start_sum(values)()  # the first one meets the others
+        return self._timed(lambda: self.ranks.start_sum(values)())[1]
 
     def _recorded(self, phase: Phase, given: Given) -> Recording:
         """Record a phase, with values other than the coming ones."""
@@ -190,12 +200,12 @@ class RecordedPasses:
         found, replay = self.recorder.record(lambda: passes(phase, own))
         return Recording(own, found, _take_gradients(parameters), replay)
 
-    def _timed(self, compute: Callable[[], Found]) -> tuple[Found, float]:
+    def _timed(self, compute: Callable[[], Result]) -> tuple[Result, float]:
         self.recorder.wait()
         began = time.perf_counter()
-        found = compute()
+        result = compute()
         self.recorder.wait()
-        return found, time.perf_counter() - began
+        return result, time.perf_counter() - began
 
 
 def _take_gradients(parameters: Sequence[nn.Parameter]) -> list[Tensor | None]:

@@ -5,22 +5,25 @@ The environment says which rank it is, as torchrun would. Each rank leaves what 
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 
+from stylegan3.training import recorded
 from stylegan3.training.ranks import Group
 from stylegan3.training.trainer import Trainer
 from tests.stylegan3.training.support import KINDS, everything_on, in_double, trained
+from tests.stylegan3.training.tape import Tapes
 
 ITERATIONS, SHORT = 20, 8
 BATCH = 16
 
 
 def main(folder: Path) -> None:
-    """Train every kind, in float64 and in float32, and one with a state in its middle."""
+    """Train every kind: in float64, in float32, with a state in its middle, with phases that are replayed."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
     ranks = Group()
@@ -36,6 +39,12 @@ def main(folder: Path) -> None:
         resumed = Trainer(arrangement, ranks=ranks)
         resumed.load_state(state)
         keep(trained(arrangement, SHORT - SHORT // 2, resumed), folder / f"{kind}-resumed-{ranks.rank}")
+        defined = replace(arrangement, ops="reference")
+        keep(trained(defined, SHORT, Trainer(defined, ranks=ranks)), folder / f"{kind}-defined-{ranks.rank}")
+        recorded.MARGIN = 0.0  # a tape is slower than what it repeats
+        replayed = trained(defined, SHORT, Trainer(defined, ranks=ranks, recorder=Tapes()))
+        assert [line.split(": recorded")[0] for line in replayed.said()] == ["G main", "D main"]
+        keep(replayed, folder / f"{kind}-replayed-{ranks.rank}")
     dist.barrier()
     dist.destroy_process_group()
 

@@ -95,6 +95,14 @@ def test_resumed_ranks_go_on_bit_for_bit(kind, states):
     assert [name for name in same if not torch.equal(whole[name], resumed[name])] == []
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_ranks_that_replay_phases_compute_the_same_bit_for_bit(kind, states):
+    count, folder = states
+    for rank in range(count):
+        plain, replayed = (load_file(folder / f"{kind}-{name}-{rank}.safetensors") for name in ("defined", "replayed"))
+        assert [name for name in plain if not torch.equal(plain[name], replayed[name])] == []
+
+
 @pytest.mark.parametrize(("batch", "ranks", "batch_gpu"), [(16, 1, 4), (16, 2, 4), (16, 4, 4), (32, 2, 8), (24, 3, 8)])
 def test_ranks_share_the_batch_by_whole_groups(batch, ranks, batch_gpu):
     hyper = Hyperparameters(batch=batch, gamma=1, ranks=ranks, batch_gpu=batch_gpu)
