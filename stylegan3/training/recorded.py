@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from stylegan3.training.blur import blurs
 from stylegan3.training.draws import KeptDraws
+from stylegan3.training.gradients import finite
 from stylegan3.training.passes import Found, Given, Passes, Reals
 from stylegan3.training.phases import Phase
 from stylegan3.training.ranks import Ranks
@@ -235,12 +236,13 @@ class _Results:
         pairs = [
             (a, b) for a, b in zip(self.gradients, wanted.gradients, strict=True) if a is not None and b is not None
         ]
-        whole = sum(float(b.square().sum()) for _, b in pairs) ** 0.5
+        whole = sum(float(finite(b).square().sum()) for _, b in pairs) ** 0.5
         return all(_far(a, b) <= ALLOWED for a, b in zip(self.values, wanted.values, strict=True)) and all(
             _far(a, b, ALLOWED * whole) <= ALLOWED for a, b in pairs
         )
 
 
 def _far(value: Tensor, wanted: Tensor, size: float = 0.0) -> float:
-    """Return the distance, relative to `wanted` and a size beside it."""
+    """Return the distance, relative to `wanted` and a size beside it; scaled float16 may overflow in both."""
+    value, wanted = finite(value), finite(wanted)
     return float((value - wanted).norm()) / (float(wanted.norm()) + size + torch.finfo(wanted.dtype).tiny)

@@ -173,7 +173,10 @@ def test_results_agree_up_to_rounding_and_no_further():
     assert not results(large, small + 1).agree(wanted)
     assert not results(large, None).agree(wanted)
     assert not results(large, small, loss=1.02).agree(wanted)
-    assert not results(large, small * float("nan")).agree(wanted)
+    assert not results(large * float("nan"), small).agree(wanted)
+    infinite = results(large * float("inf"), small)
+    assert infinite.agree(infinite)  # as scaled float16 may overflow
+    assert not infinite.agree(wanted)
 
 
 class MetaDraws(KeptDraws):
