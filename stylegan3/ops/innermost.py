@@ -7,6 +7,7 @@ and out, or go through slower kernels; how much that costs differs by card, prec
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -21,36 +22,45 @@ MARGIN = 1.05  # how many times as fast it must be, more than two measurements d
 LAYOUTS = {"outermost": torch.contiguous_format, "innermost": torch.channels_last}
 
 
+Way = Callable[[Tensor, Tensor, torch.memory_format], Tensor]
+"""A convolution, padding 1, of pictures whose channels lie outermost, done in some layout."""
+
+
+def convolved(x: Tensor, w: Tensor, layout: torch.memory_format) -> Tensor:
+    """Convolve pictures that lie in a layout."""
+    return F.conv2d(x.contiguous(memory_format=layout), w, padding=1)
+
+
 @torch.inference_mode(False)  # whoever asks first may do so in it
 @torch.enable_grad()
-def milliseconds(device: torch.device, kind: torch.dtype, shape: tuple[int, ...]) -> dict[str, float]:
+def milliseconds(device: torch.device, kind: torch.dtype, shape: tuple[int, ...], way: Way) -> dict[str, float]:
     """Return what a 3x3 convolution of pictures [N, C, H, W] and its gradients take, by where channels lie."""
-    x, w = draw(shape, 0, kind, device), draw((shape[1], shape[1], 3, 3), 1, kind, device)
+    x = draw(shape, 0, kind, device).requires_grad_()
+    w = draw((shape[1], shape[1], 3, 3), 1, kind, device).requires_grad_()
 
     def passes(layout: torch.memory_format) -> tuple[Tensor, ...]:
-        pictures, kernels = (t.to(memory_format=layout).requires_grad_() for t in (x, w))
-        y = F.conv2d(pictures, kernels, padding=1)
-        return torch.autograd.grad(y, (pictures, kernels), y.detach())
+        y = way(x, w, layout)
+        return torch.autograd.grad(y, (x, w), y.detach())
 
     calls = {name: lambda layout=layout: passes(layout) for name, layout in LAYOUTS.items()}
     return {name: 1000 * seconds for name, seconds in medians(calls, device).items()}
 
 
 @cache
-def gain(device: torch.device, kind: torch.dtype) -> float:
+def gain(device: torch.device, kind: torch.dtype, way: Way = convolved) -> float:
     """Return how many times as fast a card's convolutions are with channels innermost."""
-    found = milliseconds(device, kind, (PICTURES, CHANNELS, SIDE, SIDE))
+    found = milliseconds(device, kind, (PICTURES, CHANNELS, SIDE, SIDE), way)
     return found["outermost"] / found["innermost"]
 
 
-def pays(device: torch.device, kind: torch.dtype) -> bool:
+def pays(device: torch.device, kind: torch.dtype, way: Way = convolved) -> bool:
     """Return whether pictures should lie so: only where torch may choose by measuring, as results depend on it."""
-    return device.type == "cuda" and torch.backends.cudnn.benchmark and gain(device, kind) >= MARGIN
+    return device.type == "cuda" and torch.backends.cudnn.benchmark and gain(device, kind, way) >= MARGIN
 
 
-def told(device: torch.device, kind: torch.dtype) -> str:
+def told(device: torch.device, kind: torch.dtype, way: Way = convolved) -> str:
     """Tell the choice and its reason in one line."""
     if not torch.backends.cudnn.benchmark:
         return "channels outermost (nothing may be chosen by measuring)"
-    where = "innermost" if pays(device, kind) else "outermost"
-    return f"channels {where} (measured: convolutions run {gain(device, kind):.2f}x as fast with them innermost)"
+    where, times = "innermost" if pays(device, kind, way) else "outermost", gain(device, kind, way)
+    return f"channels {where} (measured: convolutions run {times:.2f}x as fast with them innermost)"

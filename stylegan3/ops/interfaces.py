@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import torch
 from torch import Tensor
 
 from stylegan3.ops.plans import Plan
@@ -36,8 +37,11 @@ Resampler = Callable[[Tensor, Terms], Tensor]
 """Applies a sum of (row band, column band) products to pictures [N, C, H, W]; no gradient of its own."""
 
 
-Scaler = Callable[[Tensor, Tensor], Tensor]
-"""Scales channels of pictures [N, C, H, W] by [N, C], with gradients to any order."""
+class Scaler(Protocol):
+    """Scales channels of pictures, with gradients to any order."""
+
+    def __call__(self, x: Tensor, scale: Tensor, to: torch.memory_format | None = None) -> Tensor:
+        """Return x [N, C, H, W] times scale [N, C], in the layout `to`, or as x lies."""
 
 
 class Styler(Protocol):

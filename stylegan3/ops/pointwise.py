@@ -71,18 +71,26 @@ class Maps(Protocol):
     Those that are no pictures have float32's precision at least, and so have their gradients. In `value` they are
     dense; what takes the place of d, v, l or b in gradients of gradients may lie anyhow.
 
-    Shape: pictures conv, u, g, y [N, O, H, W], dense, all in y's layout; d, v [N, O]; level, l [1 or N, 1, H, W]; bias,
-    b [O].
+    Shape: pictures conv, u, g, y [N, O, H, W], dense, all in y's layout but where it says otherwise; d, v [N, O];
+    level, l [1 or N, 1, H, W]; bias, b [O].
     """
 
-    def value(self, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor | None, act: Act) -> Tensor:
-        """Return y."""
+    def value(
+        self,
+        conv: Tensor,
+        d: Tensor | None,
+        level: Tensor | None,
+        bias: Tensor | None,
+        act: Act,
+        to: torch.memory_format,
+    ) -> Tensor:
+        """Return y in the layout `to`, whatever conv's is."""
 
     def tangent(self, change: Four, conv: Tensor | None, d: Tensor | None, y: Tensor, act: Act) -> Tensor:
         """Return s (u d + conv v + l + b)."""
 
     def gradients(self, g: Tensor, conv: Tensor | None, d: Tensor | None, y: Tensor, wanted: Wanted, act: Act) -> Four:
-        """Return (s g d, sum_hw s g conv, sum_o s g, sum_nhw s g), None for what isn't wanted."""
+        """Return (s g d, sum_hw s g conv, sum_o s g, sum_nhw s g), None for what isn't wanted; g lies in any layout."""
 
 
 def wide(kind: torch.dtype) -> torch.dtype:
@@ -100,9 +108,10 @@ class _Value(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor | None, act: Act, maps: Maps
-    ) -> Tensor:
-        y = maps.value(conv, d, level, bias, act)
+        ctx: Any, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor | None, act: Act, maps: Maps,
+        to: torch.memory_format,
+    ) -> Tensor:  # fmt: skip
+        y = maps.value(conv, d, level, bias, act, to)
         ctx.save_for_backward(None if d is None else conv, d, conv if act.linear else y)
         ctx.levels, ctx.rest = 0 if level is None else len(level), (act, maps)
         return y
@@ -112,8 +121,10 @@ class _Value(torch.autograd.Function):
         conv, d, level, bias = ctx.needs_input_grad[:4]
         wanted = Wanted(conv, d, ctx.levels if level else 0, bias)
         y = ctx.saved_tensors[2]
-        found: Four = _Gradients.apply(as_like(grads[0], y), *ctx.saved_tensors, wanted, *ctx.rest)
-        return *found, None, None
+        g = grads[0].to(y.dtype)
+        g = g if channels_last(g) else g.contiguous()
+        found: Four = _Gradients.apply(g, *ctx.saved_tensors, wanted, *ctx.rest)
+        return *found, None, None, None
 
 
 class _Gradients(torch.autograd.Function):
@@ -181,14 +192,21 @@ def _check(conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor | 
 
 
 def pointwise(
-    maps: Maps, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor | None, act: Act
+    maps: Maps,
+    conv: Tensor,
+    d: Tensor | None,
+    level: Tensor | None,
+    bias: Tensor | None,
+    act: Act,
+    to: torch.memory_format | None = None,
 ) -> Tensor:
     """Scale, add level and bias, activate; differentiable to any order.
 
     Args:
         d, level, bias: None scales by 1 or adds nothing; the level is one for all pictures or one each.
+        to: the layout of the result; None: conv's.
 
-    Shape: conv [N, O, H, W], d [N, O], level [1 or N, 1, H, W] or [H, W], bias [O] -> [N, O, H, W], in conv's layout.
+    Shape: conv [N, O, H, W], d [N, O], level [1 or N, 1, H, W] or [H, W], bias [O] -> [N, O, H, W].
 
     Raises:
         NetworkError: for other shapes.
@@ -201,7 +219,7 @@ def pointwise(
         level = level.to(kind).reshape(len(level) if level.ndim == 4 else 1, 1, *conv.shape[2:]).contiguous()
     apply: Callable[..., Tensor] = _Value.apply
     bias = None if bias is None else bias.to(kind).contiguous()
-    return apply(conv, d, level, bias, act, maps)
+    return apply(conv, d, level, bias, act, maps, to or layout_of(conv))
 
 
 @dataclass(frozen=True)
@@ -210,9 +228,9 @@ class Scaled:
 
     maps: Maps
 
-    def __call__(self, x: Tensor, scale: Tensor) -> Tensor:
-        """Scale each picture's channels. Shape: x [N, C, H, W], scale [N, C] -> as x."""
-        return pointwise(self.maps, x, scale, None, None, LINEAR)
+    def __call__(self, x: Tensor, scale: Tensor, to: torch.memory_format | None = None) -> Tensor:
+        """Scale each picture's channels. Shape: x [N, C, H, W], scale [N, C] -> as x, in the layout `to`, else x's."""
+        return pointwise(self.maps, x, scale, None, None, LINEAR, to)
 
 
 @dataclass(frozen=True)

@@ -190,10 +190,11 @@ def scaled_failure(kernels: Kernels, kind: torch.dtype, device: torch.device) ->
     def right(x: Tensor, scale: Tensor) -> Tensor:
         return x * scale[:, :, None, None]
 
-    for layout in LAYOUTS:
+    for layout, to in product(LAYOUTS, LAYOUTS):
         x = draw((2, 17, 9, 7), 0, kind, device).contiguous(memory_format=layout)
-        kernel = kernels.scaler(x)
-        wrong = None if kernel is None else _multilinear_failure(kernel, right, (x, draw((2, 17), 1, kind, device)))
+        if (kernel := kernels.scaler(x)) is None:
+            continue
+        wrong = _multilinear_failure(partial(kernel, to=to), right, (x, draw((2, 17), 1, kind, device)))
         if wrong is not None:
             return f"{wrong} of scaled channels"
     return None

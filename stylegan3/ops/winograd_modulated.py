@@ -18,7 +18,7 @@ from torch import Tensor
 
 from stylegan3.errors import NetworkError
 from stylegan3.ops.native.act import CpuMaps, scaled
-from stylegan3.ops.pointwise import LINEAR, Wanted, as_like
+from stylegan3.ops.pointwise import LINEAR, Wanted
 from stylegan3.ops.winograd import correlate, kernel_gradient, turned, winograd
 
 
@@ -44,7 +44,7 @@ class _Modulated(torch.autograd.Function):
             g_x, g_s = correlate(g.to(x.dtype), turned(w), 2 - ctx.padding, d, s, x if for_s else None)
         g_d = None
         if for_d:
-            found = CpuMaps().gradients(as_like(g, y), y, None, y, Wanted(False, True, 0, False), LINEAR)[1]
+            found = CpuMaps().gradients(g, y, None, y, Wanted(False, True, 0, False), LINEAR)[1]
             g_d = None if found is None else found / d
         g_w = kernel_gradient(g, x, ctx.padding, s, d) if for_w else None
         return g_x, g_s, g_d, g_w, None

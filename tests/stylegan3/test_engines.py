@@ -105,7 +105,7 @@ def test_a_wrong_gradient_of_a_convolutions_end_is_found(have: Callable[..., Non
 
 
 def test_a_wrong_gradient_of_scaled_channels_is_found(have: Callable[..., None]) -> None:
-    def wrong(x: Tensor, scale: Tensor) -> Tensor:
+    def wrong(x: Tensor, scale: Tensor, to: torch.memory_format | None = None) -> Tensor:
         return x * (2 * scale - scale.detach())[:, :, None, None].to(x.dtype)
 
     have(("Bad", lambda: Kernels(Engine(), lambda x, terms: resampled, scaler=lambda x: wrong)))

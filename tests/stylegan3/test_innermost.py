@@ -2,12 +2,14 @@
 """Where a card's channels lie is measured, once, and only where results may depend on measuring."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from stylegan3.networks.layers import channels_innermost, laid_out
-from stylegan3.ops import innermost
+from stylegan3.ops import innermost, modulation
 
 CARD = torch.device("cuda")
 CPU = torch.device("cpu")
@@ -18,7 +20,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[torch.devic
     """A card whose convolutions in bfloat16 are 1.5 times as fast with channels innermost, in float32 1.04 times."""
     asked = []
 
-    def found(device: torch.device, kind: torch.dtype, shape: tuple[int, ...]) -> dict[str, float]:
+    def found(device: torch.device, kind: torch.dtype, shape: tuple[int, ...], way: Any) -> dict[str, float]:
         asked.append((device, kind))
         return {"outermost": 1.5 if kind == torch.bfloat16 else 1.04, "innermost": 1.0}
 
@@ -48,9 +50,10 @@ def test_nothing_is_measured_where_nothing_may_be_chosen_so(
     assert measured == []
 
 
-def test_both_layouts_are_timed_whoever_asks() -> None:
+@pytest.mark.parametrize("way", [innermost.convolved, modulation.turned])
+def test_both_layouts_are_timed_whoever_asks(way: innermost.Way) -> None:
     with torch.inference_mode():
-        found = innermost.milliseconds(CPU, torch.float32, (2, 4, 8, 8))
+        found = innermost.milliseconds(CPU, torch.float32, (2, 4, 8, 8), way)
     assert list(found) == ["outermost", "innermost"]
     assert all(value > 0 for value in found.values())
 
@@ -61,3 +64,19 @@ def test_on_a_cpu_a_batch_has_its_channels_innermost(measured: list[tuple[torch.
     assert laid_out(torch.zeros(4, 2, 3, 3)).is_contiguous(memory_format=torch.channels_last)
     assert not channels_innermost(torch.zeros(4, 2, 3, 3, device="meta"))
     assert measured == []
+
+
+def test_pictures_are_turned_for_a_card_where_that_pays(measured: list[tuple[torch.device, torch.dtype]]) -> None:
+    """Not what lies so already, nor for a 1x1 convolution, nor where torch's own operations are asked for."""
+    w, small = torch.zeros(3, 3, 3, 3), torch.zeros(3, 3, 1, 1)
+    assert not modulation.turns(torch.zeros(2, 3, 4, 4, dtype=torch.bfloat16), w, "auto")  # on a CPU
+    assert measured == []
+    with FakeTensorMode():
+        x = torch.zeros(2, 3, 4, 4, dtype=torch.bfloat16, device="cuda")
+        exact = torch.zeros(2, 3, 4, 4, device="cuda")
+        there = torch.empty(2, 3, 4, 4, dtype=x.dtype, device="cuda", memory_format=torch.channels_last)
+    assert modulation.turns(x, w, "auto")
+    assert not modulation.turns(x, small, "auto")
+    assert not modulation.turns(x, w, "plain")
+    assert not modulation.turns(there, w, "auto")
+    assert not modulation.turns(exact, w, "auto")  # 1.04 times as fast

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import torch
@@ -33,7 +34,7 @@ from stylegan3.ops.upfirdn import Taps, axis_band
 TYPES = {torch.float16: "*fp16", torch.bfloat16: "*bf16", torch.float32: "*fp32"}
 SHORT, LONG = (tuple(lowpass(n, 4.0, 7.0, 32).tolist()) for n in (12, 24))
 FIR: Taps = (0.125, 0.375, 0.375, 0.125)
-STYLED = ("level_n", "channels", "area", "step_c", "step_s")
+STYLED = ("level_n", "channels", "area", "x_c", "x_s", "y_c", "y_s", "g_c", "g_s")
 ACT = Act(0.2, 2**0.5, None)
 
 
@@ -111,16 +112,18 @@ def _styled_cases() -> Iterator[Case]:
     channels, area = 64, 512 * 512
     for dtype in TYPES:
         base = styled.constants(ACT, dtype)
-        for last in (False, True):
-            inner = {"step_c": 1} if last else {"step_s": 1}
+        for last in product((False, True), repeat=2):
+            x, other = ("c" if each else "s" for each in last)
+            lie = f"channels {'innermost' if last[0] else 'outermost'}" + ", turned" * (last[0] != last[1])
             there = dict.fromkeys(("SCALED", "LEVEL", "BIAS"), True)
-            constants = {**base, **there, **styled.block(channels, area, last), **inner}
-            name = f"styled forward, channels {'innermost' if last else 'outermost'}"
+            constants = {**base, **there, **styled.block(channels, area, last), f"x_{x}": 1, f"y_{other}": 1}
             others = dict.fromkeys(("d", "level", "bias"), "*fp32")
+            name = f"styled forward, {lie}"
             yield Case(name, styled.finished, dtype, constants, ("conv", "y"), others, round16=STYLED)
             wishes = dict.fromkeys(("SCALED", "CONV", "D", "LEVEL", "BIAS"), True) | {"LINEAR": False}
-            constants = {**base, **wishes, **styled.block(channels, area, last, styled.RUN), **inner}
-            name = f"styled gradients, channels {'innermost' if last else 'outermost'}"
+            blocks = styled.block(channels, area, last, styled.RUN)
+            constants = {**base, **wishes, **blocks, f"x_{x}": 1, f"g_{other}": 1}
+            name = f"styled gradients, {lie}"
             others = dict.fromkeys(("d", "for_d", "for_level", "for_bias"), "*fp32")
             yield Case(name, styled.graded, dtype, constants, ("g", "conv", "y", "g_conv"), others, round16=STYLED)
 
@@ -135,7 +138,7 @@ def compile_case(case: Case, capability: int) -> Compiled:
     types = {**dict.fromkeys(case.tensors, TYPES[case.dtype]), **case.others}
     names = case.kernel.arg_names
     signature = {n: "constexpr" if n in case.constants else types.get(n, "i32") for n in names}
-    even = {*types, *case.round16} - case.constants.keys()
+    even = ({*types, *case.round16} & set(names)) - case.constants.keys()
     aligned = {(k,): [["tt.divisibility", 16]] for k, n in enumerate(names) if n in even}
     source = ASTSource(case.kernel, signature, case.constants, aligned)
     made = triton.compile(source, target=GPUTarget("cuda", capability, 32), options={**case.options, **FUSION})

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stylegan3.ops.layout import channels_last
 from stylegan3.ops.native import cpu
-from stylegan3.ops.pointwise import Act, Four, Scaled, Styled, Wanted, wide
+from stylegan3.ops.pointwise import Act, Four, Scaled, Styled, Wanted, as_like, wide
 
 PLACES = 4096  # of a picture in a block: whole pages of a channel, and enough blocks for the threads of large pictures
 
@@ -45,9 +45,18 @@ def _dense(t: Tensor | None, like: Tensor) -> Tensor | None:
 class CpuMaps:
     """pointwise.Maps on the CPU."""
 
-    def value(self, conv: Tensor, d: Tensor | None, level: Tensor | None, bias: Tensor | None, act: Act) -> Tensor:
+    def value(
+        self,
+        conv: Tensor,
+        d: Tensor | None,
+        level: Tensor | None,
+        bias: Tensor | None,
+        act: Act,
+        to: torch.memory_format,
+    ) -> Tensor:
         """Return phi(conv d + level + bias)."""
-        return self._results((conv, d, level, bias), (None, None), None, torch.empty_like(conv), act)
+        y = self._results((conv, d, level, bias), (None, None), None, torch.empty_like(conv), act)
+        return y.contiguous(memory_format=to)
 
     def tangent(self, change: Four, conv: Tensor | None, d: Tensor | None, y: Tensor, act: Act) -> Tensor:
         """Return s (u d + conv v + l + b)."""
@@ -69,7 +78,7 @@ class CpuMaps:
 
     def gradients(self, g: Tensor, conv: Tensor | None, d: Tensor | None, y: Tensor, wanted: Wanted, act: Act) -> Four:
         """Return (s g d, sum_hw s g conv, sum_o s g, sum_nhw s g), None for what isn't wanted."""
-        d, kind = _dense(d, y), wide(y.dtype)
+        g, d, kind = as_like(g, y), _dense(d, y), wide(y.dtype)
         found = (
             torch.empty_like(y) if wanted.conv else None,
             y.new_empty(y.shape[:2], dtype=kind) if wanted.d else None,

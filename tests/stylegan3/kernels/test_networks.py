@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole networks with the kernels that a card has: the same pictures, scores and gradients as plain PyTorch's."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -16,8 +18,10 @@ from stylegan3.networks import (
     build_generator,
     compute_with,
 )
-from stylegan3.ops import engines, makers, mixing, selftest, winograd
+from stylegan3.ops import engines, makers, mixing, modulation, selftest, winograd
+from stylegan3.ops.convolution import conv2d
 from stylegan3.ops.engines import Choice
+from stylegan3.ops.layout import channels_last
 
 SHAPE = (2, 16, 16)
 KINDS = [torch.float32, torch.float16, torch.bfloat16]
@@ -75,12 +79,23 @@ def found(g: Generator, d: Discriminator, device: str) -> list[Tensor]:
 def test_training_networks_computes_the_same(
     kind: str, innermost: bool, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With channels where a card may have them; StyleGAN3's pictures are turned for its convolutions then."""
+    lay = []
+
+    def convolve(x: Tensor, *given: Any, **named: Any) -> Tensor:
+        lay.append(channels_last(x))
+        return conv2d(x, *given, **named)
+
     monkeypatch.setattr("stylegan3.networks.layers.channels_innermost", lambda *given: innermost)
+    monkeypatch.setattr(modulation, "turns", lambda x, weight, impl: innermost and impl == "auto")
+    monkeypatch.setattr(modulation, "conv2d", convolve)
     both = networks(kind, device)
     results = []
     for impl in ("auto", "plain"):
         for network in both:
             compute_with(network, impl)
         results.append(found(*both, device))
+        if impl == "auto" and kind == "stylegan3-t":
+            assert set(lay) == {innermost}
     for ours, theirs in zip(*results, strict=True):
         assert (ours - theirs).norm() <= 2e-4 * theirs.norm() + 1e-6

@@ -2,6 +2,7 @@
 """The pointwise end of a styled convolution equals its formula, with its gradients, in either layout."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from stylegan3.ops.kernels.styled import scaled, styled, why_not
 SHAPE = (2, 3, 9, 17)  # more samples a picture than one block of the interpreter
 BLOCKS = (2, 70, 5, 13)  # several blocks along channels and along samples, the last of each not full
 CLAMP = 1.0
+LAYOUTS = (torch.contiguous_format, torch.channels_last)
 HUGE = ((1, 2, 2, 2), (0, 2**31, 0, 0))  # a shape and strides that 32 bits don't reach
 
 
@@ -96,19 +98,33 @@ def test_gradients_that_nobody_wants_change_no_others(wanted: tuple[int, ...], d
         assert torch.equal(g, everything[k])
 
 
-@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("to", LAYOUTS)
+@pytest.mark.parametrize("memory_format", LAYOUTS)
 @pytest.mark.parametrize("shape", [SHAPE, BLOCKS])
 def test_scaling_equals_the_product_with_gradients_to_second_order(
-    shape: tuple[int, ...], memory_format: torch.memory_format, device: str
+    shape: tuple[int, ...], memory_format: torch.memory_format, to: torch.memory_format, device: str
 ) -> None:
     found = []
-    for way in (scaled, lambda x, scale: x * scale[:, :, None, None]):
+    for way in (partial(scaled, to=to), lambda x, scale: x * scale[:, :, None, None]):
         x, scale = draw(device, shape=shape)[:2]
         y = way(x.contiguous(memory_format=memory_format), scale)
         grads = torch.autograd.grad(y, (x, scale), torch.sin(y.detach()), create_graph=True)
         found.append((y, *grads, *torch.autograd.grad(sum(g.square().sum() for g in grads), (x, scale))))
     for mine, theirs in zip(*found, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("to", LAYOUTS)
+@pytest.mark.parametrize("memory_format", LAYOUTS)
+def test_pictures_are_turned_and_their_gradients_turned_back(
+    memory_format: torch.memory_format, to: torch.memory_format, device: str
+) -> None:
+    x, scale = draw(device)[:2]
+    x = x.detach().contiguous(memory_format=memory_format).requires_grad_()
+    y = scaled(x, scale, to=to)
+    assert y.is_contiguous(memory_format=to)
+    (g,) = torch.autograd.grad(y, x, torch.ones_like(y))
+    assert g.is_contiguous(memory_format=memory_format)
 
 
 def test_the_layout_of_the_convolution_is_kept(device: str) -> None:
@@ -163,6 +179,9 @@ def test_gradients_are_right_to_second_order_in_float64() -> None:
     leaves = draw("cpu", torch.float64, shape=(2, 2, 3, 2))
     assert gradcheck(ours, leaves)
     assert gradgradcheck(ours, leaves, fast_mode=True)
+    turned = partial(scaled, to=torch.channels_last)
+    assert gradcheck(turned, leaves[:2])
+    assert gradgradcheck(turned, leaves[:2], fast_mode=True)
 
 
 def test_what_it_cannot_serve_it_says(device: str) -> None:
