@@ -263,7 +263,7 @@ def footprint(training: Training) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         data = stored(Path(folder), training.size)
         Runner(training, training.ways[0], data).warm_up()
-        most = resident() if training.device == "cpu" else torch.cuda.max_memory_allocated()
+        most = resident() if training.device == "cpu" else torch.cuda.max_memory_reserved()
         runner = Runner(training, training.ways[0], data, recorded=False)
         runner.warm_up()
         started = Started(runner.clock)

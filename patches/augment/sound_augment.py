@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from patches.augment.transform import per_item
+from patches.augment.transform import Transform, per_item
 from patches.errors import UserError
 from stylegan3.training.transfer import onto
 
@@ -77,7 +77,7 @@ class SoundAugment:
         if not readable:
             canvas = self.view.from_model(pictures)
             for transform in self.transforms:
-                canvas = transform(canvas, draws[transform.parameter].to(canvas.dtype))
+                canvas = _transformed(transform, canvas, draws[transform.parameter])
             return torch.where(per_item(changed), self.view.to_model(canvas).to(pictures.dtype), pictures)
         places = changed.nonzero().flatten()
         if not len(places):
@@ -87,5 +87,10 @@ class SoundAugment:
         for transform in self.transforms:
             values = draws[transform.parameter][places]
             if (values != transform.identity).any():
-                canvas = transform(canvas, onto(values, canvas.device).to(canvas.dtype))
+                canvas = _transformed(transform, canvas, onto(values, canvas.device))
         return pictures.index_copy(0, place, self.view.to_model(canvas).to(pictures.dtype))
+
+
+def _transformed(transform: Transform, canvas: Tensor, values: Tensor) -> Tensor:
+    """Transform the items whose value isn't the identity: what no sound encodes to, some transforms change even so."""
+    return torch.where(per_item(values != transform.identity), transform(canvas, values.to(canvas.dtype)), canvas)

@@ -79,7 +79,7 @@ def duration(seconds: float) -> str:
 def memory_gb(device: torch.device) -> float:
     """Return the peak memory so far: of the card, or of this process."""
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**30
+        return torch.cuda.max_memory_reserved(device) / 2**30
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 

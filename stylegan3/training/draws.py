@@ -116,11 +116,6 @@ class KeptDraws(Draws):
 
     readable: ClassVar[bool] = False
 
-    @property
-    def augments(self) -> bool:
-        """Whether anything is ever augmented."""
-        return self.hyper.aug != "noaug"
-
     def _stack(self, purpose: str, draw: Callable[[torch.Generator], Tensor], *, on_device: bool = False) -> Tensor:
         return self._keep(purpose, lambda draws: {purpose: Draws._stack(draws, purpose, draw, on_device=on_device)})[
             purpose

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A phase's passes recorded once and replayed, where a device works faster than its CPU can start the operations.
 
-A replay repeats the same operations on the same memory. So what changes between iterations is brought to where it lay:
-draws, data, path length's mean. Anything else that the passes took from the CPU would stay what it was; therefore a
-recording is made with other values than the coming ones, then held against plain passes, before it is used.
+A replay repeats the same operations on the same memory (on a card a CUDA graph, captured once). So what changes between
+iterations is brought to where it lay: draws, data, path length's mean. Anything else that the passes took from the CPU
+would stay what it was; therefore a recording is held against plain passes, with other draws than it was made with,
+before it is used.
 """
 
 import gc
@@ -11,13 +12,15 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from functools import partial
+from typing import Protocol
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
 
 from stylegan3.training.blur import blurs
-from stylegan3.training.draws import KeptDraws
+from stylegan3.training.draws import Draws, KeptDraws
 from stylegan3.training.gradients import finite
 from stylegan3.training.passes import Found, Given, Passes, Reals
 from stylegan3.training.phases import Phase
@@ -27,20 +30,16 @@ from stylegan3.training.spans import unmeasured
 WARM = 2  # times that a phase runs before it is recorded: kernels are built, algorithms chosen
 MARGIN = 1.05  # how many times as fast a replay must be, more than two measurements differ
 ALLOWED = 1e-2  # how far a replay may be from plain passes, relative; bfloat16 rounds to 4e-3
+TRIED_P = 0.5  # of augmentations when both are compared: ADA's own begins near 0, where they do nothing
 
 Replay = Callable[[], None]
-Result = TypeVar("Result")
 
 
 class Recorder(Protocol):
     """Records what a device does."""
 
     def record(self, passes: Callable[[], Found]) -> tuple[Found, Replay]:
-        """Return what the passes fill, as they fill gradients, and what fills all of it anew.
-
-        Raises:
-            RuntimeError: they can't be recorded, or there is no room.
-        """
+        """Return what the passes fill, as they fill gradients, and what fills all of it anew; or raise an error."""
 
     def wait(self) -> None:
         """Return when the device has done what it was given."""
@@ -55,37 +54,48 @@ class Graphs:
 
     def __init__(self, device: torch.device) -> None:
         self._index = torch.cuda.current_device() if device.index is None else device.index
-        self._stream = torch.cuda.Stream(self._index)
+        self._stream = torch.cuda.Stream(self._index, priority=-1)  # of those with a priority: nobody else takes one
+        self._graphs: WeakSet[torch.cuda.CUDAGraph] = WeakSet()
         self._pool = torch.cuda.graph_pool_handle()
+        self._failed: torch.cuda.CUDAGraph | None = None
 
     def record(self, passes: Callable[[], Found]) -> tuple[Found, Replay]:
-        """Capture the passes; other threads may use the device meanwhile, for data, snapshots, scores."""
+        """Capture the passes; other threads may use the device meanwhile, for data, snapshots, scores.
+
+        Raises:
+            RuntimeError: they can't be captured, or there is no room. After a capture that failed there is no other.
+        """
+        if self._failed is not None:
+            raise RuntimeError("an earlier capture failed")
         gc.collect()  # what cycles hold would be freed while capturing, which is not permitted
         self.wait()
         torch.cuda.empty_cache()
-        most, free = torch.cuda.max_memory_allocated(self._index), torch.cuda.mem_get_info(self._index)[0]
-        if free < 2 * most:  # what plain passes need, and that once more
-            raise RuntimeError(f"it would take up to {most / 2**30:.1f} GB more")
+        self._check_room()
+        if not self._graphs:  # torch takes the pool back with its last graph
+            self._pool = torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(self._index), torch.cuda.stream(self._stream):
-            graph.capture_begin(self._pool, capture_error_mode="thread_local")
+        with torch.cuda.device(self._index):
+            before = torch.cuda.current_stream()
             try:
-                found = passes()
+                with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
+                    found = passes()
             except BaseException:
-                with suppress(RuntimeError):  # the first error says what is wrong
-                    self._end(graph)
+                self._failed = graph
+                torch.cuda.set_stream(before)  # where beginning or ending raised, it still is the graph's
+                # the allocator still waits for the end, and meanwhile frees nothing that several streams have used
+                with suppress(RuntimeError):
+                    torch._C._cuda_endAllocateToPool(self._index, self._pool)
                 raise
-            self._end(graph)
+        self._graphs.add(graph)
         return found, graph.replay
 
-    def _end(self, graph: torch.cuda.CUDAGraph) -> None:
-        try:
-            graph.capture_end()
-        except RuntimeError:
-            # torch's allocator still waits for the end, and meanwhile frees nothing that several streams have used
-            with suppress(RuntimeError):
-                torch._C._cuda_endAllocateToPool(self._index, self._pool)
-            raise
+    def _check_room(self) -> None:
+        """Raise where plain passes and a recording don't fit beside each other; only graphs hold memory now."""
+        lives = torch.cuda.memory_allocated(self._index)
+        needed = torch.cuda.max_memory_allocated(self._index) - lives
+        room = torch.cuda.mem_get_info(self._index)[0] + torch.cuda.memory_reserved(self._index) - lives
+        if room < 2 * needed:
+            raise RuntimeError(f"twice {needed / 2**30:.1f} GB don't fit")
 
     def wait(self) -> None:
         """Return when the device is idle."""
@@ -94,14 +104,18 @@ class Graphs:
 
 def recorder_for(device: torch.device) -> Recorder | None:
     """Return what records on a device: nothing on a CPU, nor where nothing may be chosen by measuring."""
-    return Graphs(device) if device.type == "cuda" and torch.backends.cudnn.benchmark else None
+    return Graphs(device) if _may_record(device) else None
 
 
 def told(device: torch.device) -> str:
     """Tell in one line what a training on this device may do."""
-    if recorder_for(device) is None:
+    if not _may_record(device):
         return "computed operation by operation (nothing may be chosen by measuring)"
-    return f"recorded as graphs when each has run {WARM} times, and replayed where that is right and {MARGIN}x as fast"
+    return f"captured as graphs when each has run {WARM} times, and replayed where that is right and {MARGIN}x as fast"
+
+
+def _may_record(device: torch.device) -> bool:
+    return device.type == "cuda" and torch.backends.cudnn.benchmark
 
 
 @dataclass(frozen=True)
@@ -133,9 +147,11 @@ class Recording:
 class RecordedPasses:
     """Passes that are recorded after a phase has run a few times, and replayed from then on if that is right and pays.
 
+    With augmentation (p > 0) and without it a phase is recorded apart.
+
     Args:
         trained: the parameters that a phase's network trains, by its name.
-        tell: told once a phase what became of it.
+        tell: told what became of each.
     """
 
     passes: Passes
@@ -148,39 +164,39 @@ class RecordedPasses:
 
     def __call__(self, phase: Phase, given: Given, before_last: Callable[[], None] = lambda: None) -> Found:
         """Compute the rounds, as `Passes` do, or replay them."""
-        if phase.name in self._recordings:
-            return self._recordings[phase.name](given, self.trained[phase.network])
         if not blurs(self.passes.setup.hyper, given.draws[0].images):  # by a width that changes
-            self._times[phase.name] = self._times.get(phase.name, 0) + 1
-            if self._times[phase.name] == WARM + 1:
-                return self._compared(phase, given, before_last)
+            name = phase.name + ", augmented" * given.draws[0].augments
+            self._times[name] = self._times.get(name, 0) + 1
+            if self._times[name] == WARM + 1:
+                self._try(name, phase, given)
+            if name in self._recordings:
+                return self._recordings[name](given, self.trained[phase.network])
         return self.passes(phase, given, before_last)
 
-    def _compared(self, phase: Phase, given: Given, before_last: Callable[[], None]) -> Found:
-        """Compute the rounds plainly, after a recording of them: is it the same, and faster? All ranks must find so."""
-        parameters = self.trained[phase.network]
-        recording, reason, replayed, results = None, "", 0.0, _Results()
+    def _try(self, name: str, phase: Phase, given: Given) -> None:
+        """Record a phase; keep the recording if it does what plain passes do, and sooner. All ranks agree on it."""
+        parameters, recording, reason, gain = self.trained[phase.network], None, "", 0.0
+        other = replace(given, draws=[_shifted(draws, 2) for draws in given.draws])
+        exchange = self._exchange(parameters)
         try:
             recording = self._recorded(phase, given)
-            results = _Results.of(recording(given, parameters), parameters)
-            replayed = self._timed(lambda: recording(given, parameters))[1]
-        except RuntimeError as error:  # torch's for what can't be recorded, and for too little memory
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-        _take_gradients(parameters)
-        replayed += self._exchange(parameters)
-        found, plainly = self._timed(lambda: self.passes(phase, given, before_last))  # last: these gradients stay
-        if not reason and not results.agree(_Results.of(found, parameters)):
-            reason = "replayed it gives something else"
-        if not reason and plainly < MARGIN * replayed:
-            reason = f"{plainly / replayed:.2f}x as fast replayed"
+            replayed, results = self._compared(partial(recording, other, parameters), parameters)
+            plainly, wanted = self._compared(partial(self.passes, phase, other), parameters)
+            gain = plainly / (replayed + exchange)
+            if not results.agree(wanted):
+                reason = "replayed it gives something else"
+            elif gain < MARGIN:
+                reason = f"{gain:.2f}x as fast replayed"
+        except Exception as error:  # whatever keeps it from being captured: plain passes go on
+            reason = _first(error)
+            _take_gradients(parameters)
         right = torch.tensor(not reason, dtype=torch.int64, device=given.path_length_mean.device)
         self.ranks.start_min(right)()
         if recording is not None and int(right):
-            self._recordings[phase.name] = recording
-            self.tell(f"{phase.name}: recorded, {plainly / replayed:.2f}x as fast replayed")
+            self._recordings[name] = recording
+            self.tell(f"{name}: recorded, {gain:.2f}x as fast replayed")
         else:
-            self.tell(f"{phase.name}: not recorded ({reason or 'another rank can not'})")
-        return found
+            self.tell(f"{name}: not recorded ({reason or 'another rank can not'})")
 
     def _exchange(self, parameters: Sequence[nn.Parameter]) -> float:
         """Return the seconds that ranks take to sum gradients: beside plain passes, but after replayed ones."""
@@ -188,25 +204,40 @@ class RecordedPasses:
             return 0.0
         values = torch.zeros(sum(parameter.numel() for parameter in parameters), device=parameters[0].device)
         self.ranks.start_sum(values)()  # the first one meets the others
-        return self._timed(lambda: self.ranks.start_sum(values)())[1]
+        return self._seconds(lambda: self.ranks.start_sum(values)())
 
     def _recorded(self, phase: Phase, given: Given) -> Recording:
-        """Record a phase, with values other than the coming ones."""
-        draws = [KeptDraws(**vars(replace(one, images=one.images + 1))) for one in given.draws]
-        reals = [Reals(-one.pictures, None if one.labels is None else one.labels.flip(0)) for one in given.reals]
-        own = Given(draws, reals, given.path_length_mean + 1)
+        """Record a phase, with draws other than the coming ones and those of the comparison."""
+        own = Given(
+            [KeptDraws(**vars(_shifted(draws, 1))) for draws in given.draws],
+            [Reals(one.pictures.clone(), None if one.labels is None else one.labels.clone()) for one in given.reals],
+            given.path_length_mean.clone(),
+        )
         passes, parameters = replace(self.passes, spans=unmeasured), self.trained[phase.network]
         passes(phase, own)  # draws are made
         _take_gradients(parameters)
         found, replay = self.recorder.record(lambda: passes(phase, own))
         return Recording(own, found, _take_gradients(parameters), replay)
 
-    def _timed(self, compute: Callable[[], Result]) -> tuple[Result, float]:
+    def _compared(self, compute: Callable[[], Found], parameters: Sequence[nn.Parameter]) -> tuple[float, "_Results"]:
+        """Return the seconds of the second run, when memory is there, and the results; no gradients are left."""
+        found = compute()
+        results = _Results.of(found, _take_gradients(parameters))
+        seconds = self._seconds(compute)
+        _take_gradients(parameters)
+        return seconds, results
+
+    def _seconds(self, compute: Callable[[], object]) -> float:
         self.recorder.wait()
         began = time.perf_counter()
-        result = compute()
+        compute()
         self.recorder.wait()
-        return result, time.perf_counter() - began
+        return time.perf_counter() - began
+
+
+def _shifted(draws: Draws, by: int) -> Draws:
+    """Return draws of another time, with augmentations if there are any."""
+    return replace(draws, images=draws.images + by, p=TRIED_P if draws.augments else 0.0)
 
 
 def _take_gradients(parameters: Sequence[nn.Parameter]) -> list[Tensor | None]:
@@ -217,17 +248,23 @@ def _take_gradients(parameters: Sequence[nn.Parameter]) -> list[Tensor | None]:
     return gradients
 
 
+def _first(error: BaseException) -> str:
+    """Tell in one line what went wrong first: a capture that can't go on says so again when it ends."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
 @dataclass(frozen=True)
 class _Results:
-    """All that passes compute, but counts of signs, which rounding turns."""
+    """What passes compute, but statistics: among them are counts of signs, which rounding turns."""
 
-    values: Sequence[Tensor] = ()
-    gradients: Sequence[Tensor | None] = ()
+    values: Sequence[Tensor]
+    gradients: Sequence[Tensor | None]
 
     @staticmethod
-    def of(found: Found, parameters: Sequence[nn.Parameter]) -> "_Results":
-        values = (torch.stack(found.losses), *found.path_lengths, *found.moments.sums.values())
-        return _Results(values, [parameter.grad for parameter in parameters])
+    def of(found: Found, gradients: Sequence[Tensor | None]) -> "_Results":
+        return _Results((*found.losses, *found.path_lengths, *found.moments.sums.values()), gradients)
 
     def agree(self, wanted: "_Results") -> bool:
         """Return whether all is as wanted up to rounding, relative to its size; of gradients to that of all as well."""

@@ -10,7 +10,7 @@ import torch
 
 from patches.augment import SoundAugment
 from spect.cmyk import Cmyk
-from tests.stylegan3.training.tape import FromTheCpu
+from tests.stylegan3.training.tape import from_the_cpu
 
 STORED = Cmyk(sample_rate=8000, rows=32, frames=32)  # 2 048 samples
 
@@ -33,9 +33,11 @@ def archive(sounds: torch.Tensor, folder: Path) -> SimpleNamespace:
 
 def check_unread(augment: SoundAugment, pictures: torch.Tensor) -> None:
     """See that an augmentation does the same with draws that it may not look at, and takes nothing from the CPU."""
-    n = 24
-    pictures = pictures.detach().repeat_interleave(n, 0)[:n].requires_grad_()
-    draws = augment.draw(n, 0.2, torch.Generator().manual_seed(4))
+    n, rng = 48, torch.Generator().manual_seed(4)
+    pictures = pictures.detach()
+    made = 0.3 * torch.randn(n // 2, *pictures.shape[1:], generator=rng)  # no sound's, as a generator's may be
+    pictures = torch.cat([made, pictures.repeat_interleave(n, 0)[: n // 2]]).requires_grad_()
+    draws = augment.draw(n, 0.2, rng)
     read, unread = (augment(pictures, draws, readable=readable) for readable in (True, False))
     torch.testing.assert_close(unread, read, atol=1e-5, rtol=1e-5)
     same = (read == pictures).flatten(1).all(1)
@@ -46,9 +48,9 @@ def check_unread(augment: SoundAugment, pictures: torch.Tensor) -> None:
     there = torch.empty_like(pictures, device="meta")
     own = {name: values.to("meta") for name, values in draws.items()}
     augment(there, own, readable=False)  # tables come to the device once
-    with FromTheCpu() as mode:
+    with from_the_cpu() as found:
         augment(there, own, readable=False)
-    assert mode.found == []
+    assert found == []
 
 
 def augmented(sound: torch.Tensor, name: str, value: float, column: int) -> torch.Tensor:

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a CUDA graph does, on a CPU: the same operations on the same memory, with the numbers they once had."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -44,34 +46,61 @@ class Tape(TorchDispatchMode):
 class Tapes:
     """Records tapes; nothing that is recorded is filled before its first replay."""
 
-    recorded: list[int] = field(default_factory=list)
     replays: int = 0
+    recording: bool = False
 
     def record(self, passes: Callable[[], Found]) -> tuple[Found, Callable[[], None]]:
         """Note what the passes do."""
-        with Tape() as tape:
-            found = passes()
+        self.recording = True
+        try:
+            with Tape() as tape:
+                found = passes()
+        finally:
+            self.recording = False
 
         def replay() -> None:
             self.replays += 1
             tape.replay()
 
-        self.recorded.append(len(tape._calls))
         return found, replay
+
+    def none_opens_while_recording(self, name: str) -> AbstractContextManager[object]:
+        """Be told of spans: what measures them on a card would be captured."""
+        assert not self.recording
+        return nullcontext()
 
     def wait(self) -> None:
         """Return at once: a CPU has done what it was given."""
 
 
-class FromTheCpu(TorchDispatchMode):
-    """Notes operations in which tensors take part that aren't on the meta device."""
+@contextmanager
+def from_the_cpu() -> Iterator[list[str]]:
+    """List operations with tensors that aren't on the meta device, and tensors that are made of Python's numbers."""
+    found: list[str] = []
+    with _Literals(found), _Elsewhere(found):
+        yield found
 
-    def __init__(self) -> None:
+
+class _Elsewhere(TorchDispatchMode):
+    def __init__(self, found: list[str]) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self._found = found
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, torch.Tensor)]
-        self.found += [func._schema.name] * any(not tensor.is_meta for tensor in tensors)
+        self._found += [func._schema.name] * any(not tensor.is_meta for tensor in tensors)
         return result
+
+
+class _Literals(TorchFunctionMode):
+    MAKING = (torch.tensor, torch.as_tensor, torch.from_numpy, torch.Tensor.new_tensor)
+
+    def __init__(self, found: list[str]) -> None:
+        super().__init__()
+        self._found = found
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in self.MAKING:
+            self._found.append(func.__name__)
+        return func(*args, **(kwargs or {}))
