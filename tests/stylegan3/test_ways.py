@@ -26,6 +26,8 @@ KINKS = {torch.bfloat16: 0.2, torch.float16: 0.04}
 def device(request: pytest.FixtureRequest) -> str:
     """Each place where networks run."""
     place: str = request.param
+    if place == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
     return place
 
 

@@ -45,6 +45,12 @@ def check_unread(augment: SoundAugment, pictures: torch.Tensor) -> None:
     assert unread[same].equal(pictures[same])
     (gradient,) = torch.autograd.grad(unread.square().sum(), pictures)
     assert torch.isfinite(gradient).all()
+    still = {transform.parameter: torch.full((n,), transform.identity) for transform in augment.transforms}
+    for transform in augment.transforms:  # each leaves alone what is drawn for others alone
+        one = still | {transform.parameter: draws[transform.parameter]}
+        alone = SoundAugment(augment.view, [transform.name])(pictures, one)
+        for readable in (True, False):
+            torch.testing.assert_close(augment(pictures, one, readable=readable), alone, atol=1e-6, rtol=1e-6)
     there = torch.empty_like(pictures, device="meta")
     own = {name: values.to("meta") for name, values in draws.items()}
     augment(there, own, readable=False)  # tables come to the device once

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training on a CUDA device: every phase and augmentation runs there, and a state goes over and back."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -38,18 +40,19 @@ def test_iterations_on_the_device_end_near_the_cpus(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_replayed_iterations_end_near_plain_ones(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Up to the order in which a card adds up; every phase is recorded, R1 in iteration 32."""
-    monkeypatch.setattr(recorded, "MARGIN", 0.0)
+def test_replayed_iterations_move_networks_as_plain_ones_do(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to the order in which a card adds up; every phase is recorded, R1 in iteration 16."""
+    for name, value in (("MARGIN", 0.0), ("WARM", 1)):
+        monkeypatch.setattr(recorded, name, value)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    arrangement, device = everything_on(kind, g_lr=1e-4, d_lr=1e-4), torch.device("cuda")
+    arrangement, device = everything_on(kind), torch.device("cuda")
+    arrangement = replace(arrangement, hyper=replace(arrangement.hyper, aug="fixed", aug_p=0.5))
     plain, replayed = Trainer(arrangement, device), Trainer(arrangement, device, recorder=Graphs(device))
+    start = torch.cat([value.flatten() for value in plain.discriminator.parameters()])
     for trainer in (plain, replayed):
-        trained(arrangement, 36, trainer)
+        trained(arrangement, 20, trainer)
     said = replayed.said()
-    assert [line for line in said if ": recorded" not in line] == []
+    assert [line for line in said if "augmented: recorded, " not in line] == []
     assert len(said) == len(plain.phases)
-    other = replayed.state()
-    for name, value in plain.state().items():
-        if name.startswith(("G.", "D.", "G_ema.")):
-            assert float((other[name] - value).norm()) <= 1e-2 * float(value.norm()) + 1e-5, name
+    ends = [torch.cat([value.flatten() for value in one.discriminator.parameters()]) for one in (plain, replayed)]
+    assert float((ends[1] - ends[0]).norm()) <= 0.1 * float((ends[0] - start).norm())
