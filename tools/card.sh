@@ -15,6 +15,7 @@ if ! "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2
     exit 2
 fi
 mkdir -p "$out" || exit 2
+status=0
 export PYTHONUNBUFFERED=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
 
 step() {
@@ -24,7 +25,9 @@ step() {
     began=$(date +%s)
     echo "== $name: $*" >>"$out/card.log"
     timeout "$limit" "$@" >>"$out/card.log" 2>&1
-    echo "$name: exit $? after $(($(date +%s) - began)) s of at most $limit"
+    code=$?
+    [ "$code" -eq 0 ] || status=1
+    echo "$name: exit $code after $(($(date +%s) - began)) s of at most $limit"
     tail -n 3 "$out/card.log" | sed "s,^,    ,"
 }
 
@@ -41,3 +44,4 @@ training stylegan3 180 stylegan3-t:512:32
 step kernels 200 "$python" -m pytest tests/stylegan3/kernels
 step ops 180 "$python" bench/ops.py --device cuda --size 512 --batch 8 --page "$out/bench.md"
 step networks 200 "$python" bench/networks.py --device cuda --size 512 --batch 8 --page "$out/bench.md"
+exit "$status"

@@ -10,7 +10,7 @@ from patches.runs.resume import Resume
 from patches.views import seconds_cut
 from spect.archive.sets import PRIMARY
 from stylegan3.ops import engines, innermost
-from stylegan3.ops.modulation import turned
+from stylegan3.ops.modulation import scaled_and_convolved
 from stylegan3.training import recorded
 
 
@@ -28,8 +28,8 @@ def say(assembly: Assembly, source: Resume | None, device: torch.device, echo: C
     echo(f"Operations: {engines.told(device, setup.ops)}")
     if device.type == "cuda":
         echo(f"Pictures: {innermost.told(device, setup.inner)}")
-        if setup.generator.kind != "stylegan2":
-            echo(f"  in the generator's convolutions {innermost.told(device, setup.inner, turned)}")
+        if setup.generator.kind == "stylegan3-t" and setup.ops in ("auto", "fused"):  # R's convolutions are 1x1
+            echo(f"  in the generator's layers {innermost.told(device, setup.inner, scaled_and_convolved)}")
         echo(f"Phases: {recorded.told(device)}")
     if assembly.canvases:
         view = assembly.canvases.view

@@ -22,12 +22,12 @@ MARGIN = 1.05  # how many times as fast it must be, more than two measurements d
 LAYOUTS = {"outermost": torch.contiguous_format, "innermost": torch.channels_last}
 
 
-Way = Callable[[Tensor, Tensor, torch.memory_format], Tensor]
-"""A convolution, padding 1, of pictures whose channels lie outermost, done in some layout."""
+Way = Callable[[Tensor, Tensor, Tensor, torch.memory_format], Tensor]
+"""Convolves pictures [N, C, H, W] whose channels lie outermost in some layout, padding 1; it may scale them [N, C]."""
 
 
-def convolved(x: Tensor, w: Tensor, layout: torch.memory_format) -> Tensor:
-    """Convolve pictures that lie in a layout."""
+def convolved(x: Tensor, w: Tensor, scale: Tensor, layout: torch.memory_format) -> Tensor:
+    """Convolve pictures that are brought to a layout."""
     return F.conv2d(x.contiguous(memory_format=layout), w, padding=1)
 
 
@@ -35,20 +35,26 @@ def convolved(x: Tensor, w: Tensor, layout: torch.memory_format) -> Tensor:
 @torch.enable_grad()
 def milliseconds(device: torch.device, kind: torch.dtype, shape: tuple[int, ...], way: Way) -> dict[str, float]:
     """Return what a 3x3 convolution of pictures [N, C, H, W] and its gradients take, by where channels lie."""
-    x = draw(shape, 0, kind, device).requires_grad_()
-    w = draw((shape[1], shape[1], 3, 3), 1, kind, device).requires_grad_()
+    shapes = ((shape, kind), ((shape[1], shape[1], 3, 3), kind), (shape[:2], torch.float32))
+    x, w, scale = (draw(one, seed, own, device).requires_grad_() for seed, (one, own) in enumerate(shapes))
 
     def passes(layout: torch.memory_format) -> tuple[Tensor, ...]:
-        y = way(x, w, layout)
-        return torch.autograd.grad(y, (x, w), y.detach())
+        y = way(x, w, scale, layout)
+        return torch.autograd.grad(y, (x, w, scale), y.detach(), allow_unused=True)
 
     calls = {name: lambda layout=layout: passes(layout) for name, layout in LAYOUTS.items()}
     return {name: 1000 * seconds for name, seconds in medians(calls, device).items()}
 
 
-@cache
 def gain(device: torch.device, kind: torch.dtype, way: Way = convolved) -> float:
-    """Return how many times as fast a card's convolutions are with channels innermost."""
+    """Return how many times as fast a card's convolutions are with channels innermost; measured once."""
+    if device.index is None:
+        device = torch.device(device.type, torch.cuda.current_device())
+    return _gain(device, kind, way)
+
+
+@cache
+def _gain(device: torch.device, kind: torch.dtype, way: Way) -> float:
     found = milliseconds(device, kind, (PICTURES, CHANNELS, SIDE, SIDE), way)
     return found["outermost"] / found["innermost"]
 

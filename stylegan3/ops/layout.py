@@ -12,6 +12,11 @@ def channels_last(x: Tensor) -> bool:
     return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
 
 
+def dense(x: Tensor) -> Tensor:
+    """Return x as it lies where that is one of the two layouts without gaps, else as usual."""
+    return x if channels_last(x) else x.contiguous()
+
+
 def layout_of(x: Tensor) -> torch.memory_format:
     """Return the layout to make dense pictures in that are to lie as x does."""
     return torch.channels_last if channels_last(x) else torch.contiguous_format

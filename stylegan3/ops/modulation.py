@@ -18,7 +18,6 @@ from stylegan3.ops.engines import kernels_for
 from stylegan3.ops.innermost import pays
 from stylegan3.ops.interfaces import Impl
 from stylegan3.ops.layout import channels_last
-from stylegan3.ops.pointwise import wide
 from stylegan3.ops.winograd_modulated import modulated_winograd
 
 EPSILON = 1e-8
@@ -55,17 +54,16 @@ def scaled(
     return y if to is None else y.contiguous(memory_format=to)
 
 
-def turned(x: Tensor, weight: Tensor, layout: torch.memory_format) -> Tensor:
-    """Convolve with scales of 1, in a layout that the pictures take when they are scaled: what `turns` has measured."""
-    ones = x.new_ones(x.shape[:2], dtype=wide(x.dtype))
-    y = F.conv2d(scaled(x, ones, to=layout), weight, padding=1)
-    return scaled(y, ones, to=torch.contiguous_format)
+def scaled_and_convolved(x: Tensor, weight: Tensor, scale: Tensor, layout: torch.memory_format) -> Tensor:
+    """Scale pictures, convolve them in a layout that they take with it, scale and turn them back; an innermost.Way."""
+    y = F.conv2d(scaled(x, scale, to=layout), weight, padding=1)
+    return scaled(y, scale, to=torch.contiguous_format)
 
 
 def turns(x: Tensor, weight: Tensor, impl: Impl) -> bool:
     """Return whether pictures are turned as they are scaled, since a card convolves them faster channels innermost."""
     where = x.device.type == "cuda" and not channels_last(x) and weight.shape[2:] != (1, 1)
-    return where and impl != "plain" and pays(x.device, x.dtype, turned)
+    return where and impl != "plain" and pays(x.device, x.dtype, scaled_and_convolved)
 
 
 def modulated_conv2d(
@@ -92,7 +90,8 @@ def modulated_conv2d(
     d = demodulation(weight, styles) * gain if demodulate else None
     if d is not None and by_winograd(x, weight, padding, impl):
         return modulated_winograd(x, styles, d, weight, padding)
-    there, back = (torch.channels_last, torch.contiguous_format) if turns(x, weight, impl) else (None, None)
+    turned = d is not None and turns(x, weight, impl)
+    there, back = (torch.channels_last, torch.contiguous_format) if turned else (None, None)
     y = conv2d(scaled(x, styles, impl=impl, narrow=True, to=there), weight, padding=padding, impl=impl)
     return y * gain if d is None else scaled(y, d, impl=impl, narrow=True, to=back)
 

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from stylegan3.errors import NetworkError
 from stylegan3.ops.bias_act import SQRT2
-from stylegan3.ops.layout import channels_last, layout_of
+from stylegan3.ops.layout import dense, layout_of
 
 Four = tuple[Tensor | None, Tensor | None, Tensor | None, Tensor | None]
 
@@ -84,7 +84,7 @@ class Maps(Protocol):
         act: Act,
         to: torch.memory_format,
     ) -> Tensor:
-        """Return y in the layout `to`, whatever conv's is."""
+        """Return y in the layout `to`: conv's, or for a linear act any one."""
 
     def tangent(self, change: Four, conv: Tensor | None, d: Tensor | None, y: Tensor, act: Act) -> Tensor:
         """Return s (u d + conv v + l + b)."""
@@ -121,9 +121,7 @@ class _Value(torch.autograd.Function):
         conv, d, level, bias = ctx.needs_input_grad[:4]
         wanted = Wanted(conv, d, ctx.levels if level else 0, bias)
         y = ctx.saved_tensors[2]
-        g = grads[0].to(y.dtype)
-        g = g if channels_last(g) else g.contiguous()
-        found: Four = _Gradients.apply(g, *ctx.saved_tensors, wanted, *ctx.rest)
+        found: Four = _Gradients.apply(dense(grads[0].to(y.dtype)), *ctx.saved_tensors, wanted, *ctx.rest)
         return *found, None, None, None
 
 
@@ -204,16 +202,18 @@ def pointwise(
 
     Args:
         d, level, bias: None scales by 1 or adds nothing; the level is one for all pictures or one each.
-        to: the layout of the result; None: conv's.
+        to: the layout of the result, where it is only scaled; None: conv's.
 
     Shape: conv [N, O, H, W], d [N, O], level [1 or N, 1, H, W] or [H, W], bias [O] -> [N, O, H, W].
 
     Raises:
-        NetworkError: for other shapes.
+        NetworkError: for other shapes, or another layout than conv's for an act that isn't linear.
     """
     _check(conv, d, level, bias)
     kind = wide(conv.dtype)
-    conv = conv if channels_last(conv) else conv.contiguous()
+    conv = dense(conv)
+    if not act.linear and to not in (None, layout_of(conv)):
+        raise NetworkError("only what is scaled alone can be turned: gradients want conv and y to lie alike")
     d = None if d is None else d.to(kind).contiguous()
     if level is not None:
         level = level.to(kind).reshape(len(level) if level.ndim == 4 else 1, 1, *conv.shape[2:]).contiguous()

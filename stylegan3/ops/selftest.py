@@ -22,6 +22,7 @@ from torch import Tensor
 from stylegan3.ops.bias_act import SQRT2, scaled_bias_lrelu
 from stylegan3.ops.filters import lowpass
 from stylegan3.ops.interfaces import Engine, Kernels
+from stylegan3.ops.layout import layout_of
 from stylegan3.ops.mixing import to_few, to_many
 from stylegan3.ops.native.build import cache_folder, digest
 from stylegan3.ops.native.cpu import processor
@@ -194,7 +195,10 @@ def scaled_failure(kernels: Kernels, kind: torch.dtype, device: torch.device) ->
         x = draw((2, 17, 9, 7), 0, kind, device).contiguous(memory_format=layout)
         if (kernel := kernels.scaler(x)) is None:
             continue
-        wrong = _multilinear_failure(partial(kernel, to=to), right, (x, draw((2, 17), 1, kind, device)))
+        given = x, draw((2, 17), 1, kind, device)
+        if not kernel(*given, to).is_contiguous(memory_format=to):
+            return "layout of scaled channels"
+        wrong = _multilinear_failure(partial(kernel, to=to), right, given)
         if wrong is not None:
             return f"{wrong} of scaled channels"
     return None
@@ -259,7 +263,7 @@ def _multilinear_failure(
     exact = [t.detach().clone().double().requires_grad_() for t in given]
     y, expected = way(*leaves), right(*exact)
     bound = max(ALLOWED[t.dtype] for t in (*given, y))
-    g = draw(tuple(y.shape), 2, y.dtype, y.device)
+    g = draw(tuple(y.shape), 2, y.dtype, y.device).contiguous(memory_format=layout_of(y))
     found = (y, *torch.autograd.grad(y, leaves, g))
     theirs = (expected, *torch.autograd.grad(expected, exact, g.double()))
     names = ("value", *(f"{ordinal}gradient" for ordinal in ORDINALS[: len(given)]))

@@ -73,6 +73,10 @@ class Phase(Protocol):
     @property
     def interval(self) -> int: ...
 
+    @property
+    def augments(self) -> bool:
+        """Whether D sees pictures in it, augmented."""
+
     def loss(self, context: Context) -> Tensor:
         """Return a round's loss, a scalar."""
 
@@ -84,6 +88,7 @@ class GeneratorAdversarial:
     name: str = "G main"
     network: str = "G"
     interval: int = 1
+    augments: bool = True
 
     def loss(self, context: Context) -> Tensor:
         pictures, _, labels = make_pictures(context.generator, context.draws, context.setup.dataset)
@@ -107,6 +112,7 @@ class PathLength:
     name: str = "G path length"
     network: str = "G"
     interval: int = 4
+    augments: bool = False
 
     def loss(self, context: Context) -> Tensor:
         half = max(1, context.draws.hyper.group_size // 2)
@@ -132,6 +138,7 @@ class DiscriminatorAdversarial:
     name: str = "D main"
     network: str = "D"
     interval: int = 1
+    augments: bool = True
 
     def loss(self, context: Context) -> Tensor:
         with torch.no_grad():
@@ -164,6 +171,7 @@ class GradientPenalty:
     name: str = "D R1"
     network: str = "D"
     interval: int = 16
+    augments: bool = True
 
     def loss(self, context: Context) -> Tensor:
         received = context.augmented(context.reals, "augment reals").detach().requires_grad_(True)

@@ -3,7 +3,7 @@
 
 A replay repeats the same operations on the same memory (on a card a CUDA graph, captured once). So what changes between
 iterations is brought to where it lay: draws, data, path length's mean. Anything else that the passes took from the CPU
-would stay what it was; therefore a recording is held against plain passes, with other draws than it was made with,
+would stay what it was; therefore a recording is held against plain passes, with other values than it was made with,
 before it is used.
 """
 
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from stylegan3.training.blur import blurs
 from stylegan3.training.draws import Draws, KeptDraws
-from stylegan3.training.gradients import finite
+from stylegan3.training.gradients import BUCKET_BYTES, finite
 from stylegan3.training.passes import Found, Given, Passes, Reals
 from stylegan3.training.phases import Phase
 from stylegan3.training.ranks import Ranks
@@ -57,40 +57,43 @@ class Graphs:
         self._stream = torch.cuda.Stream(self._index, priority=-1)  # of those with a priority: nobody else takes one
         self._graphs: WeakSet[torch.cuda.CUDAGraph] = WeakSet()
         self._pool = torch.cuda.graph_pool_handle()
-        self._failed: torch.cuda.CUDAGraph | None = None
+        self._failed: list[torch.cuda.CUDAGraph] = []
 
     def record(self, passes: Callable[[], Found]) -> tuple[Found, Replay]:
         """Capture the passes; other threads may use the device meanwhile, for data, snapshots, scores.
 
         Raises:
-            RuntimeError: they can't be captured, or there is no room. After a capture that failed there is no other.
+            RuntimeError: they can't be captured, there is no room, or an earlier capture failed: torch then keeps a
+                state that can't be taken back.
         """
-        if self._failed is not None:
+        if self._failed:
             raise RuntimeError("an earlier capture failed")
         gc.collect()  # what cycles hold would be freed while capturing, which is not permitted
-        self.wait()
-        torch.cuda.empty_cache()
         self._check_room()
         if not self._graphs:  # torch takes the pool back with its last graph
             self._pool = torch.cuda.graph_pool_handle()
-        graph = torch.cuda.CUDAGraph()
+        graph, first = torch.cuda.CUDAGraph(), None
         with torch.cuda.device(self._index):
             before = torch.cuda.current_stream()
             try:
                 with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
-                    found = passes()
-            except BaseException:
-                self._failed = graph
+                    try:
+                        found = passes()
+                    except Exception as error:
+                        first = error
+                        raise
+            except BaseException as error:
+                self._failed.append(graph)  # torch may still ask it which streams it captures
                 torch.cuda.set_stream(before)  # where beginning or ending raised, it still is the graph's
                 # the allocator still waits for the end, and meanwhile frees nothing that several streams have used
                 with suppress(RuntimeError):
                     torch._C._cuda_endAllocateToPool(self._index, self._pool)
-                raise
+                raise first or error from None  # the end of a capture that failed only says that it did
         self._graphs.add(graph)
         return found, graph.replay
 
     def _check_room(self) -> None:
-        """Raise where plain passes and a recording don't fit beside each other; only graphs hold memory now."""
+        """Raise where plain passes and a recording don't fit beside each other."""
         lives = torch.cuda.memory_allocated(self._index)
         needed = torch.cuda.max_memory_allocated(self._index) - lives
         room = torch.cuda.mem_get_info(self._index)[0] + torch.cuda.memory_reserved(self._index) - lives
@@ -165,7 +168,7 @@ class RecordedPasses:
     def __call__(self, phase: Phase, given: Given, before_last: Callable[[], None] = lambda: None) -> Found:
         """Compute the rounds, as `Passes` do, or replay them."""
         if not blurs(self.passes.setup.hyper, given.draws[0].images):  # by a width that changes
-            name = phase.name + ", augmented" * given.draws[0].augments
+            name = phase.name + ", augmented" * (phase.augments and given.draws[0].augments)
             self._times[name] = self._times.get(name, 0) + 1
             if self._times[name] == WARM + 1:
                 self._try(name, phase, given)
@@ -188,7 +191,7 @@ class RecordedPasses:
             elif gain < MARGIN:
                 reason = f"{gain:.2f}x as fast replayed"
         except Exception as error:  # whatever keeps it from being captured: plain passes go on
-            reason = _first(error)
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
             _take_gradients(parameters)
         right = torch.tensor(not reason, dtype=torch.int64, device=given.path_length_mean.device)
         self.ranks.start_min(right)()
@@ -202,16 +205,17 @@ class RecordedPasses:
         """Return the seconds that ranks take to sum gradients: beside plain passes, but after replayed ones."""
         if self.ranks.count == 1:
             return 0.0
-        values = torch.zeros(sum(parameter.numel() for parameter in parameters), device=parameters[0].device)
+        size = sum(parameter.numel() * parameter.element_size() for parameter in parameters)
+        values = torch.zeros(BUCKET_BYTES // 4, device=parameters[0].device)
         self.ranks.start_sum(values)()  # the first one meets the others
-        return self._seconds(lambda: self.ranks.start_sum(values)())
+        return self._seconds(lambda: self.ranks.start_sum(values)()) * size / BUCKET_BYTES
 
     def _recorded(self, phase: Phase, given: Given) -> Recording:
-        """Record a phase, with draws other than the coming ones and those of the comparison."""
+        """Record a phase, with other values than those that it is held against plain passes with."""
         own = Given(
             [KeptDraws(**vars(_shifted(draws, 1))) for draws in given.draws],
-            [Reals(one.pictures.clone(), None if one.labels is None else one.labels.clone()) for one in given.reals],
-            given.path_length_mean.clone(),
+            [Reals(-one.pictures, None if one.labels is None else one.labels.roll(1, 0)) for one in given.reals],
+            given.path_length_mean + 1,
         )
         passes, parameters = replace(self.passes, spans=unmeasured), self.trained[phase.network]
         passes(phase, own)  # draws are made
@@ -246,13 +250,6 @@ def _take_gradients(parameters: Sequence[nn.Parameter]) -> list[Tensor | None]:
     for parameter in parameters:
         parameter.grad = None
     return gradients
-
-
-def _first(error: BaseException) -> str:
-    """Tell in one line what went wrong first: a capture that can't go on says so again when it ends."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import torch
@@ -61,7 +61,7 @@ def on_device(x: Tensor) -> Any:
     return torch.cuda.device_of(x)
 
 
-@lru_cache(maxsize=1024)
+@cache  # for good: a captured graph reads them where they are
 def taps_of(terms: Terms, kind: torch.dtype, device: torch.device) -> Tensor:
     """Return the taps of all terms on a device, rows and columns in turn; made once."""
     taps = tuple(t for rows, columns in terms for t in rows.taps + columns.taps)

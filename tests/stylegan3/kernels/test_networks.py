@@ -14,6 +14,7 @@ from stylegan3.networks import (
     DiscriminatorSpec,
     Generator,
     GeneratorSpec,
+    alias_free,
     build_discriminator,
     build_generator,
     compute_with,
@@ -21,6 +22,7 @@ from stylegan3.networks import (
 from stylegan3.ops import engines, makers, mixing, modulation, selftest, winograd
 from stylegan3.ops.convolution import conv2d
 from stylegan3.ops.engines import Choice
+from stylegan3.ops.filtered_lrelu import filtered_lrelu
 from stylegan3.ops.layout import channels_last
 
 SHAPE = (2, 16, 16)
@@ -80,15 +82,20 @@ def test_training_networks_computes_the_same(
     kind: str, innermost: bool, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With channels where a card may have them; StyleGAN3's pictures are turned for its convolutions then."""
-    lay = []
+    lay, back = [], []
 
     def convolve(x: Tensor, *given: Any, **named: Any) -> Tensor:
         lay.append(channels_last(x))
         return conv2d(x, *given, **named)
 
+    def end(x: Tensor, *given: Any, **named: Any) -> Tensor:
+        back.append(x.is_contiguous())
+        return filtered_lrelu(x, *given, **named)
+
     monkeypatch.setattr("stylegan3.networks.layers.channels_innermost", lambda *given: innermost)
     monkeypatch.setattr(modulation, "turns", lambda x, weight, impl: innermost and impl == "auto")
     monkeypatch.setattr(modulation, "conv2d", convolve)
+    monkeypatch.setattr(alias_free, "filtered_lrelu", end)
     both = networks(kind, device)
     results = []
     for impl in ("auto", "plain"):
@@ -97,5 +104,6 @@ def test_training_networks_computes_the_same(
         results.append(found(*both, device))
         if impl == "auto" and kind == "stylegan3-t":
             assert set(lay) == {innermost}
+            assert all(back)
     for ours, theirs in zip(*results, strict=True):
         assert (ours - theirs).norm() <= 2e-4 * theirs.norm() + 1e-6

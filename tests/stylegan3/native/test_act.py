@@ -15,7 +15,8 @@ from stylegan3.networks.layers import Conv
 from stylegan3.networks.ways import CLAMP, compute_with
 from stylegan3.ops.engines import choice
 from stylegan3.ops.native import act
-from stylegan3.ops.native.act import styled, why_not
+from stylegan3.ops.native.act import CpuMaps, styled, why_not
+from stylegan3.ops.pointwise import Act, pointwise
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.skipif(choice(CPU).kernels is None, reason=f"no kernels: {choice(CPU).reason}")
@@ -243,3 +244,11 @@ def test_operands_of_another_shape_are_refused(wrong: str) -> None:
     given = {"d": d, "level": level, "bias": bias, wrong: draw(2, 1, 5, 6)}
     with pytest.raises(NetworkError, match=rf"^{wrong} \(2, 1, 5, 6\): \(.*\) is needed"):
         styled(conv, given["d"], given["level"], given["bias"])
+
+
+def test_only_what_is_scaled_alone_is_turned() -> None:
+    x, d = torch.randn(2, 3, 4, 5), torch.randn(2, 3)
+    leaky = Act(0.2, 1.0, None)
+    assert pointwise(CpuMaps(), x, d, None, None, leaky, torch.contiguous_format).is_contiguous()
+    with pytest.raises(NetworkError, match="only what is scaled alone can be turned"):
+        pointwise(CpuMaps(), x, d, None, None, leaky, torch.channels_last)

@@ -45,14 +45,14 @@ def test_replayed_iterations_move_networks_as_plain_ones_do(kind: str, monkeypat
     for name, value in (("MARGIN", 0.0), ("WARM", 1)):
         monkeypatch.setattr(recorded, name, value)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    arrangement, device = everything_on(kind), torch.device("cuda")
+    arrangement, device = everything_on(kind, seed=1), torch.device("cuda")
     arrangement = replace(arrangement, hyper=replace(arrangement.hyper, aug="fixed", aug_p=0.5))
     plain, replayed = Trainer(arrangement, device), Trainer(arrangement, device, recorder=Graphs(device))
     start = torch.cat([value.flatten() for value in plain.discriminator.parameters()])
     for trainer in (plain, replayed):
         trained(arrangement, 20, trainer)
     said = replayed.said()
-    assert [line for line in said if "augmented: recorded, " not in line] == []
+    assert [line for line in said if ": recorded, " not in line] == []
     assert len(said) == len(plain.phases)
     ends = [torch.cat([value.flatten() for value in one.discriminator.parameters()]) for one in (plain, replayed)]
-    assert float((ends[1] - ends[0]).norm()) <= 0.1 * float((ends[0] - start).norm())
+    assert float((ends[1] - ends[0]).norm()) <= 1e-2 * float((ends[0] - start).norm())
