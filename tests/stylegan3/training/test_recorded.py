@@ -62,6 +62,7 @@ def test_replayed_is_computed(kind, batch_gpu, monkeypatch):
     assert names - {f"{phase.name}, augmented" for phase in plain.phases} == {
         phase.name for phase in plain.phases if phase.name != "D R1"
     }
+    assert "G path length, augmented" not in names  # it shows D nothing
     assert other.said() == []
     assert tapes.replays > 2 * 30 + 2 * len(said)  # two to try each
     assert equal(plain, other)
