@@ -25,8 +25,8 @@ def test_a_run_says_what_it_replays(archive: Path, tmp_path: Path, monkeypatch: 
     runs = [only_run(tmp_path / name) for name in ("plain", "replayed")]
     log = (runs[1] / "log.txt").read_text()
     for phase in ("G main", "D main"):
-        assert f"{phase}: recorded, " in out
-        assert f"{phase}: recorded, " in log
+        assert f"{phase}, augmented: recorded, " in out
+        assert f"{phase}, augmented: recorded, " in log
     one, other = (load_file(run / "network-snapshot-000000.080.safetensors") for run in runs)
     assert one.keys() == other.keys()
     for name, value in one.items():
