@@ -262,10 +262,12 @@ def footprint(training: Training) -> dict[str, float]:
         keep_freed()
     with tempfile.TemporaryDirectory() as folder:
         data = stored(Path(folder), training.size)
-        Runner(training, training.ways[0], data).warm_up()
-        most = resident() if training.device == "cpu" else torch.cuda.max_memory_reserved()
-        runner = Runner(training, training.ways[0], data, recorded=False)
+        runner = Runner(training, training.ways[0], data)
         runner.warm_up()
+        most = resident() if training.device == "cpu" else torch.cuda.max_memory_reserved()
+        if training.device != "cpu":  # a replay starts one operation
+            runner = Runner(training, training.ways[0], data, recorded=False)
+            runner.warm_up()
         started = Started(runner.clock)
         with started:
             runner.iterate(ITERATIONS)

@@ -19,7 +19,6 @@ from stylegan3.training.draws import Draws
 from stylegan3.training.phases import Context, phases_of
 from stylegan3.training.rng import generator
 from stylegan3.training.setup import Setup
-from stylegan3.training.stats import Stats
 
 META = torch.device("meta")
 BEYOND_TENSORS = {"stylegan2": 1.65, "stylegan3-t": 1.25, "stylegan3-r": 1.1}
@@ -80,7 +79,7 @@ def peak(setup: Setup, pictures: int) -> int:
         context = Context(
             setup=small, generator=g, discriminator=d,
             draws=_MetaDraws(hyper, phase.name, 0, range(hyper.groups), META), reals=reals, real_labels=labels,
-            stats=Stats(META), path_length_mean=torch.zeros((), device=META),
+            path_length_mean=torch.zeros((), device=META),
         )  # fmt: skip
         with _Living() as living:
             phase.loss(context).backward()

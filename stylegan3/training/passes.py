@@ -2,16 +2,15 @@
 """A phase's passes over a rank's share of a batch: loss and backward pass of each round, and what they leave behind."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch import Tensor
 
-from stylegan3.networks import Discriminator, Generator, Moments
+from stylegan3.networks import Discriminator, Generator
 from stylegan3.training.draws import Draws
-from stylegan3.training.phases import Context, Phase
+from stylegan3.training.phases import Context, Found, Phase
 from stylegan3.training.setup import Setup
 from stylegan3.training.spans import Spans, unmeasured
-from stylegan3.training.stats import Stats
 
 
 @dataclass(frozen=True)
@@ -32,17 +31,6 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What passes leave behind beside the gradients."""
-
-    stats: Stats
-    losses: list[Tensor] = field(default_factory=list)  # one a round, detached
-    moments: Moments = field(default_factory=Moments)
-    path_lengths: list[Tensor] = field(default_factory=list)
-    signs: list[Tensor] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
 class Passes:
     """Computes a phase's rounds; gradients add up in the parameters that require them."""
 
@@ -53,13 +41,12 @@ class Passes:
 
     def __call__(self, phase: Phase, given: Given, before_last: Callable[[], None] = lambda: None) -> Found:
         """Compute the rounds; `before_last` is called before the last backward pass."""
-        mean = given.path_length_mean
-        found = Found(Stats(mean.device))
+        found = Found()
         for number, (draws, reals) in enumerate(zip(given.draws, given.reals, strict=True), start=1):
             context = Context(
                 setup=self.setup, generator=self.generator, discriminator=self.discriminator, draws=draws,
-                reals=reals.pictures, real_labels=reals.labels, stats=found.stats, path_length_mean=mean,
-                moments=found.moments, path_lengths=found.path_lengths, signs=found.signs, spans=self.spans,
+                reals=reals.pictures, real_labels=reals.labels, path_length_mean=given.path_length_mean,
+                found=found, spans=self.spans,
             )  # fmt: skip
             loss = phase.loss(context)
             found.losses.append(loss.detach())

@@ -22,6 +22,17 @@ from stylegan3.training.spans import Spans, unmeasured
 from stylegan3.training.stats import Stats
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a phase's rounds leave behind beside the gradients."""
+
+    stats: Stats = field(default_factory=Stats)
+    losses: list[Tensor] = field(default_factory=list)  # one a round, detached
+    moments: Moments = field(default_factory=Moments)
+    path_lengths: list[Tensor] = field(default_factory=list)
+    signs: list[Tensor] = field(default_factory=list)  # of D(real), as ADA observes them
+
+
 @dataclass
 class Context:
     """What a phase may read and note in one round of one iteration."""
@@ -32,11 +43,8 @@ class Context:
     draws: Draws
     reals: Tensor  # [N, C, F, T] in model space
     real_labels: Tensor | None
-    stats: Stats
     path_length_mean: Tensor
-    moments: Moments = field(default_factory=Moments)
-    path_lengths: list[Tensor] = field(default_factory=list)
-    signs: list[Tensor] = field(default_factory=list)  # of D(real), as ADA observes them
+    found: Found = field(default_factory=Found)
     spans: Spans = unmeasured
 
     @property
@@ -94,9 +102,9 @@ class GeneratorAdversarial:
         pictures, _, labels = make_pictures(context.generator, context.draws, context.setup.dataset)
         logits = context.discriminator(context.augmented(pictures, "augment"), labels)
         loss = softplus(-logits)
-        context.stats.add("Loss/scores/fake", logits)
-        context.stats.add("Loss/signs/fake", logits.sign())
-        context.stats.add("Loss/G/loss", loss)
+        context.found.stats.add("Loss/scores/fake", logits)
+        context.found.stats.add("Loss/signs/fake", logits.sign())
+        context.found.stats.add("Loss/G/loss", loss)
         return loss.mean() * context.weight
 
 
@@ -122,9 +130,9 @@ class PathLength:
         gradients = context.gradient((pictures * directions).sum(), ws)
         lengths = gradients.square().sum(2).mean(1).sqrt()
         penalty = (lengths - context.path_length_mean).square()
-        context.path_lengths.append(lengths.detach())
-        context.stats.add("Loss/G/path length", lengths)
-        context.stats.add("Loss/G/path length penalty", penalty)
+        context.found.path_lengths.append(lengths.detach())
+        context.found.stats.add("Loss/G/path length", lengths)
+        context.found.stats.add("Loss/G/path length penalty", penalty)
         return penalty.mean() * (self.weight * self.interval * context.weight)
 
 
@@ -143,7 +151,7 @@ class DiscriminatorAdversarial:
     def loss(self, context: Context) -> Tensor:
         with torch.no_grad():
             pictures, _, labels = make_pictures(
-                context.generator, context.draws, context.setup.dataset, moments=context.moments
+                context.generator, context.draws, context.setup.dataset, moments=context.found.moments
             )
         pictures = torch.cat(
             [context.augmented(pictures, "augment fakes"), context.augmented(context.reals, "augment reals")]
@@ -152,10 +160,10 @@ class DiscriminatorAdversarial:
             labels = torch.cat([labels, context.real_labels])
         fake, real = context.discriminator(pictures, labels, sets=2).chunk(2)
         loss = softplus(fake) + softplus(-real)
-        context.signs.append(signs_of(real))
-        context.stats.add("Loss/scores/real", real)
-        context.stats.add("Loss/signs/real", real.sign())
-        context.stats.add("Loss/D/loss", loss)
+        context.found.signs.append(signs_of(real))
+        context.found.stats.add("Loss/scores/real", real)
+        context.found.stats.add("Loss/signs/real", real.sign())
+        context.found.stats.add("Loss/D/loss", loss)
         return loss.mean() * context.weight
 
 
@@ -178,7 +186,7 @@ class GradientPenalty:
         logits = context.discriminator(received, context.real_labels)
         gradients = context.gradient(logits.sum(), received)
         penalty = gradients.square().sum((1, 2, 3))
-        context.stats.add("Loss/r1 penalty", penalty)
+        context.found.stats.add("Loss/r1 penalty", penalty)
         return penalty.mean() * (self.gamma / 2 * self.interval * context.weight)
 
 

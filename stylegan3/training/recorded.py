@@ -8,7 +8,6 @@ before it is used.
 """
 
 import gc
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -19,11 +18,12 @@ from weakref import WeakSet
 import torch
 from torch import Tensor, nn
 
+from stylegan3.ops.timing import seconds
 from stylegan3.training.blur import blurs
 from stylegan3.training.draws import Draws, KeptDraws
 from stylegan3.training.gradients import BUCKET_BYTES, finite
-from stylegan3.training.passes import Found, Given, Passes, Reals
-from stylegan3.training.phases import Phase
+from stylegan3.training.passes import Given, Passes, Reals
+from stylegan3.training.phases import Found, Phase
 from stylegan3.training.ranks import Ranks
 from stylegan3.training.spans import unmeasured
 
@@ -40,9 +40,6 @@ class Recorder(Protocol):
 
     def record(self, passes: Callable[[], Found]) -> tuple[Found, Replay]:
         """Return what the passes fill, as they fill gradients, and what fills all of it anew; or raise an error."""
-
-    def wait(self) -> None:
-        """Return when the device has done what it was given."""
 
 
 class Graphs:
@@ -99,10 +96,6 @@ class Graphs:
         room = torch.cuda.mem_get_info(self._index)[0] + torch.cuda.memory_reserved(self._index) - lives
         if room < 2 * needed:
             raise RuntimeError(f"twice {needed / 2**30:.1f} GB don't fit")
-
-    def wait(self) -> None:
-        """Return when the device is idle."""
-        torch.cuda.synchronize(self._index)
 
 
 def recorder_for(device: torch.device) -> Recorder | None:
@@ -208,7 +201,7 @@ class RecordedPasses:
         size = sum(parameter.numel() * parameter.element_size() for parameter in parameters)
         values = torch.zeros(BUCKET_BYTES // 4, device=parameters[0].device)
         self.ranks.start_sum(values)()  # the first one meets the others
-        return self._seconds(lambda: self.ranks.start_sum(values)()) * size / BUCKET_BYTES
+        return seconds(lambda: self.ranks.start_sum(values)(), values.device) * size / BUCKET_BYTES
 
     def _recorded(self, phase: Phase, given: Given) -> Recording:
         """Record a phase, with other values than those that it is held against plain passes with."""
@@ -227,16 +220,9 @@ class RecordedPasses:
         """Return the seconds of the second run, when memory is there, and the results; no gradients are left."""
         found = compute()
         results = _Results.of(found, _take_gradients(parameters))
-        seconds = self._seconds(compute)
+        taken = seconds(compute, parameters[0].device)
         _take_gradients(parameters)
-        return seconds, results
-
-    def _seconds(self, compute: Callable[[], object]) -> float:
-        self.recorder.wait()
-        began = time.perf_counter()
-        compute()
-        self.recorder.wait()
-        return time.perf_counter() - began
+        return taken, results
 
 
 def _shifted(draws: Draws, by: int) -> Draws:

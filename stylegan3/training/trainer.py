@@ -20,8 +20,8 @@ from stylegan3.training.draws import Draws, members, rounds
 from stylegan3.training.ema import ema_beta, update_ema
 from stylegan3.training.gradients import Gradients
 from stylegan3.training.optimizers import adam, first_layers, load_moments, moments_of
-from stylegan3.training.passes import Found, Given, Passes, Reals
-from stylegan3.training.phases import Phase, phases_of
+from stylegan3.training.passes import Given, Passes, Reals
+from stylegan3.training.phases import Found, Phase, phases_of
 from stylegan3.training.ranks import Alone, Ranks, share_tensors, sum_together
 from stylegan3.training.recorded import RecordedPasses, Recorder
 from stylegan3.training.rng import generator

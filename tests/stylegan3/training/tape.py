@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from stylegan3.training.passes import Found
+from stylegan3.training.phases import Found
 
 READING = {"_local_scalar_dense", "nonzero", "equal", "is_nonzero"}
 """Operations whose result the CPU needs: float(x), if x, x[mask], torch.equal. A graph can't hold them."""
@@ -68,9 +68,6 @@ class Tapes:
         """Be told of spans: what measures them on a card would be captured."""
         assert not self.recording
         return nullcontext()
-
-    def wait(self) -> None:
-        """Return at once: a CPU has done what it was given."""
 
 
 @contextmanager

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from stylegan3.training.passes import Found
+from stylegan3.training.phases import Found
 from stylegan3.training.recorded import Graphs
-from stylegan3.training.stats import Stats
 
 GB = 2**30
 
@@ -73,7 +72,7 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Card:
 
 
 def nothing() -> Found:
-    return Found(Stats())
+    return Found()
 
 
 def failing() -> Found:

@@ -20,7 +20,6 @@ from stylegan3.training.phases import (
     PathLength,
     phases_of,
 )
-from stylegan3.training.stats import Stats
 from tests.stylegan3.training.support import SHAPE, Louder, Pictures, setup
 
 CPU = torch.device("cpu")
@@ -74,7 +73,6 @@ def context(
         draws=Draws(hyper, phase, 0, range(hyper.groups), CPU, p),
         reals=torch.randn(8, *SHAPE, generator=torch.Generator().manual_seed(4)),
         real_labels=None,
-        stats=Stats(),
         path_length_mean=torch.tensor(0.25),
     )
 
@@ -105,7 +103,7 @@ def test_path_length_of_a_linear_generator():
     assert len(y) == 4  # half of the 8 pictures
     lengths = torch.einsum("lwp,np->nlw", c.generator.matrix, y).square().sum(2).mean(1).sqrt()
     assert value(loss) == pytest.approx(value((lengths - 0.25).square().mean() * 2.0 * 4), rel=1e-4)
-    assert torch.allclose(torch.cat(c.path_lengths), lengths, rtol=1e-4)
+    assert torch.allclose(torch.cat(c.found.path_lengths), lengths, rtol=1e-4)
     loss.backward()
     assert value(c.generator.matrix.grad.abs().max()) > 0
 
@@ -149,7 +147,7 @@ def test_fakes_and_reals_are_judged_as_if_apart():
 def test_ada_watches_the_reals_alone():
     c = context(phase="D main")
     DiscriminatorAdversarial().loss(c)
-    assert [signs.tolist() for signs in c.signs] == [[value(c.discriminator(c.reals).sign().sum()), 8.0]]
+    assert [signs.tolist() for signs in c.found.signs] == [[value(c.discriminator(c.reals).sign().sum()), 8.0]]
 
 
 def test_rounds_weigh_by_their_share_of_the_batch():

@@ -13,11 +13,10 @@ from stylegan3.errors import NetworkError
 from stylegan3.networks import Discriminator, Generator
 from stylegan3.training import recorded
 from stylegan3.training.draws import KeptDraws
-from stylegan3.training.passes import Found, Given, Passes, Reals
-from stylegan3.training.phases import phases_of
+from stylegan3.training.passes import Given, Passes, Reals
+from stylegan3.training.phases import Found, phases_of
 from stylegan3.training.rng import generator
 from stylegan3.training.setup import Setup
-from stylegan3.training.stats import Stats
 from stylegan3.training.trainer import Trainer
 from tests.stylegan3.training.support import KINDS, SHAPE, Louder, everything_on, setup, trained
 from tests.stylegan3.training.tape import Tapes, from_the_cpu
@@ -249,7 +248,7 @@ def test_results_agree_up_to_rounding_and_no_further():
     large, small = torch.full([100], 10.0), torch.full([4], 1e-3)
 
     def results(*gradients: Tensor | None, loss: float = 1.0, length: float = 2.0, moment: float = 3.0) -> Any:
-        found = Found(Stats(), [torch.tensor(loss)], path_lengths=[torch.tensor([length])])
+        found = Found(losses=[torch.tensor(loss)], path_lengths=[torch.tensor([length])])
         found.moments.add("magnitude", torch.tensor(moment), 1)
         return recorded._Results.of(found, gradients)
 
