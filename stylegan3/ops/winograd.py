@@ -8,7 +8,7 @@ correlates (Lavin and Gray 2016, section 4):
     y = A^T [ sum over channels of (G w G^T) . (B^T x B) ] A          . multiplies value by value
 
 For all tiles together the sum is 36 matrix products [O, C] [C, tiles] with 36 products a tile, channel and result in
-place of 144. winograd.cpp does all of it. The points make A and B small numbers: in float32 the result is about five
+place of 144. winograd.h does all of it. The points make A and B small numbers: in float32 the result is about five
 times as far from the exact one as a direct convolution's, 2e-6 of its largest value.
 
 Pictures in bfloat16 are multiplied in bfloat16 (transformed ones and kernels rounded, sums float32) where the processor
@@ -38,16 +38,16 @@ GROUP = 8 << 20  # bytes of tiles at a time: what is transformed is still near w
 Scale = Tensor | None
 
 
-def _run(name: str, x: Tensor, y: Tensor, padding: int, *operands: Tensor | None) -> None:
-    """Call winograd.cpp on pictures x and y and what else it takes, all in memory as it takes them."""
+def call(way: str, name: str, x: Tensor, y: Tensor, padding: int, *operands: Tensor | None) -> None:
+    """Call a function of winograd.h in one of its ways, on pictures x and y and what else it takes, in memory so."""
     lib = cpu.library()
     sizes = (*x.shape, *y.shape[1:], padding, channels_last(x), GROUP)
     grid, kind = (ctypes.c_int64 * len(sizes))(*sizes), cpu.KINDS[x.dtype]
     threads = torch.get_num_threads()
-    size = lib.winograd_scratch(grid, kind, name == "kernels", threads)
+    size = getattr(lib, f"{way}_scratch")(grid, kind, name == "kernels", threads)
     scratch = torch.empty(size, dtype=torch.uint8, device="cpu")
     addresses = [None if t is None else t.data_ptr() for t in (*operands, scratch)]
-    getattr(lib, f"winograd_{name}")(grid, kind, *addresses, threads)
+    getattr(lib, f"{way}_{name}")(grid, kind, *addresses, threads)
 
 
 def _dense(factors: Scale, x: Tensor) -> Scale:
@@ -66,7 +66,7 @@ def correlate(
         beside = beside.to(x.dtype).contiguous(memory_format=layout_of(x))
         dots = w.new_empty(len(x), -(-y.shape[2] // 4), len(w))
     s, d = _dense(s, x), _dense(d, x)
-    _run("results", x, y, padding, x, s, w, y, d, beside, dots)
+    call("winograd", "results", x, y, padding, x, s, w, y, d, beside, dots)
     return y, None if dots is None else dots.sum(1)
 
 
@@ -76,7 +76,7 @@ def kernel_gradient(g: Tensor, x: Tensor, padding: int, s: Scale = None, d: Scal
     g, x = g.to(x.dtype).contiguous(memory_format=layout), x.contiguous(memory_format=layout)
     w = x.new_empty(g.shape[1], x.shape[1], 3, 3, dtype=wide(x.dtype))
     s, d = _dense(s, x), _dense(d, x)
-    _run("kernels", x, g, padding, x, s, g, d, w)
+    call("winograd", "kernels", x, g, padding, x, s, g, d, w)
     return w
 
 

@@ -17,10 +17,10 @@ from stylegan3.ops.native.tables import Pass, tables_for, why_not
 from stylegan3.ops.plans import Plan, resampling_plan
 from stylegan3.ops.resampling import Terms
 
-UNITS = ("act.cpp", "inner.cpp", "lrelu.cpp", "mix.cpp", "vertical.cpp", "winograd.cpp")
+UNITS = ("act.cpp", "halving.cpp", "inner.cpp", "lrelu.cpp", "mix.cpp", "vertical.cpp", "winograd.cpp")
 HEADERS = (
     "bend.h", "codes.h", "columns.h", "flow.h", "lrelu.h", "mirror.h", "numbers.h", "parts.h", "pictures.h",
-    "products.h", "registers.h", "slide.h", "team.h", "vertical.h", "winograd_points.h", "winograd_tiles.h",
+    "products.h", "registers.h", "slide.h", "team.h", "vertical.h", "winograd.h", "winograd_points.h", "winograd_tiles.h",
 )  # fmt: skip
 WIDE = ("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()
 FLAGS = ("-std=c++17", "-O3", "-march=native", *WIDE, "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fopenmp")
@@ -63,9 +63,13 @@ def library() -> ctypes.CDLL:
         ctypes.c_int32,
     ]  # fmt: skip
     grid, address = ctypes.POINTER(ctypes.c_int64), ctypes.c_void_p
-    lib.winograd_scratch.restype = ctypes.c_int64
-    lib.winograd_scratch.argtypes = [grid, *[ctypes.c_int32] * 3]
-    for function, operands in ((lib.winograd_results, 8), (lib.winograd_kernels, 6)):
+    for function in (lib.winograd_scratch, lib.halving_scratch, lib.doubling_scratch):
+        function.restype = ctypes.c_int64
+        function.argtypes = [grid, *[ctypes.c_int32] * 3]
+    for function, operands in (
+        (lib.winograd_results, 8), (lib.winograd_kernels, 6), (lib.halving_results, 4), (lib.halving_kernels, 4),
+        (lib.doubling_results, 4),
+    ):  # fmt: skip
         function.restype = None
         function.argtypes = [grid, ctypes.c_int32, *[address] * operands, ctypes.c_int32]
     for function in (lib.mix_to_many, lib.mix_to_few, lib.mix_matrices):

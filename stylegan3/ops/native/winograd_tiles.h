@@ -14,7 +14,7 @@ class Window {
   public:
     // factors [N, C], or none; `places` tiles in a row, the first one's samples beginning `pad` before the picture's
     Window(const Plane<const X>& x, const T* factors, int64_t pad, int64_t places)
-        : x_(x), factors_(factors), pad_(pad), pitch_((TILE * places + Map::from - TILE) * WIDTH<T>),
+        : x_(x), factors_(factors), pad_(pad), pitch_((Map::step * places + Map::from - Map::step) * WIDTH<T>),
           memory_(Map::from * pitch_) {}
 
     const T* const* lines(int64_t picture, int64_t group, int64_t row) {
@@ -22,10 +22,10 @@ class Window {
         picture_ = picture, group_ = group, row_ = row;
         const Register<T> factors = group_of(factors_, picture, group, x_.channels);
         for (int64_t j = 0; j < Map::from; ++j) {
-            T* line = memory_.data() + (row * TILE + j) % Map::from * pitch_;
+            T* line = memory_.data() + (row * Map::step + j) % Map::from * pitch_;
             lines_[j] = line;
-            if (!follows || j >= Map::from - TILE)
-                read_line<T>(x_, picture, group, row * TILE + j - pad_, factors, line + pad_ * WIDTH<T>);
+            if (!follows || j >= Map::from - Map::step)
+                read_line<T>(x_, picture, group, row * Map::step + j - pad_, factors, line + pad_ * WIDTH<T>);
         }
         return lines_;
     }
@@ -43,24 +43,24 @@ class Window {
 template <class Map, class T, class Put>
 APART void to_tiles(const T* const* lines, int64_t places, Put put) {
     using V = Register<T>;
-    constexpr int shared = Map::from - TILE;  // columns of neighbouring tiles
+    constexpr int shared = Map::from - Map::step;  // columns of neighbouring tiles
     V values[Map::to][Map::from];
     const auto column = [&](int64_t t, int j) __attribute__((always_inline)) {
-        Map::template apply<T, V>([&](int i) { return *reinterpret_cast<const V*>(lines[i] + (TILE * t + j) * WIDTH<T>); },
+        Map::template apply<T, V>([&](int i) { return *reinterpret_cast<const V*>(lines[i] + (Map::step * t + j) * WIDTH<T>); },
                                   [&](int i, V v) { values[i][j] = v; });
     };
 #pragma GCC unroll 2
     for (int j = 0; j < shared; ++j) column(0, j);
     for (int64_t t = 0; t < places; ++t) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int j = shared; j < Map::from; ++j) column(t, j);
-#pragma GCC unroll 6
+#pragma GCC unroll 9
         for (int i = 0; i < Map::to; ++i)
             Map::template apply<T, V>([&](int j) { return values[i][j]; },
                                       [&](int j, V v) { put(i * Map::to + j, t, v); });
-#pragma GCC unroll 6
+#pragma GCC unroll 9
         for (int i = 0; i < Map::to; ++i)
 #pragma GCC unroll 2
-            for (int j = 0; j < shared; ++j) values[i][j] = values[i][TILE + j];
+            for (int j = 0; j < shared; ++j) values[i][j] = values[i][Map::step + j];
     }
 }
