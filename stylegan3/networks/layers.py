@@ -105,9 +105,7 @@ class Conv(Operated):
         return y if clamp is None else y.clamp(-clamp, clamp)
 
     def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if self.stride == 1:
-            return conv2d(x, weight, bias, padding=self.padding, impl=self.impl)
-        return F.conv2d(x, weight.to(x.dtype), None if bias is None else bias.to(x.dtype), stride=self.stride)
+        return conv2d(x, weight, bias, padding=self.padding, stride=self.stride, impl=self.impl)
 
 
 class FromPicture(Conv):

@@ -12,7 +12,6 @@ from math import log2
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylegan3.errors import NetworkError
@@ -21,7 +20,7 @@ from stylegan3.networks.moments import Moments
 from stylegan3.networks.rows import RowGains
 from stylegan3.networks.specs import GeneratorSpec, start_grid
 from stylegan3.networks.ways import CLAMP, Operated, inside
-from stylegan3.ops.convolution import conv2d
+from stylegan3.ops.convolution import conv2d, conv_doubled
 from stylegan3.ops.ends import to_picture
 from stylegan3.ops.modulation import demodulation, scaled
 from stylegan3.ops.styled import styled
@@ -67,7 +66,7 @@ class StyledConv(Operated):
     def _convolved(self, x: Tensor, weight: Tensor) -> Tensor:
         if not self.up:
             return conv2d(x, weight, padding=1, impl=self.impl)
-        y = F.conv_transpose2d(laid_out(x), weight.to(x.dtype).transpose(0, 1), stride=2)
+        y = conv_doubled(laid_out(x), weight, impl=self.impl)
         return upfirdn2d(y, FIR, padding=1, gain=4.0, impl=self.impl)
 
 

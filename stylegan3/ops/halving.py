@@ -6,9 +6,10 @@ stride 1. A tile of four results reads five even samples and four odd ones,
 
     y[m] = w[0] x[2m] + w[2] x[2m+2]  +  w[1] x[2m+1].
 
-The first is Winograd's F(4, 2) with the points +-sqrt(1/2), +-sqrt 2 and infinity (winograd.py; G, B and A are theirs);
-the other, a kernel of one tap with the same points, has no value at infinity. So 5 + 4 products stand for 12, and 81 for
-144 along both axes. As both have the same points, they are summed before they are transformed back: 25 values.
+The first is Winograd's F(4, 2) with the points +-sqrt(1/2), +-sqrt 2 and infinity (winograd.py; G, B and A are
+theirs); the other, a kernel of one tap with the same points, has no value at infinity. So 5 + 4 products stand for 12,
+and 81 for 144 along both axes. As both have the same points, they are summed before they are transformed back: 25
+values.
 
 Of the transposed map every factor is transposed: A spreads a tile of 4x4 samples to 25 values, which meet all 81 of the
 kernel, and B makes 9x9 results of them, of which neighbouring tiles share a line. In bfloat16 results are .6 % rms away

@@ -20,7 +20,8 @@ from stylegan3.ops.resampling import Terms
 UNITS = ("act.cpp", "halving.cpp", "inner.cpp", "lrelu.cpp", "mix.cpp", "vertical.cpp", "winograd.cpp")
 HEADERS = (
     "bend.h", "codes.h", "columns.h", "flow.h", "lrelu.h", "mirror.h", "numbers.h", "parts.h", "pictures.h",
-    "products.h", "registers.h", "slide.h", "team.h", "vertical.h", "winograd.h", "winograd_points.h", "winograd_tiles.h",
+    "products.h", "registers.h", "slide.h", "team.h", "vertical.h", "winograd.h", "winograd_points.h",
+    "winograd_tiles.h",
 )  # fmt: skip
 WIDE = ("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()
 FLAGS = ("-std=c++17", "-O3", "-march=native", *WIDE, "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fopenmp")

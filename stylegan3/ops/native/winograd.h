@@ -68,7 +68,7 @@ struct Grid {
 };
 
 // Each team reads all matrices: with large ones, or few rows of tiles, all threads are one team.
-constexpr int64_t SMALL = 4 << 20, LEAST = 4;  // bytes, rows of a share
+constexpr int64_t SMALL = 8 << 20, LEAST = 4;  // bytes, rows of a share
 
 inline int64_t over(int64_t n, int64_t by) { return (n + by - 1) / by; }
 
@@ -106,6 +106,13 @@ struct Memory {
         tiles = over((step + Way::expands) * places, ROWS) * ROWS;
     }
     int64_t all() const { return g.pictures * rows; }
+    // Group of channels and row of a task: neighbouring tasks are neighbours in memory.
+    struct Place {
+        int64_t group, row;
+    };
+    Place place_of(int64_t task, int64_t groups, int64_t rows) const {
+        return g.inner ? Place{task % groups, task / groups} : Place{task / rows, task % rows};
+    }
     // go(team, share, first row of tiles, rows) for this thread's groups: as many, if without rows, for each one
     template <class Go>
     void for_groups(Go go) const {
@@ -270,7 +277,8 @@ void results(const Grid& g, Scaled<T, const X> x, const T* w, Scaled<T, X> y, co
             // The tiles above the first ones, if their results overlap.
             const int64_t above = Way::expands && rows && first % m.rows ? 1 : 0, all = above + rows;
             team.each(m.in * all, [&](int64_t task) {
-                const int64_t group = task / all, place = task % all, row = first - above + place;
+                const auto [group, place] = m.place_of(task, m.in, all);
+                const int64_t row = first - above + place;
                 Number* tiles = v + (group * m.tiles + place * m.places) * numbers;
                 to_tiles<Map>(window.lines(row / m.rows, group, row % m.rows), m.places,
                               [=, next = m.spread_next()](int i, int64_t t, V value) {
@@ -290,7 +298,8 @@ void results(const Grid& g, Scaled<T, const X> x, const T* w, Scaled<T, X> y, co
             });
             team.meet();
             team.each(m.out * rows, [&](int64_t task) {
-                const int64_t group = task / rows, place = above + task % rows, row = first + task % rows;
+                const auto [group, own] = m.place_of(task, m.out, rows);
+                const int64_t place = above + own, row = first + own;
                 const int64_t picture = row / m.rows, tile = row % m.rows, top = tile * Way::step;
                 const int64_t most = Way::step + (tile == m.rows - 1 ? Way::expands : 0);
                 const int64_t high = std::min(most, g.rows_out - top);
@@ -349,9 +358,10 @@ void kernels(const Grid& g, Scaled<T, const X> x, Scaled<T, const X> y, T* w, ch
                       share * (m.spread_size() + m.raised_size());
             auto* r = v + m.spread_size();
             team.each((m.in + m.out) * rows, [&](int64_t task) {
-                const int64_t row = first + task % rows, picture = row / m.rows, group = task / rows;
+                const auto [group, place] = m.place_of(task, m.in + m.out, rows);
+                const int64_t row = first + place, picture = row / m.rows;
                 const int64_t own = group < m.in ? group : group - m.in;
-                Number* tiles = (group < m.in ? v : r) + (own * m.tiles + task % rows * m.places) / depth * L;
+                Number* tiles = (group < m.in ? v : r) + (own * m.tiles + place * m.places) / depth * L;
                 if (group < m.in)
                     to_tiles<typename Way::Samples>(samples.lines(picture, own, row % m.rows), m.places,
                                      put(tiles, m.spread_next()));
