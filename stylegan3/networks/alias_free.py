@@ -21,9 +21,12 @@ from stylegan3.networks.rows import RowGains, RowProfiles, slow_waves
 from stylegan3.networks.specs import INPUT_LOCKS, GeneratorSpec
 from stylegan3.networks.ways import Operated, inside
 from stylegan3.ops.bias_act import SQRT2, bias_act
+from stylegan3.ops.blocks import Blocks, blocked, filled
+from stylegan3.ops.convolution import by_winograd
 from stylegan3.ops.ends import to_picture
 from stylegan3.ops.filtered_lrelu import filtered_lrelu
-from stylegan3.ops.modulation import modulated_conv2d
+from stylegan3.ops.modulation import demodulation, modulated_conv2d
+from stylegan3.ops.winograd_modulated import modulated_blocks
 
 Noise = str | Tensor
 STILL = (1.0, 0.0, 0.0, 0.0)  # cosine, sine, shifts along columns and rows: nothing moves
@@ -124,22 +127,32 @@ class Layer(Operated):
         fill_normal(self.weight, rng)
         nn.init.zeros_(self.bias)
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """Shape: [N, I, H, W] -> [N, O, H', W']."""
+    def forward(self, x: Tensor | Blocks, w: Tensor) -> Tensor | Blocks:
+        """Shape: [N, I, H, W] -> [N, O, H', W']; in blocks where a CPU convolves so, and taken in blocks or not."""
         k, n = self.numbers, self.numbers.kernel
         styles, gain = self.affine(w), self.magnitude.rsqrt()
         if k.output:
             styles = styles * (gain / (k.channels_in * n * n) ** 0.5)
-            y = to_picture(x, self.weight, styles, impl=self.impl)
+            y = to_picture(x.planes() if isinstance(x, Blocks) else x, self.weight, styles, impl=self.impl)
             return bias_act(y, self.bias, clamp=self.clamp, impl=self.impl)
         weight: Tensor = self.weight
         if self.cramped:  # demodulation takes either scale out again; a picture's doesn't depend on its batch
             weight = weight * weight.square().sum(dim=(1, 2, 3), keepdim=True).rsqrt()
             styles = styles * styles.square().mean(dim=1, keepdim=True).rsqrt()
-        x = inside(x, self.inner)
-        y = modulated_conv2d(x, weight, styles, padding=n - 1 - k.crop, gain=gain, impl=self.impl)
+        x = x if isinstance(x, Blocks) else inside(x, self.inner)
+        padding = n - 1 - k.crop
+        if by_winograd(x, weight, padding, self.impl):
+            x = x if isinstance(x, Blocks) else blocked(x)
+            y = modulated_blocks(x, styles, demodulation(weight, styles) * gain, weight, padding)
+            return Blocks(self._activated(y.numbers, filled(self.bias)), k.channels_out)
+        x = x.planes() if isinstance(x, Blocks) else x
+        y = modulated_conv2d(x, weight, styles, padding=padding, gain=gain, impl=self.impl)
+        return self._activated(y, self.bias)
+
+    def _activated(self, y: Tensor, bias: Tensor) -> Tensor:
+        k = self.numbers
         return filtered_lrelu(
-            y, self.fu, self.fd, self.bias, up=k.up, down=k.down, padding=self.padding, gain=SQRT2, slope=SLOPE,
+            y, self.fu, self.fd, bias, up=k.up, down=k.down, padding=self.padding, gain=SQRT2, slope=SLOPE,
             clamp=self.clamp, impl=self.impl,
         )  # fmt: skip
 
@@ -180,12 +193,13 @@ class AliasFreeSynthesis(nn.Module):
     def forward(self, ws: Tensor, *, noise: Noise = "const", moments: Moments | None = None) -> Tensor:
         """Make pictures; this kind has no noise and leaves ``noise`` unread."""
         each = ws.unbind(1)
-        x = self.input(each[0])
+        x: Tensor | Blocks = self.input(each[0])
         if self.rows is not None:
             x = x + self.rows(each[0])
         for i, layer in enumerate(self.layers):
             if moments is not None:
-                moments.add(self._sums[i], mean_square(x.detach()).sum(), len(x))
+                total = x.mean_squares() if isinstance(x, Blocks) else mean_square(x.detach()).sum()
+                moments.add(self._sums[i], total, len(ws))
             x = layer(x, each[i + 1])
         if self.gains is not None:
             x = self.gains.applied(x, each[-1])

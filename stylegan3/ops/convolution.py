@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylegan3.ops.blocks import Blocks
 from stylegan3.ops.engines import kernels_for
 from stylegan3.ops.halving import doubled, halved
 from stylegan3.ops.interfaces import Impl
@@ -18,20 +19,25 @@ HALVED_TILES, HALVED_CHANNELS = 256, 32  # the same of stride 2 and its transpos
 KINDS = (torch.float32, torch.bfloat16)
 
 
-def _large(x: Tensor, w: Tensor, size: tuple[int, int], tiles: int, channels: int) -> bool:
+def _large(x: Tensor | Blocks, w: Tensor, size: tuple[int, int], tiles: int, channels: int) -> bool:
     """Return whether pictures and 3x3 kernels are the CPU's, and large: so many channels, 4x4 tiles of a size."""
-    served = x.device.type == "cpu" and x.dtype in KINDS and w.dtype == torch.float32
+    numbers = x.numbers if isinstance(x, Blocks) else x
+    served = numbers.device.type == "cpu" and numbers.dtype in KINDS and w.dtype == torch.float32
     if not served or w.shape[2:] != (3, 3):
         return False
-    return min(w.shape[:2]) >= channels and len(x) * -(-size[0] // 4) * -(-size[1] // 4) >= tiles
+    return min(w.shape[:2]) >= channels and x.shape[0] * -(-size[0] // 4) * -(-size[1] // 4) >= tiles
 
 
-def by_winograd(x: Tensor, w: Tensor, padding: int, impl: Impl) -> bool:
+def _serve(x: Tensor | Blocks, impl: Impl) -> bool:
+    return kernels_for(x.numbers if isinstance(x, Blocks) else x, impl) is not None
+
+
+def by_winograd(x: Tensor | Blocks, w: Tensor, padding: int, impl: Impl) -> bool:
     """Return whether a convolution is one that Winograd's way takes and does sooner, and may."""
-    if padding > 2 or x.ndim != 4 or x.shape[1] != w.shape[1]:
+    if padding > 2 or len(x.shape) != 4 or x.shape[1] != w.shape[1]:
         return False  # what doesn't fit is the library's to refuse
     size = (x.shape[2] + 2 * padding - 2, x.shape[3] + 2 * padding - 2)
-    return _large(x, w, size, TILES, CHANNELS) and kernels_for(x, impl) is not None
+    return _large(x, w, size, TILES, CHANNELS) and _serve(x, impl)
 
 
 def by_halving(x: Tensor, w: Tensor, impl: Impl) -> bool:
@@ -39,15 +45,14 @@ def by_halving(x: Tensor, w: Tensor, impl: Impl) -> bool:
     if x.ndim != 4 or x.shape[1] != w.shape[1] or x.shape[2] % 2 == 0 or x.shape[3] % 2 == 0:
         return False
     size = (x.shape[2] // 2, x.shape[3] // 2)
-    return _large(x, w, size, HALVED_TILES, HALVED_CHANNELS) and kernels_for(x, impl) is not None
+    return _large(x, w, size, HALVED_TILES, HALVED_CHANNELS) and _serve(x, impl)
 
 
 def by_doubling(x: Tensor, w: Tensor, impl: Impl) -> bool:
     """Return the same of the transpose of stride 2."""
     if x.ndim != 4 or x.shape[1] != w.shape[1]:
         return False
-    size = (x.shape[2], x.shape[3])
-    return _large(x, w, size, HALVED_TILES, HALVED_CHANNELS) and kernels_for(x, impl) is not None
+    return _large(x, w, (x.shape[2], x.shape[3]), HALVED_TILES, HALVED_CHANNELS) and _serve(x, impl)
 
 
 def conv2d(

@@ -36,14 +36,17 @@ class _FilteredLrelu(torch.autograd.Function):
         y, kept = engine.forward(x, b, plan, keep)
         if keep:
             ctx.save_for_backward(*kept)
-        ctx.plan, ctx.engine = plan, engine
+        ctx.plan, ctx.engine, ctx.biases = plan, engine, 0 if b is None else len(b)
         return y
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None, None, None]:
         g_x: Tensor = _Linear.apply(grads[0], ctx.plan, ctx.engine, True, *ctx.saved_tensors)
-        # planes first: all at once, torch copies reduced precision to float32 on a CPU, 30 times as slow
-        g_b = g_x.sum(dim=(2, 3)).sum(dim=0, dtype=wide(g_x.dtype)) if ctx.needs_input_grad[1] else None
+        g_b = None
+        if ctx.needs_input_grad[1]:
+            # planes first: all at once, torch copies reduced precision to float32 on a CPU, 30 times as slow
+            planes = g_x.sum(dim=(2, 3))
+            g_b = planes.view(planes.numel() // ctx.biases, ctx.biases).sum(dim=0, dtype=wide(g_x.dtype))
         return g_x, g_b, None, None, None
 
 
@@ -82,10 +85,11 @@ def filtered_lrelu(
 
     Args:
         fu, fd: filters of the two resamplings, 1-D (both axes) or 2-D; None is the identity.
+        b: one bias a channel, or k C of them, for k pictures in turn (blocks.py).
         padding: samples at the raised rate, x0, x1, y0, y1; negative crops.
         impl: which way to compute it, see engines.py.
 
-    Shape: x [N, C, H, W], b [C] -> [N, C, (H*up + y0 + y1 - taps_u + 1 - taps_d) // down + 1, the same of W].
+    Shape: x [N, C, H, W], b [C] or [k C] -> [N, C, (H*up + y0 + y1 - taps_u + 1 - taps_d) // down + 1, the same of W].
     """
     if impl == "reference":
         y = bias_act(x, b, impl=impl)

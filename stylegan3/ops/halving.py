@@ -43,7 +43,8 @@ class _Halved(torch.autograd.Function):
         ctx.save_for_backward(x, w)
         x, w = _dense(x), w.to(wide(x.dtype)).contiguous()
         y = empty_as(x, (x.shape[2] // 2, x.shape[3] // 2), len(w))
-        call("halving", "results", x, y, 0, x, w, y)
+        sizes = (*x.shape, *y.shape[1:], 0)
+        call("halving", "results", sizes, channels_last(x), x, w, y)
         return y
 
     @staticmethod
@@ -61,7 +62,8 @@ class _Doubled(torch.autograd.Function):
         ctx.save_for_backward(y, w)
         y, w = _dense(y), w.to(wide(y.dtype)).transpose(0, 1).contiguous()
         x = empty_as(y, (2 * y.shape[2] + 1, 2 * y.shape[3] + 1), len(w))
-        call("doubling", "results", y, x, 0, y, w, x)
+        sizes = (*y.shape, *x.shape[1:], 0)
+        call("doubling", "results", sizes, channels_last(y), y, w, x)
         return x
 
     @staticmethod
@@ -80,7 +82,8 @@ class _KernelGradient(torch.autograd.Function):
         layout = layout_of(x)
         y, x = y.to(x.dtype).contiguous(memory_format=layout), x.contiguous(memory_format=layout)
         w = x.new_empty(y.shape[1], x.shape[1], 3, 3, dtype=wide(x.dtype))
-        call("halving", "kernels", x, y, 0, x, y, w)
+        sizes = (*x.shape, *y.shape[1:], 0)
+        call("halving", "kernels", sizes, channels_last(x), x, y, w)
         return w
 
     @staticmethod

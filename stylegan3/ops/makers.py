@@ -18,10 +18,10 @@ def cpp() -> Kernels:
     Raises:
         BuildError: without a compiler, or where it fails.
     """
-    from stylegan3.ops.native import act, cpu, inner
+    from stylegan3.ops.native import act, cpu, inner, lrelu
 
     cpu.library()
-    engine = cpu.Cpu()
+    engine = lrelu.Cpu()
 
     def resampler(x: Tensor, terms: Terms) -> Resampler | None:
         if inner.serves(x, terms):

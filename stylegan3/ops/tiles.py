@@ -93,7 +93,7 @@ def run(plan: Plan, x: Tensor, b: Tensor | None, other: Tensor | None, backward:
     n, c, h, w = x.shape
     kind = torch.promote_types(x.dtype, torch.float32)  # of the arithmetic
     planes = x.reshape(n * c, h, w)
-    bias = x.new_zeros(n * c, 1, 1, dtype=kind) if b is None else b.to(kind).repeat(n)[:, None, None]
+    bias = x.new_zeros(n * c, 1, 1, dtype=kind) if b is None else b.to(kind).repeat(n * c // len(b))[:, None, None]
     others = None if other is None else other.reshape(n * c, *other.shape[2:])
     out = x.new_empty(n * c, *((h, w) if backward else plan.size))
     for tile in _tiles(plan, backward):

@@ -24,12 +24,14 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from stylegan3.ops.layout import channels_last, empty_as, layout_of
+from stylegan3.ops import blocks
+from stylegan3.ops.layout import layout_of
 from stylegan3.ops.native import cpu
 from stylegan3.ops.pointwise import wide
 
@@ -38,15 +40,21 @@ GROUP = 8 << 20  # bytes of tiles at a time: what is transformed is still near w
 Scale = Tensor | None
 
 
-def call(way: str, name: str, x: Tensor, y: Tensor, padding: int, *operands: Tensor | None) -> None:
-    """Call a function of winograd.h in one of its ways, on pictures x and y and what else it takes, in memory so."""
+def call(way: str, name: str, sizes: tuple[int, ...], layout: int, x: Tensor, *operands: Tensor | None) -> None:
+    """Call a function of winograd.h in one of its ways.
+
+    Args:
+        sizes: N, C, H, W, O, H', W', padding.
+        layout: of all pictures: 0 for planes, 1 for channels innermost, 2 for blocks (blocks.py).
+        x, operands: what it takes, in memory so.
+    """
     lib = cpu.library()
-    sizes = (*x.shape, *y.shape[1:], padding, channels_last(x), GROUP)
+    sizes = (*sizes, layout, GROUP)
     grid, kind = (ctypes.c_int64 * len(sizes))(*sizes), cpu.KINDS[x.dtype]
     threads = torch.get_num_threads()
     size = getattr(lib, f"{way}_scratch")(grid, kind, name == "kernels", threads)
     scratch = torch.empty(size, dtype=torch.uint8, device="cpu")
-    addresses = [None if t is None else t.data_ptr() for t in (*operands, scratch)]
+    addresses = [None if t is None else t.data_ptr() for t in (x, *operands, scratch)]
     getattr(lib, f"{way}_{name}")(grid, kind, *addresses, threads)
 
 
@@ -54,29 +62,80 @@ def _dense(factors: Scale, x: Tensor) -> Scale:
     return None if factors is None else factors.to(wide(x.dtype)).contiguous()
 
 
+@dataclass(frozen=True)
+class _Lie:
+    """How pictures lie in memory: planes, channels innermost, or the blocks (blocks.py) of so many pictures."""
+
+    layout: torch.memory_format
+    pictures: int
+    blocks: bool
+
+    @staticmethod
+    def of(x: Tensor, pictures: int | None) -> _Lie:
+        if pictures is not None:
+            return _Lie(torch.channels_last, pictures, True)
+        return _Lie(layout_of(x), len(x), False)
+
+    @property
+    def number(self) -> int:
+        return 2 if self.blocks else int(self.layout == torch.channels_last)
+
+    def dense(self, x: Tensor) -> Tensor:
+        return x.contiguous(memory_format=self.layout)
+
+    def empty(self, like: Tensor, channels: int, size: tuple[int, int]) -> Tensor:
+        shape = (self.pictures * blocks.count(channels), blocks.WIDTH) if self.blocks else (self.pictures, channels)
+        return torch.empty(*shape, *size, dtype=like.dtype, device=like.device, memory_format=self.layout)
+
+
 def correlate(
-    x: Tensor, w: Tensor, padding: int, s: Scale = None, d: Scale = None, beside: Scale = None
+    x: Tensor,
+    w: Tensor,
+    padding: int,
+    s: Scale = None,
+    d: Scale = None,
+    beside: Scale = None,
+    pictures: int | None = None,
 ) -> tuple[Tensor, Scale]:
-    """Return d conv(s x, w) in the layout of x and, of pictures beside it, sum_hw beside conv(s x, w) [N, O]."""
-    x = x if channels_last(x) else x.contiguous()
-    w = w.to(wide(x.dtype)).contiguous()
-    y = empty_as(x, (x.shape[2] + 2 * padding - 2, x.shape[3] + 2 * padding - 2), len(w))
+    """Return d conv(s x, w) in the layout of x and, of pictures beside it, sum_hw beside conv(s x, w) [N, O].
+
+    Args:
+        pictures: how many, where x, the result and what is beside it are their blocks.
+    """
+    lie = _Lie.of(x, pictures)
+    x, w = lie.dense(x), w.to(wide(x.dtype)).contiguous()
+    size = (x.shape[2] + 2 * padding - 2, x.shape[3] + 2 * padding - 2)
+    y = lie.empty(x, len(w), size)
     dots = None
     if beside is not None:
-        beside = beside.to(x.dtype).contiguous(memory_format=layout_of(x))
-        dots = w.new_empty(len(x), -(-y.shape[2] // 4), len(w))
+        beside = lie.dense(beside.to(x.dtype))
+        dots = w.new_empty(lie.pictures, -(-size[0] // 4), len(w))
     s, d = _dense(s, x), _dense(d, x)
-    call("winograd", "results", x, y, padding, x, s, w, y, d, beside, dots)
+    sizes = (lie.pictures, w.shape[1], *x.shape[2:], len(w), *size, padding)
+    call("winograd", "results", sizes, lie.number, x, s, w, y, d, beside, dots)
     return y, None if dots is None else dots.sum(1)
 
 
-def kernel_gradient(g: Tensor, x: Tensor, padding: int, s: Scale = None, d: Scale = None) -> Tensor:
-    """Return the gradient [O, C, 3, 3] of the kernels for that of the results, d g [N, O, H', W'], and pictures s x."""
-    layout = layout_of(x)
-    g, x = g.to(x.dtype).contiguous(memory_format=layout), x.contiguous(memory_format=layout)
-    w = x.new_empty(g.shape[1], x.shape[1], 3, 3, dtype=wide(x.dtype))
+def kernel_gradient(
+    g: Tensor,
+    x: Tensor,
+    padding: int,
+    s: Scale = None,
+    d: Scale = None,
+    blocks_of: tuple[int, int, int] | None = None,
+) -> Tensor:
+    """Return the gradient [O, C, 3, 3] of the kernels for that of the results, d g [N, O, H', W'], and pictures s x.
+
+    Args:
+        blocks_of: N, C and O, where g and x are blocks.
+    """
+    n, channels, results = blocks_of or (len(x), x.shape[1], g.shape[1])
+    lie = _Lie.of(x, n if blocks_of else None)
+    g, x = lie.dense(g.to(x.dtype)), lie.dense(x)
+    w = x.new_empty(results, channels, 3, 3, dtype=wide(x.dtype))
     s, d = _dense(s, x), _dense(d, x)
-    call("winograd", "kernels", x, g, padding, x, s, g, d, w)
+    sizes = (n, channels, *x.shape[2:], results, *g.shape[2:], padding)
+    call("winograd", "kernels", sizes, lie.number, x, s, g, d, w)
     return w
 
 

@@ -10,14 +10,20 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from stylegan3.ops.native.build import HERE, BuildError, built, digest, loaded, output_of
-from stylegan3.ops.native.tables import Pass, tables_for, why_not
-from stylegan3.ops.plans import Plan, resampling_plan
-from stylegan3.ops.resampling import Terms
+from stylegan3.ops.native.tables import Pass
 
-UNITS = ("act.cpp", "halving.cpp", "inner.cpp", "lrelu.cpp", "mix.cpp", "vertical.cpp", "winograd.cpp")
+UNITS = (
+    "act.cpp",
+    "halving.cpp",
+    "inner.cpp",
+    "lrelu.cpp",
+    "lrelu_inner.cpp",
+    "mix.cpp",
+    "vertical.cpp",
+    "winograd.cpp",
+)
 HEADERS = (
     "bend.h", "codes.h", "columns.h", "flow.h", "lrelu.h", "mirror.h", "numbers.h", "parts.h", "pictures.h",
     "products.h", "registers.h", "slide.h", "team.h", "vertical.h", "winograd.h", "winograd_points.h",
@@ -26,7 +32,6 @@ HEADERS = (
 WIDE = ("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()
 FLAGS = ("-std=c++17", "-O3", "-march=native", *WIDE, "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fopenmp")
 KINDS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2}
-ACTIVATE, ACTIVATE_AND_KEEP, MULTIPLY, LINEAR = range(4)
 
 
 def processor() -> str:
@@ -63,6 +68,10 @@ def library() -> ctypes.CDLL:
         ctypes.POINTER(Pass), ctypes.c_int32, ctypes.c_int32, *[ctypes.c_void_p] * 4, *[ctypes.c_int64] * 2,
         ctypes.c_int32,
     ]  # fmt: skip
+    lib.lrelu_inner.restype = None
+    lib.lrelu_inner.argtypes = [
+        ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32, *[ctypes.c_void_p] * 4, *[ctypes.c_int64] * 3, ctypes.c_int32,
+    ]  # fmt: skip
     grid, address = ctypes.POINTER(ctypes.c_int64), ctypes.c_void_p
     for function in (lib.winograd_scratch, lib.halving_scratch, lib.doubling_scratch):
         function.restype = ctypes.c_int64
@@ -84,45 +93,3 @@ def library() -> ctypes.CDLL:
         function.restype = None
         function.argtypes = [address, ctypes.c_int32, *[address] * 8, ctypes.c_int32]
     return lib
-
-
-class Cpu:
-    """The engine in C++; keeps codes, 2 bits a raised sample."""
-
-    name = "C++"
-
-    def why_not(self, x: Tensor, plan: Plan) -> str | None:
-        """Return why a tensor and a plan can't be served; None where they can."""
-        return why_not(plan) if x.dtype in KINDS else f"it takes no {x.dtype}"
-
-    def forward(self, x: Tensor, b: Tensor | None, plan: Plan, keep: bool) -> tuple[Tensor, tuple[Tensor | None, ...]]:
-        """Return y and the codes."""
-        n, c = x.shape[:2]
-        rows, columns = plan.raised
-        codes = x.new_empty(n * c, -(-rows // 4), columns, dtype=torch.uint8) if keep else None
-        return _call(x, b, codes, plan, ACTIVATE_AND_KEEP if keep else ACTIVATE), (codes,)
-
-    def linear(self, g: Tensor, kept: tuple[Tensor | None, ...], plan: Plan, backward: bool) -> Tensor:
-        """Return D (s . U g), or U^T (s . D^T g) where ``backward``."""
-        return _call(g, None, kept[0], plan.transposed if backward else plan, MULTIPLY)
-
-    def resamples(self, x: Tensor, terms: Terms) -> bool:
-        """Return whether it can resample a tensor, to planes whose channels lie outermost."""
-        single = all(b.up == 1 or b.down == 1 for pair in terms for b in pair)
-        return single and self.why_not(x, resampling_plan(terms)) is None
-
-    def resample(self, x: Tensor, terms: Terms) -> Tensor:
-        """Apply a (row band, column band) product to pictures [N, C, H, W]."""
-        return _call(x, None, None, resampling_plan(terms), LINEAR)
-
-
-def _call(x: Tensor, b: Tensor | None, codes: Tensor | None, plan: Plan, mode: int) -> Tensor:
-    n, c = x.shape[:2]
-    x = x.contiguous()
-    y = x.new_empty(n, c, *plan.size)
-    bias = None if b is None else b.detach().to(torch.promote_types(x.dtype, torch.float32)).contiguous()
-    library().filtered_lrelu(
-        ctypes.byref(tables_for(plan)), mode, KINDS[x.dtype], x.data_ptr(), None if bias is None else bias.data_ptr(),
-        None if codes is None else codes.data_ptr(), y.data_ptr(), n * c, c, torch.get_num_threads(),
-    )  # fmt: skip
-    return y

@@ -6,17 +6,25 @@
 
 #include "registers.h"
 
+// Channels lie outermost, in planes; innermost; or innermost in blocks of so many, the last one filled with zeros.
+enum Layout : int64_t { OUTERMOST = 0, INNERMOST = 1, BLOCKED = 2 };
+constexpr int64_t BLOCK = 16;
+
 // Where a picture's numbers are.
 template <class X>
 struct Plane {
     X* data;
-    int64_t channels, height, width;
-    bool inner;
+    int64_t channels, height, width, layout;
 
     X* at(int64_t n, int64_t c, int64_t i, int64_t j) const {
-        return inner ? data + ((n * height + i) * width + j) * channels + c
-                     : data + ((n * channels + c) * height + i) * width + j;
+        if (layout == OUTERMOST) return data + ((n * channels + c) * height + i) * width + j;
+        if (layout == INNERMOST) return data + ((n * height + i) * width + j) * channels + c;
+        const int64_t blocks = (channels + BLOCK - 1) / BLOCK;
+        return data + (((n * blocks + c / BLOCK) * height + i) * width + j) * BLOCK + c % BLOCK;
     }
+
+    // From a place to its right neighbour.
+    int64_t step() const { return layout == OUTERMOST ? 1 : layout == INNERMOST ? channels : BLOCK; }
 };
 
 // A picture's numbers [N, C] of one group of channels; ones where there are none.
@@ -45,8 +53,13 @@ __attribute__((noinline)) void read_line(const Plane<const X>& x, int64_t n, int
         std::fill(line, line + x.width * L, T(0));
         return;
     }
-    if (x.inner) {
-        for (int64_t j = 0; j < x.width; ++j) to[j] = factors * read<T>(x.at(n, c, row, j), channels);
+    if (x.layout != OUTERMOST) {
+        const X* from = x.at(n, c, row, 0);
+        const int64_t step = x.step();
+        if (channels < L)
+            for (int64_t j = 0; j < x.width; ++j) to[j] = factors * read<T>(from + j * step, channels);
+        else
+            for (int64_t j = 0; j < x.width; ++j) to[j] = factors * read<T>(from + j * step, L);
         return;
     }
     by_blocks<S * L>(x.width, [&](int64_t first, int64_t count) {
@@ -77,8 +90,13 @@ __attribute__((noinline)) void write_line(const Plane<X>& y, int64_t n, int64_t 
     constexpr int L = WIDTH<T>, S = SHARE<T, X>;
     const int64_t c = group * L, channels = std::min<int64_t>(L, y.channels - c);
     const auto* from = reinterpret_cast<const Register<T>*>(line);
-    if (y.inner) {
-        for (int64_t j = 0; j < y.width; ++j) write<T>(y.at(n, c, row, j), factors * from[j], channels);
+    if (y.layout != OUTERMOST) {
+        X* to = y.at(n, c, row, 0);
+        const int64_t step = y.step();
+        if (channels < L && y.layout == INNERMOST)
+            for (int64_t j = 0; j < y.width; ++j) write<T>(to + j * step, factors * from[j], channels);
+        else
+            for (int64_t j = 0; j < y.width; ++j) write<T>(to + j * step, factors * from[j], L);
         return;
     }
     by_blocks<S * L>(y.width, [&](int64_t first, int64_t count) {

@@ -63,7 +63,7 @@ struct Grid {
     int64_t pictures, channels, height, width;  // x [N, C, H, W]
     int64_t results, rows_out, columns_out;     // y [N, O, H', W']
     int64_t pad;                                // zeros before x's first row and column
-    int64_t inner;                              // channels lie innermost, in x and y
+    int64_t layout;                             // of x and y
     int64_t most;                               // bytes of a group
 };
 
@@ -111,7 +111,7 @@ struct Memory {
         int64_t group, row;
     };
     Place place_of(int64_t task, int64_t groups, int64_t rows) const {
-        return g.inner ? Place{task % groups, task / groups} : Place{task / rows, task % rows};
+        return g.layout == INNERMOST ? Place{task % groups, task / groups} : Place{task / rows, task % rows};
     }
     // go(team, share, first row of tiles, rows) for this thread's groups: as many, if without rows, for each one
     template <class Go>
@@ -260,9 +260,9 @@ void results(const Grid& g, Scaled<T, const X> x, const T* w, Scaled<T, X> y, co
     constexpr int L = WIDTH<T>, depth = Kind::depth, numbers = L / depth;
     const Memory<Way, Kind, T> m(g, false, threads);
     auto* u = reinterpret_cast<Number*>(scratch);
-    const Plane<const X> from{x.data, g.channels, g.height, g.width, bool(g.inner)};
-    const Plane<X> to{y.data, g.results, g.rows_out, g.columns_out, bool(g.inner)};
-    const Plane<const X> other{beside, g.results, g.rows_out, g.columns_out, bool(g.inner)};
+    const Plane<const X> from{x.data, g.channels, g.height, g.width, g.layout};
+    const Plane<X> to{y.data, g.results, g.rows_out, g.columns_out, g.layout};
+    const Plane<const X> other{beside, g.results, g.rows_out, g.columns_out, g.layout};
     const int64_t panels = over(m.out, GROUPS);
 #pragma omp parallel num_threads(threads)
     {
@@ -329,8 +329,8 @@ void kernels(const Grid& g, Scaled<T, const X> x, Scaled<T, const X> y, T* w, ch
     constexpr int L = WIDTH<T>, depth = Kind::depth, taps = TAPS * TAPS;
     const Memory<Way, Kind, T> m(g, true, threads);
     auto* all_sums = reinterpret_cast<T*>(scratch);
-    const Plane<const X> from{x.data, g.channels, g.height, g.width, bool(g.inner)};
-    const Plane<const X> grads{y.data, g.results, g.rows_out, g.columns_out, bool(g.inner)};
+    const Plane<const X> from{x.data, g.channels, g.height, g.width, g.layout};
+    const Plane<const X> grads{y.data, g.results, g.rows_out, g.columns_out, g.layout};
     const int64_t panels = over(m.out, GROUPS), size = m.in * m.out * L * L;
 #pragma omp parallel num_threads(threads)
     {

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from stylegan3.ops.engines import TILES
-from stylegan3.ops.native import block, cpu
+from stylegan3.ops.native import block, lrelu
 from stylegan3.ops.plans import Plan, pack, plan_for, unpack
 from stylegan3.ops.resampling import apply_terms, axis_band
 from tests.stylegan3.native.blocks import GAIN, HAS_COMPILER, LAYERS, ROOM, SLOPE, Layer, block_engine, some_taps
@@ -54,7 +54,7 @@ def test_codes_are_the_definitions_and_the_cpus(name, tile):
     assert torch.equal(unpack(codes, rows)[clear], wanted[clear])
     assert not (codes[:, -1] >> 2 * ((rows - 1) % 4 + 1)).any()  # nothing beyond the last row
     read = clear & (torch.arange(columns) < (plan.size[1] - 1) * layer.down + max(layer.taps[1], 1))
-    by_cpu = cpu.Cpu().forward(x, b, plan, True)[1][0]
+    by_cpu = lrelu.Cpu().forward(x, b, plan, True)[1][0]
     assert torch.equal(unpack(codes, rows)[read], unpack(by_cpu, rows)[read])
 
 
@@ -95,10 +95,10 @@ def test_unrolled_sums_in_float32_are_the_definition(name, tile):
 def test_unrolled_gradients_in_float32_are_those_in_float64(name):
     plan = LAYERS[name].plan
     x, b = LAYERS[name].inputs()
-    codes = cpu.Cpu().forward(x, b, plan, True)[1]
+    codes = lrelu.Cpu().forward(x, b, plan, True)[1]
     for backward, size in ((True, plan.size), (False, x.shape[2:])):
         g = torch.randn(*x.shape[:2], *size, dtype=torch.float64)
-        wanted = cpu.Cpu().linear(g, codes, plan, backward)
+        wanted = lrelu.Cpu().linear(g, codes, plan, backward)
         for tile in ((0, 0), (4, 8)):
             assert error(block_engine(tile).linear(g.float(), codes, plan, backward), wanted) < SINGLE
 
@@ -155,10 +155,10 @@ def test_axes_may_have_filters_of_their_own():
     plan = plan_for(both, some_taps(12, 5), 2, 2, (9, 9, 9, 9), (10, 12), (GAIN, SLOPE, 0.5), False)
     x = torch.randn(2, 2, 10, 12, dtype=torch.float64)
     y, codes = block_engine((4, 4)).forward(x, None, plan, True)
-    wanted, wanted_codes = cpu.Cpu().forward(x, None, plan, True)
+    wanted, wanted_codes = lrelu.Cpu().forward(x, None, plan, True)
     assert error(y, wanted) < EXACT
     assert error(
-        block_engine((4, 4)).linear(y, codes, plan, True), cpu.Cpu().linear(wanted, wanted_codes, plan, True)
+        block_engine((4, 4)).linear(y, codes, plan, True), lrelu.Cpu().linear(wanted, wanted_codes, plan, True)
     ) < EXACT  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from stylegan3.ops.native.cpu import Cpu
+from stylegan3.ops.native.lrelu import Cpu
 from stylegan3.ops.plans import unpack
 from tests.stylegan3.native.blocks import HAS_COMPILER, LAYERS, Layer
 
