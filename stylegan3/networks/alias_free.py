@@ -21,7 +21,7 @@ from stylegan3.networks.rows import RowGains, RowProfiles, slow_waves
 from stylegan3.networks.specs import INPUT_LOCKS, GeneratorSpec
 from stylegan3.networks.ways import Operated, inside
 from stylegan3.ops.bias_act import SQRT2, bias_act
-from stylegan3.ops.blocks import Blocks, blocked, filled
+from stylegan3.ops.blocks import Blocks, blocked, filled, planes
 from stylegan3.ops.convolution import by_winograd
 from stylegan3.ops.ends import to_picture
 from stylegan3.ops.filtered_lrelu import filtered_lrelu
@@ -133,7 +133,7 @@ class Layer(Operated):
         styles, gain = self.affine(w), self.magnitude.rsqrt()
         if k.output:
             styles = styles * (gain / (k.channels_in * n * n) ** 0.5)
-            y = to_picture(x.planes() if isinstance(x, Blocks) else x, self.weight, styles, impl=self.impl)
+            y = to_picture(planes(x), self.weight, styles, impl=self.impl)
             return bias_act(y, self.bias, clamp=self.clamp, impl=self.impl)
         weight: Tensor = self.weight
         if self.cramped:  # demodulation takes either scale out again; a picture's doesn't depend on its batch
@@ -142,11 +142,10 @@ class Layer(Operated):
         x = x if isinstance(x, Blocks) else inside(x, self.inner)
         padding = n - 1 - k.crop
         if by_winograd(x, weight, padding, self.impl):
-            x = x if isinstance(x, Blocks) else blocked(x)
-            y = modulated_blocks(x, styles, demodulation(weight, styles) * gain, weight, padding)
+            d = demodulation(weight, styles) * gain
+            y = modulated_blocks(blocked(x), styles, d, weight, padding)
             return Blocks(self._activated(y.numbers, filled(self.bias)), k.channels_out)
-        x = x.planes() if isinstance(x, Blocks) else x
-        y = modulated_conv2d(x, weight, styles, padding=padding, gain=gain, impl=self.impl)
+        y = modulated_conv2d(planes(x), weight, styles, padding=padding, gain=gain, impl=self.impl)
         return self._activated(y, self.bias)
 
     def _activated(self, y: Tensor, bias: Tensor) -> Tensor:
@@ -193,17 +192,19 @@ class AliasFreeSynthesis(nn.Module):
     def forward(self, ws: Tensor, *, noise: Noise = "const", moments: Moments | None = None) -> Tensor:
         """Make pictures; this kind has no noise and leaves ``noise`` unread."""
         each = ws.unbind(1)
-        x: Tensor | Blocks = self.input(each[0])
+        start = self.input(each[0])
         if self.rows is not None:
-            x = x + self.rows(each[0])
+            start = start + self.rows(each[0])
+        x: Tensor | Blocks = start
         for i, layer in enumerate(self.layers):
             if moments is not None:
                 total = x.mean_squares() if isinstance(x, Blocks) else mean_square(x.detach()).sum()
                 moments.add(self._sums[i], total, len(ws))
             x = layer(x, each[i + 1])
+        picture = planes(x)
         if self.gains is not None:
-            x = self.gains.applied(x, each[-1])
-        return x * self.scale
+            picture = self.gains.applied(picture, each[-1])
+        return picture * self.scale
 
     @torch.no_grad()
     def update_averages(self, moments: Moments) -> None:

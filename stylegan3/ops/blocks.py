@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures whose channels lie in blocks: what a processor's vectors hold, one block's places after the other's.
 
-Planes must be turned before channels are multiplied, and of pictures with all channels innermost each place is far from
-the next one. Blocks are neither: [N, C, H, W] is kept as [N B, 16, H, W] with channels innermost, B blocks a picture, the
-last one filled up with zeros. To everything that takes channels for themselves they are N B pictures.
+Planes must be turned before channels are multiplied, and of pictures with all channels innermost each place is far
+from the next one. Blocks are neither: [N, C, H, W] is kept as [N B, 16, H, W] with channels innermost, B blocks a
+picture, the last one filled up with zeros. To everything that takes channels for themselves they are N B pictures.
 """
 
 from __future__ import annotations
@@ -41,22 +41,27 @@ class Blocks:
         m, _, height, width = self.numbers.shape
         return m // count(self.channels), self.channels, height, width
 
-    def planes(self) -> Tensor:
-        """Return the pictures [N, C, H, W], in planes."""
-        n, _, height, width = self.shape
-        return self.numbers.reshape(n, -1, height, width)[:, : self.channels].contiguous()
-
     def mean_squares(self) -> Tensor:
-        """Return the sum over pictures of their mean squares."""
+        """Return the sum over pictures of their mean squares, float32; it has no gradient."""
         m, width, rows, columns = self.numbers.shape
-        lines = self.numbers.permute(0, 2, 3, 1).reshape(m, rows * columns * width)  # as they lie
+        lines = self.numbers.detach().permute(0, 2, 3, 1).reshape(m, rows * columns * width)  # as they lie
         return torch.linalg.vector_norm(lines, dim=1).float().square().sum() / (self.channels * rows * columns)
 
 
-def blocked(x: Tensor) -> Blocks:
-    """Return pictures [N, C, H, W] in blocks."""
+def blocked(x: Tensor | Blocks) -> Blocks:
+    """Return pictures [N, C, H, W] in blocks; differentiable."""
+    if isinstance(x, Blocks):
+        return x
     n, channels, height, width = x.shape
     missing = -channels % WIDTH
     x = F.pad(x, (0, 0, 0, 0, 0, missing)) if missing else x
     numbers = x.reshape(n * count(channels), WIDTH, height, width)
     return Blocks(numbers.contiguous(memory_format=torch.channels_last), channels)
+
+
+def planes(x: Tensor | Blocks) -> Tensor:
+    """Return pictures [N, C, H, W]; those of blocks in planes; differentiable."""
+    if not isinstance(x, Blocks):
+        return x
+    n, channels, height, width = x.shape
+    return x.numbers.reshape(n, count(channels) * WIDTH, height, width)[:, :channels]

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from stylegan3.errors import NetworkError
-from stylegan3.ops.blocks import Blocks, blocked
+from stylegan3.ops.blocks import Blocks, blocked, planes
 from stylegan3.ops.native.act import CpuMaps, scaled
 from stylegan3.ops.pointwise import LINEAR, Wanted
 from stylegan3.ops.winograd import correlate, kernel_gradient, turned, winograd
@@ -60,7 +60,7 @@ def _apart(
     # nodes of their own: d may come from s and w, which gets its share of the gradient from what is returned for d
     operands = tuple(t.view_as(t) for t in operands)
     x, s, d, w = operands
-    pictures = Blocks(x, w.shape[1]).planes() if blocks else x
+    pictures = planes(Blocks(x, w.shape[1])) if blocks else x
     y = scaled(winograd(scaled(pictures, s), w, padding), d)
     y = blocked(y).numbers if blocks else y
     asked = [t for t, wanted in zip(operands, needed, strict=True) if wanted]

@@ -17,7 +17,7 @@ ACTIVATE, ACTIVATE_AND_KEEP, MULTIPLY, LINEAR = range(4)
 
 
 class Cpu:
-    """The engine in C++; keeps codes, 2 bits a raised sample, of pictures in planes (lrelu.cpp) or with channels innermost."""
+    """The engine in C++, for planes and channels innermost (lrelu_inner.py); keeps codes, 2 bits a raised sample."""
 
     name = "C++"
 
@@ -59,9 +59,9 @@ def _call(x: Tensor, b: Tensor | None, codes: Tensor | None, plan: Plan, mode: i
     x = x.contiguous()
     y = x.new_empty(n, c, *plan.size)
     bias = None if b is None else b.detach().to(torch.promote_types(x.dtype, torch.float32)).contiguous()
+    addresses = [None if t is None else t.data_ptr() for t in (x, bias, codes, y)]
     cpu.library().filtered_lrelu(
-        ctypes.byref(tables_for(plan)), mode, cpu.KINDS[x.dtype], x.data_ptr(), None if bias is None else bias.data_ptr(),
-        None if codes is None else codes.data_ptr(), y.data_ptr(), n * c, c if bias is None else len(bias),
+        ctypes.byref(tables_for(plan)), mode, cpu.KINDS[x.dtype], *addresses, n * c, c if bias is None else len(bias),
         torch.get_num_threads(),
     )  # fmt: skip
     return y

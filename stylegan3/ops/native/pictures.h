@@ -55,12 +55,14 @@ __attribute__((noinline)) void read_line(const Plane<const X>& x, int64_t n, int
     }
     if (x.layout != OUTERMOST) {
         const X* from = x.at(n, c, row, 0);
-        const int64_t step = x.step();
-        if (channels < L)
-            for (int64_t j = 0; j < x.width; ++j) to[j] = factors * read<T>(from + j * step, channels);
-        else
-            for (int64_t j = 0; j < x.width; ++j) to[j] = factors * read<T>(from + j * step, L);
-        return;
+        const int64_t step = x.step(), ahead = AHEAD * x.width * step;
+        const auto copy = [&](int64_t lanes) __attribute__((always_inline)) {
+            for (int64_t j = 0; j < x.width; ++j) {
+                __builtin_prefetch(from + j * step + ahead);
+                to[j] = factors * read<T>(from + j * step, lanes);
+            }
+        };
+        return channels < L ? copy(channels) : copy(L);
     }
     by_blocks<S * L>(x.width, [&](int64_t first, int64_t count) {
         Register<T> block[L];
@@ -92,12 +94,14 @@ __attribute__((noinline)) void write_line(const Plane<X>& y, int64_t n, int64_t 
     const auto* from = reinterpret_cast<const Register<T>*>(line);
     if (y.layout != OUTERMOST) {
         X* to = y.at(n, c, row, 0);
-        const int64_t step = y.step();
-        if (channels < L && y.layout == INNERMOST)
-            for (int64_t j = 0; j < y.width; ++j) write<T>(to + j * step, factors * from[j], channels);
-        else
-            for (int64_t j = 0; j < y.width; ++j) write<T>(to + j * step, factors * from[j], L);
-        return;
+        const int64_t step = y.step(), ahead = AHEAD * y.width * step;
+        const auto copy = [&](int64_t lanes) __attribute__((always_inline)) {
+            for (int64_t j = 0; j < y.width; ++j) {
+                __builtin_prefetch(to + j * step + ahead, 1);
+                write<T>(to + j * step, factors * from[j], lanes);
+            }
+        };
+        return channels < L && y.layout == INNERMOST ? copy(channels) : copy(L);
     }
     by_blocks<S * L>(y.width, [&](int64_t first, int64_t count) {
         Register<T> block[L];
