@@ -12,8 +12,9 @@ and 81 for 144 along both axes. As both have the same points, they are summed be
 values.
 
 Of the transposed map every factor is transposed: A spreads a tile of 4x4 samples to 25 values, which meet all 81 of the
-kernel, and B makes 9x9 results of them, of which neighbouring tiles share a line. In bfloat16 results are .6 % rms away
-where a direct convolution's are .24 %, in float32 as far as those.
+kernel, and B makes 9x9 results of them, of which neighbouring tiles share a line. In bfloat16 results are .9 % rms away
+where a direct convolution's are .24 %; in float32, of 256 channels, 2.4e-6 and transposed 1.2e-6, where those are 2e-7
+and 5e-7.
 
 The three maps (x, w) -> y, (y, w) -> x, (y, x) -> w are linear in both, and the gradients of each are the other two.
 """
@@ -62,6 +63,8 @@ class _Doubled(torch.autograd.Function):
         ctx.save_for_backward(y, w)
         y, w = _dense(y), w.to(wide(y.dtype)).transpose(0, 1).contiguous()
         x = empty_as(y, (2 * y.shape[2] + 1, 2 * y.shape[3] + 1), len(w))
+        if not y.numel():
+            return x.zero_()  # one line at least, of no samples
         sizes = (*y.shape, *x.shape[1:], 0)
         call("doubling", "results", sizes, channels_last(y), y, w, x)
         return x

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from stylegan3.ops.bias_act import SQRT2, scaled_bias_lrelu
 from stylegan3.ops.filters import lowpass
+from stylegan3.ops.halving import doubled, halved
 from stylegan3.ops.interfaces import Engine, Kernels
 from stylegan3.ops.layout import layout_of
 from stylegan3.ops.mixing import to_few, to_many
@@ -205,14 +206,18 @@ def scaled_failure(kernels: Kernels, kind: torch.dtype, device: torch.device) ->
 
 
 def convolution_failure(kernels: Kernels, kind: torch.dtype, device: torch.device) -> str | None:
-    """Return what the CPU's Winograd convolution computes wrongly in a precision, in either layout."""
+    """Return what the CPU's Winograd convolutions compute wrongly in a precision, in either layout."""
     w = draw((18, 17, 3, 3), 1, torch.promote_types(kind, torch.float32), device)
-    for layout in LAYOUTS:
-        x = draw((2, 17, 30, 23), 0, kind, device).contiguous(memory_format=layout)
-        ways = (partial(winograd, padding=1), partial(F.conv2d, padding=1))
-        wrong = _multilinear_failure(*ways, (x, w))
+    cases: tuple[tuple[str, Callable[..., Tensor], Callable[..., Tensor], tuple[int, ...]], ...] = (
+        ("convolution", partial(winograd, padding=1), partial(F.conv2d, padding=1), (2, 17, 30, 23)),
+        ("convolution with stride 2", halved, partial(F.conv2d, stride=2), (2, 17, 61, 47)),
+        ("transposed convolution", doubled, partial(F.conv_transpose2d, stride=2), (2, 18, 30, 23)),
+    )
+    for (name, way, right, shape), layout in product(cases, LAYOUTS):
+        x = draw(shape, 0, kind, device).contiguous(memory_format=layout)
+        wrong = _multilinear_failure(way, right, (x, w))
         if wrong is not None:
-            return f"{wrong} of the convolution"
+            return f"{wrong} of the {name}"
     return None
 
 

@@ -121,6 +121,24 @@ def test_a_wrong_convolution_is_found(have: Callable[..., None], monkeypatch: py
     assert "gradient off by 1.0e+00 (2e-05) of the convolution" in engines.choice(CPU).reason
 
 
+def test_a_wrong_convolution_with_stride_2_is_found(have: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(x: Tensor, w: Tensor) -> Tensor:
+        return F.conv2d(2 * x - x.detach(), w.to(x.dtype), stride=2)
+
+    monkeypatch.setattr(selftest, "halved", wrong)
+    have(("Bad", lambda: with_engine(Engine())))
+    assert ": gradient off by 1.0e+00 (2e-05) of the convolution with stride 2" in engines.choice(CPU).reason
+
+
+def test_a_wrong_transposed_convolution_is_found(have: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(y: Tensor, w: Tensor) -> Tensor:
+        return F.conv_transpose2d(y, (2 * w - w.detach()).to(y.dtype), stride=2)
+
+    monkeypatch.setattr(selftest, "doubled", wrong)
+    have(("Bad", lambda: with_engine(Engine())))
+    assert "second factor's gradient off by 1.0e+00 (2e-05) of the transposed" in engines.choice(CPU).reason
+
+
 def test_a_wrong_modulated_convolution_is_found(have: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(x: Tensor, s: Tensor, d: Tensor, w: Tensor, padding: int) -> Tensor:
         s, d = s.to(x.dtype)[:, :, None, None], (2 * d - d.detach()).to(x.dtype)[:, :, None, None]

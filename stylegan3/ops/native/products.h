@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The matrix products of winograd.cpp, one small block of a result in registers. Matrices lie in groups of WIDTH<T>
+// The matrix products of winograd.h, one small block of a result in registers. Matrices lie in groups of WIDTH<T>
 // channels, a vector each: [groups][tiles][WIDTH]; bfloat16 come in pairs that one instruction multiplies and adds.
 #pragma once
 #include "registers.h"

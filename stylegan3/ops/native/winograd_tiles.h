@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of tiles of pictures, transformed for winograd.cpp.
+// Rows of tiles of pictures, transformed for winograd.h.
 #pragma once
 #include "flow.h"
 #include "pictures.h"

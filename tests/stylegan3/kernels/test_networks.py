@@ -19,7 +19,7 @@ from stylegan3.networks import (
     build_generator,
     compute_with,
 )
-from stylegan3.ops import engines, makers, mixing, modulation, selftest, winograd
+from stylegan3.ops import engines, halving, makers, mixing, modulation, selftest, winograd
 from stylegan3.ops.convolution import conv2d
 from stylegan3.ops.engines import Choice
 from stylegan3.ops.filtered_lrelu import filtered_lrelu
@@ -36,9 +36,10 @@ def fused(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
     if device == "cuda":
         return
     monkeypatch.setattr(engines, "choice", lambda device: Choice(makers.triton(), "interpreted"))
-    for module, name in ((winograd, "_run"), (mixing, "_run")):
+    for module, name in ((winograd, "call"), (halving, "call"), (mixing, "_run")):
         monkeypatch.setattr(module, name, lambda *given: pytest.fail("C++ was called"))
-    monkeypatch.setattr("stylegan3.ops.convolution.by_winograd", lambda *given: False)
+    for name in ("by_winograd", "by_halving", "by_doubling"):
+        monkeypatch.setattr(f"stylegan3.ops.convolution.{name}", lambda *given: False)
     monkeypatch.setattr("stylegan3.ops.modulation.by_winograd", lambda *given: False)
     monkeypatch.setattr("stylegan3.ops.ends.mixes", lambda *given: False)
     monkeypatch.setattr("stylegan3.networks.layers.mixes", lambda *given: False)
