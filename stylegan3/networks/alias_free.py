@@ -133,7 +133,7 @@ class Layer(Operated):
         styles, gain = self.affine(w), self.magnitude.rsqrt()
         if k.output:
             styles = styles * (gain / (k.channels_in * n * n) ** 0.5)
-            y = to_picture(planes(x), self.weight, styles, impl=self.impl)
+            y = to_picture(x, self.weight, styles, impl=self.impl)
             return bias_act(y, self.bias, clamp=self.clamp, impl=self.impl)
         weight: Tensor = self.weight
         if self.cramped:  # demodulation takes either scale out again; a picture's doesn't depend on its batch
@@ -143,8 +143,8 @@ class Layer(Operated):
         padding = n - 1 - k.crop
         if by_winograd(x, weight, padding, self.impl):
             d = demodulation(weight, styles) * gain
-            y = modulated_blocks(blocked(x), styles, d, weight, padding)
-            return Blocks(self._activated(y.numbers, filled(self.bias)), k.channels_out)
+            made = modulated_blocks(blocked(x), styles, d, weight, padding)
+            return Blocks(self._activated(made.numbers, filled(self.bias)), k.channels_out)
         y = modulated_conv2d(planes(x), weight, styles, padding=padding, gain=gain, impl=self.impl)
         return self._activated(y, self.bias)
 

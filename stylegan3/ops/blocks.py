@@ -28,6 +28,11 @@ def filled(numbers: Tensor) -> Tensor:
     return F.pad(numbers, (0, missing)) if missing else numbers
 
 
+def each_block(kernels: Tensor) -> Tensor:
+    """Return 1x1 kernels of pictures [N, F, C] as kernels of their blocks [N B, F, 16], whose results add up."""
+    return filled(kernels).unflatten(2, (-1, WIDTH)).transpose(1, 2).flatten(0, 1)
+
+
 @dataclass(frozen=True)
 class Blocks:
     """Pictures in blocks, [N B, 16, H, W] in memory as channels innermost, and how many channels they have."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from stylegan3.errors import NetworkError
+from stylegan3.ops.blocks import Blocks, each_block, planes
 from stylegan3.ops.engines import kernels_for
 from stylegan3.ops.interfaces import Impl
 from stylegan3.ops.layout import channels_last
@@ -30,7 +31,7 @@ def from_picture(x: Tensor, weight: Tensor, bias: Tensor, kind: torch.dtype, lay
     return to_many(torch.cat([x, one], dim=1), torch.cat([weight[:, :, 0, 0].mT, bias[None]])[None], kind, layout)
 
 
-def to_picture(x: Tensor, weight: Tensor, styles: Tensor, *, impl: Impl = "auto") -> Tensor:
+def to_picture(x: Tensor | Blocks, weight: Tensor, styles: Tensor, *, impl: Impl = "auto") -> Tensor:
     """Convolve activations of any precision with their own modulated 1x1 kernels to a picture of the kernels' one.
 
     Without demodulation: a picture's level is the network's to choose.
@@ -41,10 +42,13 @@ def to_picture(x: Tensor, weight: Tensor, styles: Tensor, *, impl: Impl = "auto"
         NetworkError: for as many styles as there aren't pictures.
     """
     if impl == "reference":
-        return modulated_conv2d(x.to(weight.dtype), weight, styles, demodulate=False, impl=impl)
+        return modulated_conv2d(planes(x).to(weight.dtype), weight, styles, demodulate=False, impl=impl)
     kernels = weight[None, :, :, 0, 0] * styles[:, None, :]
-    if len(styles) != len(x):
-        raise NetworkError(f"styles {tuple(styles.shape)}: {len(x)} are needed, one a picture")
+    if len(styles) != x.shape[0]:
+        raise NetworkError(f"styles {tuple(styles.shape)}: {x.shape[0]} are needed, one a picture")
+    if isinstance(x, Blocks) and mixes(x.numbers, x.numbers.dtype, len(weight), impl):
+        return to_few(x.numbers, each_block(kernels)).unflatten(0, (len(styles), -1)).sum(1)
+    x = planes(x)
     if mixes(x, x.dtype, len(weight), impl):
         return to_few(x, kernels)
     n, _, h, width = x.shape

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Resampling of pictures whose channels lie innermost [N, H, W, C] by one filter along rows and one along columns; the
 // tables are inner.py's. Of each result's row, the input's rows are summed first: neighbours in memory stay neighbours.
+#include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "registers.h"
 
@@ -39,9 +41,24 @@ void weighted(const Axis& axis, int64_t o, const X* from, int64_t step, Y* to, i
     }
 }
 
+// How many results from o on are neighbours' sums with the same weights: one long sum of rows.
+inline int alike(const Axis& axis, int o) {
+    const double* weights = axis.weights + o * axis.taps;
+    int n = 1;
+    while (o + n < axis.n_out && axis.first[o + n] == axis.first[o] + n &&
+           std::equal(weights, weights + axis.taps, weights + n * axis.taps))
+        ++n;
+    return n;
+}
+
 template <class T, class X>
 void resample(const Axis& rows, const Axis& columns, const X* x, X* y, int64_t pictures, int64_t channels, int threads) {
     const int64_t wide = columns.n_in * channels;
+    struct Run {
+        int64_t from, count;
+    };
+    std::vector<Run> runs;
+    for (int o = 0; o < columns.n_out; o += runs.back().count) runs.push_back({o, alike(columns, o)});
 #pragma omp parallel num_threads(threads)
     {
         Buffer<T> memory(wide);
@@ -49,8 +66,9 @@ void resample(const Axis& rows, const Axis& columns, const X* x, X* y, int64_t p
 #pragma omp for schedule(static)
         for (int64_t task = 0; task < pictures * rows.n_out; ++task) {
             weighted<T>(rows, task % rows.n_out, x + task / rows.n_out * rows.n_in * wide, wide, row, wide);
-            for (int64_t o = 0; o < columns.n_out; ++o)
-                weighted<T>(columns, o, row, channels, y + (task * columns.n_out + o) * channels, channels);
+            for (size_t i = 0; i < runs.size(); ++i)
+                weighted<T>(columns, runs[i].from, row, channels, y + (task * columns.n_out + runs[i].from) * channels,
+                            runs[i].count * channels);
         }
     }
 }

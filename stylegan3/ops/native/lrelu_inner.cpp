@@ -206,14 +206,19 @@ class Flow {
         for (int k = 0; k < N / 2; ++k) w[k] = V{} + down_[k];
         const float* from = low + columns_.base * L;
         const int channels = channels_, lanes = lanes_;
-        for (int o = 0; o < columns_.n_out; ++o, from += DOWN * L, y += channels) {
-            __builtin_prefetch(y + size_t(channels) * columns_.n_out * 2, 1);
+        const auto sum = [&](int k0) __attribute__((always_inline)) {
             V sums[2]{};
 #pragma GCC unroll 12
-            for (int k = 0; k < N / 2; ++k) sums[k % 2] += w[k] * (at(from, k) + at(from, N - 1 - k));
-            if (lanes == L) write<float>(y, sums[0] + sums[1], L);
-            else write<float>(y, sums[0] + sums[1], lanes);
+            for (int k = 0; k < N / 2; ++k) sums[k % 2] += w[k] * (at(from, k0 + k) + at(from, k0 + N - 1 - k));
+            return sums[0] + sums[1];
+        };
+        int o = 0;
+        for (; o + 1 < columns_.n_out && lanes == L; o += 2, from += 2 * DOWN * L, y += 2 * channels) {
+            __builtin_prefetch(y + size_t(channels) * columns_.n_out * 2, 1);
+            const V first = sum(0), second = sum(DOWN);  // which read mostly the same
+            write<float>(y, first, L), write<float>(y + channels, second, L);
         }
+        for (; o < columns_.n_out; ++o, from += DOWN * L, y += channels) write<float>(y, sum(0), lanes);
     }
 
     const Rows rows_, columns_;

@@ -67,8 +67,9 @@ struct Grid {
     int64_t most;                               // bytes of a group
 };
 
-// Each team reads all matrices: with large ones, or few rows of tiles, all threads are one team.
-constexpr int64_t SMALL = 8 << 20, LEAST = 4;  // bytes, rows of a share
+// Each team reads all matrices, and adds to its own of a gradient: with large ones, or few rows of tiles, all threads are
+// one team.
+constexpr int64_t SMALL = 8 << 20, SMALL_SUMS = 4 << 20, LEAST = 4;  // bytes, rows of a share
 
 inline int64_t over(int64_t n, int64_t by) { return (n + by - 1) / by; }
 
@@ -99,7 +100,7 @@ struct Memory {
         const int64_t row = SAMPLES * taken * in + RESULTS * out * (gradient ? taken : numbers * int64_t(sizeof(T)));
         const int64_t matrices = gradient ? sums_size() * sizeof(T) : kernel_size() * sizeof(Number);
         const int64_t parts = gradient ? 2 : threads;
-        shares = matrices <= SMALL && all() >= LEAST * parts ? parts : 1;
+        shares = matrices <= (gradient ? SMALL_SUMS : SMALL) && all() >= LEAST * parts ? parts : 1;
         const int64_t most = std::max(g.most / shares, matrices);  // each group reads them all
         step = std::clamp<int64_t>(most / std::max<int64_t>(row, 1), 1, std::max<int64_t>(1, all()));
         groups = over(over(all(), shares), step);
