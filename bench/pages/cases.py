@@ -6,7 +6,7 @@ Needed bytes: inputs and results once, and for a gradient 2 bits a raised sample
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, prod
 
 import torch
@@ -16,7 +16,8 @@ from stylegan3.networks.layers import FIR
 from stylegan3.networks.plan import LayerNumbers, layer_numbers
 from stylegan3.networks.specs import GeneratorSpec
 from stylegan3.ops.bias_act import SQRT2, bias_act
-from stylegan3.ops.convolution import conv2d
+from stylegan3.ops.blocks import WIDTH
+from stylegan3.ops.convolution import conv2d, conv_doubled
 from stylegan3.ops.filtered_lrelu import filtered_lrelu
 from stylegan3.ops.filters import lowpass
 from stylegan3.ops.interfaces import Impl
@@ -42,6 +43,7 @@ class Case:
     passes: int = 2  # times a forward pass that both passes need: three where weights have gradients
     raised: int = 0  # samples of which the slope is kept
     plan: Plan | None = None
+    layout: torch.memory_format = torch.contiguous_format  # of the activations
 
     @property
     def shape(self) -> str:
@@ -60,7 +62,7 @@ class Case:
         """Return random numbers; activations have the precision, parameters float32, as in a network."""
         rng = torch.Generator().manual_seed(0)
         tensors = [torch.randn(shape, generator=rng).to(device) for shape in self.shapes]
-        return [tensors[0].to(kind), *tensors[1:]]
+        return [tensors[0].to(kind).contiguous(memory_format=self.layout), *tensors[1:]]
 
 
 def _products(terms: Terms) -> int:
@@ -104,13 +106,34 @@ def modulated(x: Shape, out: int) -> Case:
     return Case("modulated_conv2d", (x, (out, x[1], 3, 3), x[:2]), run, (x[0], out, *x[2:]), products, 3)
 
 
+def in_blocks(case: Case) -> Case:
+    """Return a case for as many channels in blocks of 16 (ops/blocks.py)."""
+    (n, c, *size), *others = case.shapes
+    x, y = ((n * c // WIDTH, WIDTH, *rest) for rest in (size, case.result[2:]))
+    operation = f"{case.operation}, in blocks"
+    return replace(case, operation=operation, shapes=(x, *others), result=y, layout=torch.channels_last)
+
+
 def convolution(x: Shape) -> Case:
     """Return a 3x3 convolution."""
 
     def run(impl: Impl, x: Tensor, w: Tensor) -> Tensor:
-        return conv2d(x, w.to(x.dtype), padding=1, impl=impl)
+        return conv2d(x, w, padding=1, impl=impl)
 
     return Case("conv2d 3x3", (x, (x[1], x[1], 3, 3)), run, x, prod(x) * x[1] * 9, 3)
+
+
+def strided(x: Shape, up: bool) -> Case:
+    """Return a 3x3 convolution with stride 2, as the discriminator's, or its transpose, as StyleGAN2's."""
+
+    def run(impl: Impl, x: Tensor, w: Tensor) -> Tensor:
+        return conv_doubled(x, w, impl=impl) if up else conv2d(x, w, stride=2, impl=impl)
+
+    n, c, h, w = x
+    y = (n, c, 2 * h + 1, 2 * w + 1) if up else (n, c, h // 2, w // 2)
+    products = min(prod(x), prod(y)) * c * 9
+    name = "conv2d 3x3, stride 2" + (", transposed" if up else "")
+    return Case(name, (x, (c, c, 3, 3)), run, y, products, 3, layout=torch.channels_last)
 
 
 def resampling(x: Shape, up: bool) -> Case:
@@ -138,7 +161,9 @@ def activation(x: Shape) -> Case:
 
 def small_cases() -> Iterator[Case]:
     """Yield what a CPU does in a few minutes: the issue's case, layers of 256x256 networks, StyleGAN2's parts."""
-    yield lrelu("filtered_lrelu, 12 taps", (4, 128, 86, 86), LINE, LINE, 2, 2, (9, 8, 9, 8))
+    line = lrelu("filtered_lrelu, 12 taps", (4, 128, 86, 86), LINE, LINE, 2, 2, (9, 8, 9, 8))
+    yield line
+    yield in_blocks(line)
     t = layer_numbers(GeneratorSpec("stylegan3-t", (4, 256, 256)))
     r = layer_numbers(GeneratorSpec("stylegan3-r", (4, 256, 256), channel_base=65536, channel_max=1024))
     for i in (5, 13):  # from 4 to 2, and the largest canvas
@@ -148,6 +173,8 @@ def small_cases() -> Iterator[Case]:
     yield resampling((8, 64, 64, 64), up=False)
     yield modulated((4, 256, 64, 64), 256)
     yield convolution((1, 256, 84, 84))
+    yield strided((8, 128, 65, 65), up=False)
+    yield strided((8, 128, 32, 32), up=True)
     yield activation((4, 128, 86, 86))
 
 
@@ -172,4 +199,6 @@ def _layer_cases(size: int, batch: int) -> Iterator[Case]:
     yield resampling((batch, 4, size // 2, size // 2), up=True)
     yield resampling((batch, 128, size // 2, size // 2), up=False)
     yield convolution((batch, 128, size // 2, size // 2))
+    yield strided((batch, 128, size // 2 + 1, size // 2 + 1), up=False)
+    yield strided((batch, 128, size // 4, size // 4), up=True)
     yield activation((batch, 128, size // 2, size // 2))

@@ -89,8 +89,19 @@ def filtered_lrelu(
         padding: samples at the raised rate, x0, x1, y0, y1; negative crops.
         impl: which way to compute it, see engines.py.
 
+    Raises:
+        NetworkError: for other biases, or a gain that isn't above 0.
+
     Shape: x [N, C, H, W], b [C] or [k C] -> [N, C, (H*up + y0 + y1 - taps_u + 1 - taps_d) // down + 1, the same of W].
     """
+    turns = _turns(x, b)
+    if turns > 1 and (impl == "reference" or x.device.type != "cpu"):  # which know one bias a channel
+        whole = x.reshape(len(x) // turns, turns * x.shape[1], *x.shape[2:])
+        y = filtered_lrelu(
+            whole, fu, fd, b, up=up, down=down, padding=padding, gain=gain, slope=slope, clamp=clamp,
+            flip_filter=flip_filter, impl=impl,
+        )  # fmt: skip
+        return y.reshape(*x.shape[:2], *y.shape[2:])
     if impl == "reference":
         y = bias_act(x, b, impl=impl)
         y = upfirdn2d(y, fu, up=up, padding=padding, gain=up**2, flip_filter=flip_filter, impl=impl)
@@ -101,6 +112,18 @@ def filtered_lrelu(
     size = (x.shape[2], x.shape[3])
     plan = plan_for(constant(fu), constant(fd), up, down, sides(padding), size, (gain, slope, clamp), flip_filter)
     return run_by(engine_for(x, plan, impl), x, b, plan)
+
+
+def _turns(x: Tensor, b: Tensor | None) -> int:
+    """Return how many pictures in turn have biases of their own."""
+    channels = x.shape[1]
+    if b is None:
+        return 1
+    if b.ndim != 1 or not len(b) or len(b) % channels or len(x) * channels % len(b):
+        raise NetworkError(
+            f"{tuple(b.shape)} biases for pictures {tuple(x.shape)}: one a channel, of k pictures in turn"
+        )
+    return len(b) // channels
 
 
 def run_by(engine: Engine, x: Tensor, b: Tensor | None, plan: Plan) -> Tensor:
