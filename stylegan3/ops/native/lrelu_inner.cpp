@@ -29,6 +29,25 @@ struct Inner {
 inline V& at(float* row, int column) { return *reinterpret_cast<V*>(row + column * L); }
 inline const V& at(const float* row, int column) { return *reinterpret_cast<const V*>(row + column * L); }
 
+// A vector's channels, or the first `lanes` of them and zeros, in memory as float32 or bfloat16.
+template <class X>
+inline V take(const X* from, int lanes) {
+    Register<float> parts[VECTOR / REGISTER];
+    for (int i = 0; i < VECTOR / REGISTER; ++i)
+        parts[i] = read<float>(from + i * WIDTH<float>, std::max(0, lanes - i * WIDTH<float>));
+    V v;
+    std::memcpy(&v, parts, VECTOR);
+    return v;
+}
+
+template <class X>
+inline void put(X* to, V v, int lanes) {
+    Register<float> parts[VECTOR / REGISTER];
+    std::memcpy(parts, &v, VECTOR);
+    for (int i = 0; i < VECTOR / REGISTER; ++i)
+        write<float>(to + i * WIDTH<float>, parts[i], std::max(0, lanes - i * WIDTH<float>));
+}
+
 // How much larger than what they read an axis's raised samples can be.
 double gain(const Rows& axis) {
     double most = 0;
@@ -82,7 +101,7 @@ class Flow {
     void run(const X* x, const float* bias, uint8_t* codes, X* y, int channels, int lanes, int from, int to) {
         x_ = x, codes_ = codes, channels_ = channels, lanes_ = lanes;
         own_to_ = to == rows_.n_out ? rows_.n_raised : to * rows_.down;
-        bias_ = bias ? read<float>(bias, lanes) : V{};
+        bias_ = bias ? take(bias, lanes) : V{};
         next_ = input_of(rows_.down * from + rows_.base) - (TAPS - 1);
         for (int o = from - UNFINISHED, count = GROUP; o < to; o += count) {  // the first are never whole
             if (o + 1 == to) count = 1;  // else those that go beyond are left out
@@ -146,17 +165,17 @@ class Flow {
         float* line = line_.line(0);
         const X* from = x_ + size_t(i) * columns_.n_in * channels_;
         const auto read_all = [&](int lanes) __attribute__((always_inline)) {
-            Words most{};
+            Whole most{};
             for (int j = 0; j < columns_.n_in; ++j) {
                 __builtin_prefetch(from + size_t(j + 4 * columns_.n_in) * channels_);
-                const V v = bias_ + read<float>(from + size_t(j) * channels_, lanes);
+                const V v = bias_ + take(from + size_t(j) * channels_, lanes);
                 at(line, j) = v;
-                const Words bits = (Words)v & 0x7fffffff;
+                const Whole bits = (Whole)v & 0x7fffffff;
                 most = bits > most ? bits : most;
             }
             for (int k = 0; k < L; ++k) {
                 float number;
-                const uint32_t bits = most[k];
+                const int32_t bits = most[k];
                 std::memcpy(&number, &bits, 4);
                 largest_[slot(i)] = number > largest_[slot(i)] || number != number ? number : largest_[slot(i)];
             }
@@ -216,9 +235,9 @@ class Flow {
         for (; o + 1 < columns_.n_out && lanes == L; o += 2, from += 2 * DOWN * L, y += 2 * channels) {
             __builtin_prefetch(y + size_t(channels) * columns_.n_out * 2, 1);
             const V first = sum(0), second = sum(DOWN);  // which read mostly the same
-            write<float>(y, first, L), write<float>(y + channels, second, L);
+            put(y, first, L), put(y + channels, second, L);
         }
-        for (; o < columns_.n_out; ++o, from += DOWN * L, y += channels) write<float>(y, sum(0), lanes);
+        for (; o < columns_.n_out; ++o, from += DOWN * L, y += channels) put(y, sum(0), lanes);
     }
 
     const Rows rows_, columns_;
