@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from stylegan3.errors import NetworkError
-from stylegan3.ops.blocks import Blocks, each_block, planes
+from stylegan3.ops.blocks import Blocks, count, each_block, planes
 from stylegan3.ops.engines import kernels_for
 from stylegan3.ops.interfaces import Impl
 from stylegan3.ops.layout import channels_last
@@ -47,7 +47,7 @@ def to_picture(x: Tensor | Blocks, weight: Tensor, styles: Tensor, *, impl: Impl
     if len(styles) != x.shape[0]:
         raise NetworkError(f"styles {tuple(styles.shape)}: {x.shape[0]} are needed, one a picture")
     if isinstance(x, Blocks) and mixes(x.numbers, x.numbers.dtype, len(weight), impl):
-        return to_few(x.numbers, each_block(kernels)).unflatten(0, (len(styles), -1)).sum(1)
+        return to_few(x.numbers, each_block(kernels)).unflatten(0, (len(styles), count(x.channels))).sum(1)
     x = planes(x)
     if mixes(x, x.dtype, len(weight), impl):
         return to_few(x, kernels)

@@ -109,11 +109,13 @@ class Flow {
             const int rows = count * rows_.down, last = input_of(r + rows - 1), used = wide_rows(rows_.up, first, rows);
             while (next_ <= last) widen(next_++);
             const float* wide[MOST];
-            float largest = 0;
+            int32_t bits = 0;
             for (int k = 0; k < used; ++k) {
                 const int i = last - used + 1 + k;
-                wide[k] = wide_.line(slot(i)), largest = std::max(largest, largest_[slot(i)]);
+                wide[k] = wide_.line(slot(i)), bits = std::max(bits, largest_[slot(i)]);
             }
+            float largest;
+            std::memcpy(&largest, &bits, sizeof(bits));
             const auto go = [&](const auto& bend) {
                 vertical(lowered_, unfinished_, wide, count, rows_.up, first, rows_.down, along_rows_.up, along_rows_.down,
                          columns_.n_raised * L, bend);
@@ -173,12 +175,7 @@ class Flow {
                 const Whole bits = (Whole)v & 0x7fffffff;
                 most = bits > most ? bits : most;
             }
-            for (int k = 0; k < L; ++k) {
-                float number;
-                const int32_t bits = most[k];
-                std::memcpy(&number, &bits, 4);
-                largest_[slot(i)] = number > largest_[slot(i)] || number != number ? number : largest_[slot(i)];
-            }
+            for (int k = 0; k < L; ++k) largest_[slot(i)] = std::max(largest_[slot(i)], most[k]);
         };
         if (lanes_ == L) read_all(L);
         else read_all(lanes_);
@@ -250,7 +247,7 @@ class Flow {
     const std::vector<uint8_t> nothing_;
     std::vector<uint8_t> others_;  // codes that another part writes
     const std::vector<float> down_;
-    float largest_[MOST] = {};
+    int32_t largest_[MOST] = {};  // magnitude of each wide row's samples, as bits: what is no number is larger than any
     float *lowered_[GROUP], *unfinished_[UNFINISHED];
     const X* x_ = nullptr;
     uint8_t* codes_ = nullptr;

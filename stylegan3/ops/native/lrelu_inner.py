@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylegan3.ops.layout import channels_last, empty_as
+from stylegan3.ops.layout import channels_last
 from stylegan3.ops.native import cpu
 from stylegan3.ops.native.tables import Rows, axes_for
 from stylegan3.ops.plans import Plan
@@ -81,7 +81,8 @@ def are_codes(codes: Tensor) -> bool:
 
 def run(x: Tensor, b: Tensor | None, codes: Tensor | None, plan: Plan, mode: int) -> Tensor:
     """Run a pass; ``b`` are the channels' biases of as many pictures in turn as it has."""
-    y = empty_as(x, plan.size)
+    # said so, as pictures of one place lie both ways
+    y = torch.empty(*x.shape[:2], *plan.size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
     bias = None if b is None else b.detach().float().contiguous()
     addresses = [None if t is None else t.data_ptr() for t in (x, bias, codes, y)]
     cpu.library().lrelu_inner(

@@ -27,10 +27,11 @@ struct Plane {
     int64_t step() const { return layout == OUTERMOST ? 1 : layout == INNERMOST ? channels : BLOCK; }
 };
 
-// A picture's numbers [N, C] of one group of channels; ones where there are none.
+// A picture's numbers [N, C] of one group of channels; ones where there are none, zeros beyond C.
 template <class T>
 inline Register<T> group_of(const T* numbers, int64_t n, int64_t group, int64_t channels) {
     if (!numbers) return Register<T>{} + 1;
+    if (group * WIDTH<T> >= channels) return Register<T>{};
     return read<T>(numbers + n * channels + group * WIDTH<T>, channels - group * WIDTH<T>);
 }
 

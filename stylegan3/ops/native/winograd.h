@@ -93,7 +93,8 @@ struct Memory {
 
     Memory(const Grid& grid, bool gradient, int64_t threads)
         : g(grid), rows(over(Way::expands ? g.height : g.rows_out, TILE)),
-          columns(over(Way::expands ? g.width : g.columns_out, TILE)), in(over(g.channels, L)), out(over(g.results, L)),
+          columns(over(Way::expands ? g.width : g.columns_out, TILE)), in(over(g.channels, L)),
+          out(gradient ? over(g.results, L) : written(g)),
           places(gradient ? over(columns, depth) * depth : columns),
           line(over(Way::step * places + Way::expands, 2 * L) * 2 * L) {
         const int64_t numbers = places * L, taken = numbers * sizeof(Number) / depth;
@@ -107,6 +108,10 @@ struct Memory {
         tiles = over((step + Way::expands) * places, ROWS) * ROWS;
     }
     int64_t all() const { return g.pictures * rows; }
+    // Groups of results' channels; blocks are filled up.
+    static int64_t written(const Grid& g) {
+        return g.layout == BLOCKED ? over(g.results, BLOCK) * (BLOCK / L) : over(g.results, L);
+    }
     // Group of channels and row of a task: neighbouring tasks are neighbours in memory.
     struct Place {
         int64_t group, row;
@@ -312,7 +317,8 @@ void results(const Grid& g, Scaled<T, const X> x, const T* w, Scaled<T, X> y, co
                         read_line<T>(other, picture, group, top + i, V{} + 1, reinterpret_cast<T*>(with));
                         for (int64_t j = 0; j < g.columns_out; ++j) sum += at[i * m.line + j] * with[j];
                     }
-                    write<T>(dots + row * g.results + group * L, sum, g.results - group * L);
+                    if (group * L < g.results)
+                        write<T>(dots + row * g.results + group * L, sum, g.results - group * L);
                 }
                 const V factors = group_of(y.factors, picture, group, g.results);
                 for (int64_t i = 0; i < high; ++i)
