@@ -212,7 +212,7 @@ def test_a_graph_of_gradients_changes_none_where_d_comes_from_s_and_w() -> None:
 
 
 @convolves
-@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("channels", "results"), [(20, 37), (33, 3), (1, 17)])
 def test_lanes_that_fill_a_block_are_zero_in_results_and_gradients(
     channels: int, results: int, kind: torch.dtype
@@ -366,3 +366,9 @@ def test_as_many_styles_are_asked_for_as_there_are_pictures(there: Callable[[Ten
     for n in (1, 6):  # of blocks there are 6
         with pytest.raises(NetworkError, match="3 are needed"):
             to_picture(there(draw(3, 20, 4, 4)), draw(2, 20, 1, 1), draw(n, 20))
+
+
+@convolves
+@pytest.mark.parametrize("there", [blocked, planes])
+def test_no_pictures_have_no_end(there: Callable[[Tensor], Tensor | Blocks]) -> None:
+    assert to_picture(there(draw(0, 20, 4, 4)), draw(3, 20, 1, 1), draw(0, 20)).shape == (0, 3, 4, 4)

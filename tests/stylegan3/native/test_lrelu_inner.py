@@ -291,6 +291,20 @@ def test_every_width_serves(width: int) -> None:
         assert rounded_once(ENGINE.linear(g, (codes,), layer.plan, backward), wanted)
 
 
+@pytest.mark.parametrize("padding", [(6, 5, 6, 5), (8, 3, 5, 6)])
+def test_a_single_result_has_its_gradient(padding: tuple[int, int, int, int]) -> None:
+    """Pictures of one place lie both ways."""
+    layer = Layer(2, 2, (12, 12), padding, (6, 6), mirrored=True)
+    assert layer.plan.size == (1, 1)
+    x, b = inputs(layer, 2, 20)
+    y, (codes,) = ENGINE.forward(x, b, layer.plan, True)
+    assert codes is not None
+    assert rounded_once(y, layer.by_definition(x.double(), b.double()))
+    for backward, g in ((True, y), (False, x)):
+        wanted = ENGINE.linear(g.double().contiguous(), (of_planes(codes, 20),), layer.plan, backward)
+        assert rounded_once(ENGINE.linear(g, (codes,), layer.plan, backward), wanted)
+
+
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("name", ["T layer", "larger", "smaller"])
 @pytest.mark.parametrize("clamp", [0.6, 1e3])
@@ -336,6 +350,24 @@ def test_not_a_number_stays_where_it_reaches(name: str) -> None:
         assert not y[0, 3].isnan().all()
         y[0, 3] = without[0, 3]
         assert torch.equal(y, without)
+
+
+@pytest.mark.parametrize("name", ["T layer", "larger", "smaller"])
+def test_not_a_number_hides_no_clamp_of_its_neighbours(name: str) -> None:
+    """Whether the clamp is reached is asked of sixteen channels at once."""
+    layer = replace(LAYERS[name], clamp=50.0)
+    x, b = inputs(layer, 1, 16)
+    x[0, 5] *= 1000
+    without = ENGINE.forward(x, b, layer.plan, True)
+    x[0, 3] = float("nan")
+    for keep in (False, True):
+        y, kept = ENGINE.forward(x, b, layer.plan, keep)
+        assert y[0, 3].isnan().all()
+        y[0, 3] = without[0][0, 3]
+        assert torch.equal(y, without[0])
+        if keep:
+            codes, right = (of_planes(k[0], 16) for k in (kept, without[1]))
+            assert torch.equal(codes[5], right[5])
 
 
 @pytest.mark.parametrize("clamp", [0.6, 1e3, None])
