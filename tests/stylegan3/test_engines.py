@@ -14,8 +14,10 @@ from torch import Tensor
 from stylegan3.errors import NetworkError
 from stylegan3.ops import engines, selftest
 from stylegan3.ops.bias_act import scaled_bias_lrelu
+from stylegan3.ops.blocks import Blocks, blocked, planes
 from stylegan3.ops.filtered_lrelu import filtered_lrelu
 from stylegan3.ops.interfaces import Kept, Kernels
+from stylegan3.ops.layout import channels_last
 from stylegan3.ops.native.build import BuildError
 from stylegan3.ops.plans import Plan
 from stylegan3.ops.resampling import resampled
@@ -44,6 +46,22 @@ class Forgetful(Engine):
 
     def linear(self, g: Tensor, kept: Kept, plan: Plan, backward: bool) -> Tensor:
         return super().linear(g, kept, replace(plan, slope=1.0), backward)
+
+
+class LoudInside(Engine):
+    """Values too large by a thousandth of pictures whose channels lie innermost."""
+
+    def forward(self, x: Tensor, b: Tensor | None, plan: Plan, keep: bool) -> tuple[Tensor, Kept]:
+        y, kept = super().forward(x, b, plan, keep)
+        return 1.001 * y if channels_last(x) and x.shape[1] > 16 else y, kept
+
+
+class ForgetfulInside(Engine):
+    """A gradient of those that takes all raised samples for positive."""
+
+    def linear(self, g: Tensor, kept: Kept, plan: Plan, backward: bool) -> Tensor:
+        inside = kept[0] is not None and channels_last(kept[0])
+        return super().linear(g, kept, replace(plan, slope=1.0) if inside else plan, backward)
 
 
 class NotANumber(Engine):
@@ -80,7 +98,14 @@ def test_right_kernels_serve(have: Callable[..., None]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("engine", "what"), [(Loud, "value"), (Forgetful, "gradient"), (NotANumber, "value of filtered_lrelu off by nan")]
+    ("engine", "what"),
+    [
+        (Loud, "value"),
+        (LoudInside, "value"),
+        (Forgetful, "gradient"),
+        (ForgetfulInside, "gradient"),
+        (NotANumber, "value of filtered_lrelu off by nan"),
+    ],
 )
 def test_kernels_that_compute_wrongly_never_serve(have: Callable[..., None], engine: type[Tiles], what: str) -> None:
     have(("Bad", lambda: with_engine(engine())))
@@ -147,6 +172,18 @@ def test_a_wrong_modulated_convolution_is_found(have: Callable[..., None], monke
     monkeypatch.setattr(selftest, "modulated_winograd", wrong)
     have(("Bad", lambda: with_engine(Engine())))
     assert "third factor's gradient off by 1.0e+00 (2e-05) of the modulated" in engines.choice(CPU).reason
+
+
+def test_a_wrong_modulated_convolution_of_blocks_is_found(
+    have: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(x: Blocks, s: Tensor, d: Tensor, w: Tensor, padding: int) -> Blocks:
+        s, d = (2 * s - s.detach()).to(x.numbers.dtype)[:, :, None, None], d.to(x.numbers.dtype)[:, :, None, None]
+        return blocked(d * F.conv2d(s * planes(x), w.to(x.numbers.dtype), padding=padding))
+
+    monkeypatch.setattr(selftest, "modulated_blocks", wrong)
+    have(("Bad", lambda: with_engine(Engine())))
+    assert "second factor's gradient off by 1.0e+00 (2e-05) of the modulated" in engines.choice(CPU).reason
 
 
 def test_a_wrong_end_of_a_network_is_found(have: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,6 +130,35 @@ def test_gradients_of_filtered_lrelu_are_right_to_second_order(
     assert gradgradcheck(lambda v, c: filtered_lrelu(v, fu, fd, c, **settings, impl=impl), (x, b))
 
 
+@pytest.mark.parametrize("way", ["plain", "fused", "reference"])
+@pytest.mark.parametrize("turns", [2, 3, 6])
+def test_biases_of_several_pictures_are_theirs_in_turn(turns: int, way: Impl) -> None:
+    if way == "fused" and choice(torch.device("cpu")).kernels is None:
+        pytest.skip("no kernels on this CPU")
+    x, b, settings = draw(6, 3, 7, 5).requires_grad_(), draw(turns * 3, seed=1).requires_grad_(), LRELU[0][3]
+    y = filtered_lrelu(x, TAPS, TAPS, b, **settings, impl=way)
+    each = [
+        filtered_lrelu(x[i : i + 1], TAPS, TAPS, b.view(turns, 3)[i % turns], **settings, impl="reference")
+        for i in range(6)
+    ]
+    right = torch.cat(each)
+    g = draw(*right.shape, seed=2)
+    for mine, theirs in zip(
+        (y, *torch.autograd.grad(y, (x, b), g)), (right, *torch.autograd.grad(right, (x, b), g)), strict=True
+    ):
+        assert mine.shape == theirs.shape
+        assert (mine - theirs).abs().max() < ROUNDING * theirs.abs().max()
+    assert gradcheck(lambda v, c: filtered_lrelu(v, TAPS, TAPS, c, **settings, impl=way), (x, b), fast_mode=True)
+    assert gradgradcheck(lambda v, c: filtered_lrelu(v, TAPS, TAPS, c, **settings, impl=way), (x, b), fast_mode=True)
+
+
+@pytest.mark.parametrize("way", ["plain", "auto", "reference"])
+@pytest.mark.parametrize("biases", [(2,), (4,), (12,), (0,), (1, 3), (3, 1)])
+def test_biases_that_are_not_one_a_channel_are_refused(biases: tuple[int, ...], way: Impl) -> None:
+    with pytest.raises(NetworkError, match="one a channel"):  # of 6 pictures 12 biases are those of 4 in turn
+        filtered_lrelu(draw(6, 3, 7, 5), TAPS, TAPS, draw(*biases), **LRELU[0][3], impl=way)
+
+
 @pytest.mark.usefixtures("small_tiles")
 @pytest.mark.parametrize(("shape", "fu", "fd", "settings"), LRELU[:4])
 def test_tiles_join_without_a_seam(shape: Any, fu: Tensor, fd: Tensor, settings: dict[str, Any]) -> None:
