@@ -311,14 +311,13 @@ void results(const Grid& g, Scaled<T, const X> x, const T* w, Scaled<T, X> y, co
                 const int64_t high = std::min(most, g.rows_out - top);
                 auto* at = reinterpret_cast<V*>(lines);
                 gather(m, sums + (group * m.tiles + place * m.places) * L, tile > 0, at);
-                if (beside) {
+                if (beside && group * L < g.results) {
                     V sum{}, *with = at + (Way::step + Way::expands) * m.line;
                     for (int64_t i = 0; i < high; ++i) {
                         read_line<T>(other, picture, group, top + i, V{} + 1, reinterpret_cast<T*>(with));
                         for (int64_t j = 0; j < g.columns_out; ++j) sum += at[i * m.line + j] * with[j];
                     }
-                    if (group * L < g.results)
-                        write<T>(dots + row * g.results + group * L, sum, g.results - group * L);
+                    write<T>(dots + row * g.results + group * L, sum, g.results - group * L);
                 }
                 const V factors = group_of(y.factors, picture, group, g.results);
                 for (int64_t i = 0; i < high; ++i)
