@@ -139,7 +139,7 @@ class Layer(Operated):
         if self.cramped:  # demodulation takes either scale out again; a picture's doesn't depend on its batch
             weight = weight * weight.square().sum(dim=(1, 2, 3), keepdim=True).rsqrt()
             styles = styles * styles.square().mean(dim=1, keepdim=True).rsqrt()
-        x = x if isinstance(x, Blocks) else inside(x, self.inner)
+        x = Blocks(inside(x.numbers, self.inner), x.channels) if isinstance(x, Blocks) else inside(x, self.inner)
         padding = n - 1 - k.crop
         if by_winograd(x, weight, padding, self.impl):
             d = demodulation(weight, styles) * gain

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-WIDTH = 16  # channels of a block
+WIDTH = 16  # channels of a block; as in pictures.h
 
 
 def count(channels: int) -> int:
@@ -49,7 +49,8 @@ class Blocks:
     def mean_squares(self) -> Tensor:
         """Return the sum over pictures of their mean squares, float32; it has no gradient."""
         m, width, rows, columns = self.numbers.shape
-        lines = self.numbers.detach().permute(0, 2, 3, 1).reshape(m, rows * columns * width)  # as they lie
+        # as they lie, and row by row: long sums lose float32's last digits
+        lines = self.numbers.detach().permute(0, 2, 3, 1).reshape(m * rows, columns * width)
         return torch.linalg.vector_norm(lines, dim=1).float().square().sum() / (self.channels * rows * columns)
 
 

@@ -119,7 +119,9 @@ def _turns(x: Tensor, b: Tensor | None) -> int:
     channels = x.shape[1]
     if b is None:
         return 1
-    if b.ndim != 1 or not len(b) or len(b) % channels or len(x) * channels % len(b):
+    if len(b) == channels and b.ndim == 1:
+        return 1
+    if b.ndim != 1 or not channels or not len(b) or len(b) % channels or len(x) * channels % len(b):
         raise NetworkError(
             f"{tuple(b.shape)} biases for pictures {tuple(x.shape)}: one a channel, of k pictures in turn"
         )

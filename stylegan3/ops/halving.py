@@ -27,13 +27,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stylegan3.ops.layout import channels_last, empty_as, layout_of
+from stylegan3.ops.layout import channels_last, dense, empty_as, layout_of
 from stylegan3.ops.pointwise import wide
 from stylegan3.ops.winograd import call
-
-
-def _dense(x: Tensor) -> Tensor:
-    return x if channels_last(x) else x.contiguous()
 
 
 class _Halved(torch.autograd.Function):
@@ -42,7 +38,7 @@ class _Halved(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, w: Tensor) -> Tensor:
         ctx.save_for_backward(x, w)
-        x, w = _dense(x), w.to(wide(x.dtype)).contiguous()
+        x, w = dense(x), w.to(wide(x.dtype)).contiguous()
         y = empty_as(x, (x.shape[2] // 2, x.shape[3] // 2), len(w))
         sizes = (*x.shape, *y.shape[1:], 0)
         call("halving", "results", sizes, channels_last(x), x, w, y)
@@ -61,7 +57,7 @@ class _Doubled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, y: Tensor, w: Tensor) -> Tensor:
         ctx.save_for_backward(y, w)
-        y, w = _dense(y), w.to(wide(y.dtype)).transpose(0, 1).contiguous()
+        y, w = dense(y), w.to(wide(y.dtype)).transpose(0, 1).contiguous()
         x = empty_as(y, (2 * y.shape[2] + 1, 2 * y.shape[3] + 1), len(w))
         if not y.numel():
             return x.zero_()  # one line at least, of no samples

@@ -48,7 +48,11 @@ class _Modulated(torch.autograd.Function):
         g_d = None
         if for_d:
             found = CpuMaps().gradients(g, y, None, y, Wanted(False, True, 0, False), LINEAR)[1]
-            g_d = None if found is None else found.reshape(len(d), -1)[:, : d.shape[1]] / d
+            g_d = (
+                None
+                if found is None
+                else found.view(*d.shape[:1], found.numel() // max(1, len(d)))[:, : d.shape[1]] / d
+            )
         g_w = kernel_gradient(g, x, ctx.padding, s, d, of) if for_w else None
         return g_x, g_s, g_d, g_w, None, None
 

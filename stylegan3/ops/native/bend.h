@@ -53,7 +53,7 @@ struct Relu {
 
 inline bool gentle(double slope) { return slope > 0 && slope <= 1; }
 
-// Activates, and writes the codes of each four rows to a line of bytes (lrelu.cpp).
+// Activates, and writes the codes of each four rows to a line of bytes (lrelu.cpp, lrelu_inner.cpp).
 template <bool CLAMPED>
 struct Keeping {
     Activation<float, true> activation;

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stylegan3.ops.blocks import WIDTH
 from stylegan3.ops.layout import channels_last
 from stylegan3.ops.native import cpu
 from stylegan3.ops.native.tables import Rows, axes_for
 from stylegan3.ops.plans import Plan
 
-LANES = 16  # channels of a vector
+LANES = WIDTH  # channels of a vector
 TAPS = 6  # of a phase
 SIDE = 32  # columns beside a row that filters may read; as in lrelu_inner.cpp
 KINDS = (torch.float32, torch.bfloat16)
@@ -54,7 +55,12 @@ def takes(plan: Plan) -> bool:
             return False
         base = down.offset - (len(down.taps) - 1)
         last = (down.n_out - 1) * down.down + base + len(down.taps)
-        if up.offset < 0 or base < -SIDE or last > down.n_in + SIDE or (up.n_out + up.offset) // up.up > up.n_in + SIDE:
+        if (
+            up.offset < 0
+            or base < -SIDE
+            or last > down.n_in + SIDE
+            or (up.n_out - 1 + up.offset) // up.up >= up.n_in + SIDE
+        ):
             return False
     # every raised row is read, and four of them begin a byte of codes
     rows_up, rows_down = plan.up[0][0], plan.down[0][0]

@@ -8,7 +8,7 @@
 
 // Channels lie outermost, in planes; innermost; or innermost in blocks of so many, the last one filled with zeros.
 enum Layout : int64_t { OUTERMOST = 0, INNERMOST = 1, BLOCKED = 2 };
-constexpr int64_t BLOCK = 16;
+constexpr int64_t BLOCK = 16;  // as in blocks.py
 
 // Where a picture's numbers are.
 template <class X>

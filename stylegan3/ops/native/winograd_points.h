@@ -4,6 +4,8 @@
 // `step` is the way from one tile's to the next one's.
 #pragma once
 
+namespace {
+
 #define INLINE inline __attribute__((always_inline))
 
 constexpr double A = 0.70710678118654752, B = 1.41421356237309505, AA = 0.5, BB = 2.0, SUM = AA + BB;  // A B = 1
@@ -197,3 +199,5 @@ INLINE void square(In in, Out out) {
     for (int i = 0; i < Map::to; ++i)
         Map::template apply<T, V>([&](int j) { return half[i][j]; }, [&](int j, V v) { out(i, j, v); });
 }
+
+}  // namespace
