@@ -97,7 +97,7 @@ def differences(
     plan, wide = case.plan, torch.promote_types(kind, torch.float32)
     layout = torch.channels_last if innermost else torch.contiguous_format
     x = draw((2, channels, *case.size), 0, kind, device).contiguous(memory_format=layout)
-    b = draw((channels,), 1, kind, device)
+    b = draw(((1 + innermost) * channels,), 1, kind, device)  # of two pictures in turn
     right = Tiles()
     y, kept = engine.forward(x, b, plan, True)
     expected, kept_right = right.forward(x.to(wide), b.to(wide), plan, True)
