@@ -91,7 +91,8 @@ class Flow {
           along_rows_(pass.rows), along_columns_(pass.columns), gain_(float(gain(rows_) * gain(columns_) * 1.0001)),
           most_wide_(std::max(1, rows_.down * GROUP / rows_.up)), ring_(TAPS + most_wide_ + 1),
           line_(1, columns_.n_in), wide_(ring_, columns_.n_raised), low_(GROUP + UNFINISHED, columns_.n_raised),
-          nothing_(columns_.n_raised * L, 0xaa), others_(columns_.n_raised * L), down_(columns_.weights_down, columns_.weights_down + columns_.taps_down) {
+          nothing_(columns_.n_raised * L, 0xaa), others_(columns_.n_raised * L),
+          down_(columns_.weights_down, columns_.weights_down + columns_.taps_down) {
         for (int i = 0; i < GROUP; ++i) lowered_[i] = low_.line(i);
         for (int i = 0; i < UNFINISHED; ++i) unfinished_[i] = low_.line(GROUP + i);
     }
