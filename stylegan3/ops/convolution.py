@@ -19,17 +19,14 @@ HALVED_TILES, HALVED_CHANNELS = 256, 32  # the same of stride 2 and its transpos
 KINDS = (torch.float32, torch.bfloat16)
 
 
-def _large(x: Tensor | Blocks, w: Tensor, size: tuple[int, int], tiles: int, channels: int) -> bool:
-    """Return whether pictures and 3x3 kernels are the CPU's, and large: so many channels, 4x4 tiles of a size."""
+def _pays(x: Tensor | Blocks, w: Tensor, size: tuple[int, int], tiles: int, channels: int, impl: Impl) -> bool:
+    """Return whether the CPU's way serves pictures and 3x3 kernels of so many channels and 4x4 tiles of a size."""
     numbers = x.numbers if isinstance(x, Blocks) else x
     served = numbers.device.type == "cpu" and numbers.dtype in KINDS and w.dtype == torch.float32
     if not served or w.shape[2:] != (3, 3):
         return False
-    return min(w.shape[:2]) >= channels and x.shape[0] * -(-size[0] // 4) * -(-size[1] // 4) >= tiles
-
-
-def _serve(x: Tensor | Blocks, impl: Impl) -> bool:
-    return kernels_for(x.numbers if isinstance(x, Blocks) else x, impl) is not None
+    large = min(w.shape[:2]) >= channels and x.shape[0] * -(-size[0] // 4) * -(-size[1] // 4) >= tiles
+    return large and kernels_for(numbers, impl) is not None
 
 
 def by_winograd(x: Tensor | Blocks, w: Tensor, padding: int, impl: Impl) -> bool:
@@ -37,7 +34,7 @@ def by_winograd(x: Tensor | Blocks, w: Tensor, padding: int, impl: Impl) -> bool
     if padding > 2 or len(x.shape) != 4 or x.shape[1] != w.shape[1]:
         return False  # what doesn't fit is the library's to refuse
     size = (x.shape[2] + 2 * padding - 2, x.shape[3] + 2 * padding - 2)
-    return _large(x, w, size, TILES, CHANNELS) and _serve(x, impl)
+    return _pays(x, w, size, TILES, CHANNELS, impl)
 
 
 def by_halving(x: Tensor, w: Tensor, impl: Impl) -> bool:
@@ -45,14 +42,14 @@ def by_halving(x: Tensor, w: Tensor, impl: Impl) -> bool:
     if x.ndim != 4 or x.shape[1] != w.shape[1] or x.shape[2] % 2 == 0 or x.shape[3] % 2 == 0:
         return False
     size = (x.shape[2] // 2, x.shape[3] // 2)
-    return _large(x, w, size, HALVED_TILES, HALVED_CHANNELS) and _serve(x, impl)
+    return _pays(x, w, size, HALVED_TILES, HALVED_CHANNELS, impl)
 
 
 def by_doubling(x: Tensor, w: Tensor, impl: Impl) -> bool:
     """Return the same of the transpose of stride 2."""
     if x.ndim != 4 or x.shape[1] != w.shape[1]:
         return False
-    return _large(x, w, (x.shape[2], x.shape[3]), HALVED_TILES, HALVED_CHANNELS) and _serve(x, impl)
+    return _pays(x, w, (x.shape[2], x.shape[3]), HALVED_TILES, HALVED_CHANNELS, impl)
 
 
 def conv2d(

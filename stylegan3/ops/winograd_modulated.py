@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from stylegan3.errors import NetworkError
-from stylegan3.ops.blocks import Blocks, blocked, planes
+from stylegan3.ops.blocks import Blocks, blocked, filled, planes
 from stylegan3.ops.native.act import CpuMaps, scaled
 from stylegan3.ops.pointwise import LINEAR, Wanted
 from stylegan3.ops.winograd import correlate, kernel_gradient, turned, winograd
@@ -48,11 +48,8 @@ class _Modulated(torch.autograd.Function):
         g_d = None
         if for_d:
             found = CpuMaps().gradients(g, y, None, y, Wanted(False, True, 0, False), LINEAR)[1]
-            g_d = (
-                None
-                if found is None
-                else found.view(*d.shape[:1], found.numel() // max(1, len(d)))[:, : d.shape[1]] / d
-            )
+            if found is not None:
+                g_d = (found.view(filled(d).shape)[:, : d.shape[1]] if ctx.blocks else found) / d
         g_w = kernel_gradient(g, x, ctx.padding, s, d, of) if for_w else None
         return g_x, g_s, g_d, g_w, None, None
 

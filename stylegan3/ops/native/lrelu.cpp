@@ -17,17 +17,6 @@
 
 namespace {
 
-// How much larger than what they read sums with these weights, of several phases, can be.
-double gain(const double* weights, int phases, int taps) {
-    double most = 0;
-    for (int e = 0; e < phases; ++e) {
-        double sum = 0;
-        for (int k = 0; k < taps; ++k) sum += std::abs(*weights++);
-        most = std::max(most, sum);
-    }
-    return most;
-}
-
 // One thread's working memory and the work on one plane. T: the arithmetic; X: memory outside.
 template <class T, class X>
 class Stream {

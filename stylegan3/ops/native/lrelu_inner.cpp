@@ -48,17 +48,6 @@ inline void put(X* to, V v, int lanes) {
         write<float>(to + i * WIDTH<float>, parts[i], std::max(0, lanes - i * WIDTH<float>));
 }
 
-// How much larger than what they read an axis's raised samples can be.
-double gain(const Rows& axis) {
-    double most = 0;
-    for (int e = 0; e < axis.up; ++e) {
-        double sum = 0;
-        for (int k = 0; k < TAPS; ++k) sum += std::abs(axis.weights_up[e * TAPS + k]);
-        most = std::max(most, sum);
-    }
-    return most;
-}
-
 // An axis's filters, folded.
 struct Filters {
     Folded<float> up[2], down[2];
@@ -88,7 +77,7 @@ class Flow {
   public:
     Flow(const Inner& pass, Mode mode)
         : rows_(pass.rows), columns_(pass.columns), mode_(mode), slope_(float(pass.slope)), clamp_(float(pass.clamp)),
-          along_rows_(pass.rows), along_columns_(pass.columns), gain_(float(gain(rows_) * gain(columns_) * 1.0001)),
+          along_rows_(pass.rows), along_columns_(pass.columns), gain_(float(gain(rows_.weights_up, rows_.up, TAPS) * gain(columns_.weights_up, columns_.up, TAPS) * 1.0001)),
           most_wide_(std::max(1, rows_.down * GROUP / rows_.up)), ring_(TAPS + most_wide_ + 1),
           line_(1, columns_.n_in), wide_(ring_, columns_.n_raised), low_(GROUP + UNFINISHED, columns_.n_raised),
           nothing_(columns_.n_raised * L, 0xaa), others_(columns_.n_raised * L),

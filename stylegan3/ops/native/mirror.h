@@ -54,3 +54,14 @@ struct Mirrored {
         made[0] = even + odd, made[1] = even - odd;
     }
 };
+
+// How much larger than what they read sums with these weights, of several phases, can be.
+inline double gain(const double* weights, int phases, int taps) {
+    double most = 0;
+    for (int e = 0; e < phases; ++e) {
+        double sum = 0;
+        for (int k = 0; k < taps; ++k) sum += std::abs(*weights++);
+        most = std::max(most, sum);
+    }
+    return most;
+}

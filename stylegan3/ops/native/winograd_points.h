@@ -30,18 +30,45 @@ struct Spread {
     }
 };
 
-// Four results -> six points: the transpose of Gather (A).
-struct Raise {
-    static constexpr int from = TILE, to = POINTS, step = TILE;
+// Without the point 0: F(4, 2), five points.
+constexpr int FIVE = 5;
+
+// Four results -> five points (A).
+struct RaiseFive {
+    static constexpr int from = TILE, to = FIVE, step = TILE;
     template <class T, class V, class In, class Out>
     static INLINE void apply(In x, Out y) {
         constexpr T a = A, b = B, aa = AA, bb = BB;
         const V even_a = x(0) + aa * x(2), odd_a = a * (x(1) + aa * x(3));
         const V even_b = x(0) + bb * x(2), odd_b = b * (x(1) + bb * x(3));
+        y(0, even_a + odd_a), y(1, even_a - odd_a);
+        y(2, even_b + odd_b), y(3, even_b - odd_b);
+        y(4, x(3));
+    }
+};
+
+// Five points -> four results (A^T).
+struct GatherFive {
+    static constexpr int from = FIVE, to = TILE;
+    template <class T, class V, class In, class Out>
+    static INLINE void apply(In x, Out y) {
+        constexpr T a = A, b = B, aa = AA, bb = BB;
+        const V sum_a = x(0) + x(1), difference_a = a * (x(0) - x(1));
+        const V sum_b = x(2) + x(3), difference_b = b * (x(2) - x(3));
+        y(0, sum_a + sum_b);
+        y(1, difference_a + difference_b);
+        y(2, aa * sum_a + bb * sum_b);
+        y(3, aa * difference_a + bb * difference_b + x(4));
+    }
+};
+
+// Four results -> six points: the transpose of Gather (A).
+struct Raise {
+    static constexpr int from = TILE, to = POINTS, step = TILE;
+    template <class T, class V, class In, class Out>
+    static INLINE void apply(In x, Out y) {
         y(0, x(0));
-        y(1, even_a + odd_a), y(2, even_a - odd_a);
-        y(3, even_b + odd_b), y(4, even_b - odd_b);
-        y(5, x(3));
+        RaiseFive::apply<T, V>(x, [&](int i, V v) __attribute__((always_inline)) { y(i + 1, v); });
     }
 };
 
@@ -50,13 +77,8 @@ struct Gather {
     static constexpr int from = POINTS, to = TILE;
     template <class T, class V, class In, class Out>
     static INLINE void apply(In x, Out y) {
-        constexpr T a = A, b = B, aa = AA, bb = BB;
-        const V sum_a = x(1) + x(2), difference_a = a * (x(1) - x(2));
-        const V sum_b = x(3) + x(4), difference_b = b * (x(3) - x(4));
-        y(0, x(0) + sum_a + sum_b);
-        y(1, difference_a + difference_b);
-        y(2, aa * sum_a + bb * sum_b);
-        y(3, aa * difference_a + bb * difference_b + x(5));
+        const auto others = [&](int i) __attribute__((always_inline)) { return x(i + 1); };
+        GatherFive::apply<T, V>(others, [&](int i, V v) __attribute__((always_inline)) { y(i, i ? v : x(0) + v); });
     }
 };
 
@@ -89,7 +111,7 @@ struct Unweigh {
 
 // Stride 2: samples that lie two apart, and taps that do, are polynomials of their own. Even ones are F(4, 2) with the points
 // +-A, +-B and infinity: FIVE values. The odd tap is alone: at infinity it has no value, so that there are FOUR.
-constexpr int FIVE = 5, FOUR = 4, PHASES = FIVE + FOUR;
+constexpr int FOUR = 4, PHASES = FIVE + FOUR;
 
 // Nine samples -> the five values of the even ones, the four of the odd ones (B^T).
 struct SpreadPhases {
@@ -127,35 +149,6 @@ struct UnspreadPhases {
             y(6 + phase, sum_a + sum_b);
         }
         y(8, x(4));
-    }
-};
-
-// Four results -> five points (A).
-struct RaiseFive {
-    static constexpr int from = TILE, to = FIVE, step = TILE;
-    template <class T, class V, class In, class Out>
-    static INLINE void apply(In x, Out y) {
-        constexpr T a = A, b = B, aa = AA, bb = BB;
-        const V even_a = x(0) + aa * x(2), odd_a = a * (x(1) + aa * x(3));
-        const V even_b = x(0) + bb * x(2), odd_b = b * (x(1) + bb * x(3));
-        y(0, even_a + odd_a), y(1, even_a - odd_a);
-        y(2, even_b + odd_b), y(3, even_b - odd_b);
-        y(4, x(3));
-    }
-};
-
-// Five points -> four results (A^T).
-struct GatherFive {
-    static constexpr int from = FIVE, to = TILE;
-    template <class T, class V, class In, class Out>
-    static INLINE void apply(In x, Out y) {
-        constexpr T a = A, b = B, aa = AA, bb = BB;
-        const V sum_a = x(0) + x(1), difference_a = a * (x(0) - x(1));
-        const V sum_b = x(2) + x(3), difference_b = b * (x(2) - x(3));
-        y(0, sum_a + sum_b);
-        y(1, difference_a + difference_b);
-        y(2, aa * sum_a + bb * sum_b);
-        y(3, aa * difference_a + bb * difference_b + x(4));
     }
 };
 
