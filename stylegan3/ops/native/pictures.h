@@ -43,14 +43,14 @@ inline void by_blocks(int64_t width, Go go) {
     for (int64_t j = 0; j < width; j += many) go(std::max<int64_t>(0, std::min(j, width - many)), std::min<int64_t>(many, width));
 }
 
-// One row of one group of channels, times a factor each -> line[j][lane]
+// One row of one group of channels, times a factor each -> line[j][lane]; zeros beyond the picture and its channels
 template <class T, class X>
 __attribute__((noinline)) void read_line(const Plane<const X>& x, int64_t n, int64_t group, int64_t row, Register<T> factors,
                                          T* line) {
     constexpr int L = WIDTH<T>, S = SHARE<T, X>;
     const int64_t c = group * L, channels = std::min<int64_t>(L, x.channels - c);
     auto* to = reinterpret_cast<Register<T>*>(line);
-    if (row < 0 || row >= x.height) {
+    if (row < 0 || row >= x.height || c >= x.channels) {
         std::fill(line, line + x.width * L, T(0));
         return;
     }
