@@ -25,7 +25,7 @@ UNITS = (
     "winograd.cpp",
 )
 HEADERS = (
-    "amx.h", "bend.h", "codes.h", "columns.h", "flow.h", "lrelu.h", "mirror.h", "numbers.h", "parts.h", "pictures.h",
+    "amx.h", "bend.h", "codes.h", "columns.h", "convolutions.h", "direct.h", "flow.h", "grid.h", "lrelu.h", "mirror.h", "numbers.h", "parts.h", "pictures.h",
     "products.h", "registers.h", "slide.h", "team.h", "vertical.h", "winograd.h", "winograd_points.h",
     "winograd_tiles.h",
 )  # fmt: skip

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Winograd's convolution 3x3 with stride 2 and its transpose; derivation in halving.py. The kernels w are
 // [results, channels, 3, 3] of the way that is gone: doubling's are halving's with channels and results exchanged.
-#include "winograd.h"
+#include "convolutions.h"
 
 extern "C" int64_t halving_scratch(const Grid* grid, int32_t kind, int32_t gradient, int32_t threads) {
     return scratch_size<Halving>(*grid, kind, gradient, threads);

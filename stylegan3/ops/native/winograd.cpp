@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Winograd's convolution F(4x4, 3x3); derivation in winograd.py.
-#include "winograd.h"
+#include "convolutions.h"
 
 extern "C" int64_t winograd_scratch(const Grid* grid, int32_t kind, int32_t gradient, int32_t threads) {
     return scratch_size<Whole>(*grid, kind, gradient, threads);

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "amx.h"
+#include "grid.h"
 #include "pictures.h"
 #include "products.h"
 #include "team.h"
@@ -60,25 +60,15 @@ struct Doubling {  // the transpose of Halving
     static constexpr int sample(int kernel) { return kernel % FIVE; }
 };
 
-struct Grid {
-    int64_t pictures, channels, height, width;  // x [N, C, H, W]
-    int64_t results, rows_out, columns_out;     // y [N, O, H', W']
-    int64_t pad;                                // zeros before x's first row and column
-    int64_t layout;                             // of x and y
-    int64_t most;                               // bytes of a group
-};
-
 // Each team reads all matrices, and adds to its own of a gradient: with large ones, or few rows of tiles, all threads are
 // one team.
 constexpr int64_t SMALL = 8 << 20, SMALL_SUMS = 4 << 20, LEAST = 4;  // bytes, rows of a share
-
-inline int64_t over(int64_t n, int64_t by) { return (n + by - 1) / by; }
 
 // The memory of a call: U, the kernels (or sums for their gradient); V and M, a group's tiles.
 template <class Way, class Kind, class T>
 struct Memory {
     using Number = typename Kind::Number;
-    static constexpr int L = WIDTH<T>, depth = Kind::depth, numbers = L / depth;
+    static constexpr int L = WIDTH<T>, depth = Kind::depth;
     static constexpr int64_t APART_BY = VECTOR / sizeof(Number);
     static constexpr int SAMPLES = Way::samples * Way::samples, KERNELS = Way::kernels * Way::kernels;
     static constexpr int RESULTS = Way::results * Way::results;
@@ -94,20 +84,19 @@ struct Memory {
 
     Memory(const Grid& grid, bool gradient, int64_t threads)
         : g(grid), rows(over(Way::expands ? g.height : g.rows_out, TILE)),
-          columns(over(Way::expands ? g.width : g.columns_out, TILE)),
-          in(gradient ? over(g.channels, L) : over(g.channels, Kind::together * L) * Kind::together),
+          columns(over(Way::expands ? g.width : g.columns_out, TILE)), in(over(g.channels, L)),
           out(gradient ? over(g.results, L) : written(g)),
           places(gradient ? over(columns, depth) * depth : columns),
           line(over(Way::step * places + Way::expands, 2 * L) * 2 * L) {
-        const int64_t lanes = places * L, taken = lanes * sizeof(Number) / depth;
-        const int64_t row = SAMPLES * taken * in + RESULTS * out * (gradient ? taken : lanes * int64_t(sizeof(T)));
+        const int64_t numbers = places * L, taken = numbers * sizeof(Number) / depth;
+        const int64_t row = SAMPLES * taken * in + RESULTS * out * (gradient ? taken : numbers * int64_t(sizeof(T)));
         const int64_t matrices = gradient ? sums_size() * sizeof(T) : kernel_size() * sizeof(Number);
         const int64_t parts = gradient ? 2 : threads;
         shares = matrices <= (gradient ? SMALL_SUMS : SMALL) && all() >= LEAST * parts ? parts : 1;
         const int64_t most = std::max(g.most / shares, matrices);  // each group reads them all
         step = std::clamp<int64_t>(most / std::max<int64_t>(row, 1), 1, std::max<int64_t>(1, all()));
         groups = over(over(all(), shares), step);
-        tiles = over((step + Way::expands) * places, Kind::rows) * Kind::rows;
+        tiles = over((step + Way::expands) * places, ROWS) * ROWS;
     }
     int64_t all() const { return g.pictures * rows; }
     // Groups of results' channels; blocks are filled up.
@@ -142,24 +131,16 @@ struct Memory {
     int64_t kernel_size() const { return KERNELS * in * out * L * L / depth; }
 };
 
-// w [O, C, 3, 3] -> U [values][panels of groups][channels][groups][WIDTH], pairs of channels in a word where depth is 2
+// w [O, C, 3, 3] -> U [values][panels of GROUPS][channels][GROUPS][WIDTH], pairs of channels in a word where depth is 2
 template <class Way, class Kind, class T>
 APART void weigh(const Memory<Way, Kind, T>& m, const T* w, typename Kind::Number* u, int64_t task) {
     using V = Register<T>;
     constexpr int L = WIDTH<T>, taps = TAPS * TAPS, depth = Kind::depth;
-    const Grid& g = m.g;
-    const int64_t group = task / m.in, c0 = task % m.in * L, o0 = group * L;
-    const int64_t numbers = std::min<int64_t>(L, g.channels - c0) * taps, results = std::min<int64_t>(L, g.results - o0);
-    V some[taps * L];  // [c][tap][lane o]
-    for (int first = 0; first < taps * L; first += L) {
-        V* rows = some + first;
-        for (int o = 0; o < L; ++o)
-            rows[o] = o < results && first < numbers
-                ? read<T>(w + ((o0 + o) * g.channels + c0) * taps + first, numbers - first) : V{};
-        turn<T>(rows);
-    }
-    const int64_t panel = group / Kind::groups, wide = std::min<int64_t>(Kind::groups, m.out - panel * Kind::groups);
-    typename Kind::Number* to = u + (panel * Kind::groups * m.in * L + c0 * wide + group % Kind::groups * depth) * L / depth;
+    const int64_t group = task / m.in, c0 = task % m.in * L;
+    V some[taps * L];
+    read_kernels<T>(m.g, w, group * L, c0, some);
+    const int64_t panel = group / GROUPS, wide = std::min<int64_t>(GROUPS, m.out - panel * GROUPS);
+    typename Kind::Number* to = u + (panel * GROUPS * m.in * L + c0 * wide + group % GROUPS * depth) * L / depth;
     const int64_t next = m.in * m.out * L * L / depth;
     for (int c = 0; c < L; c += depth) {
         V values[depth][m.KERNELS];
@@ -180,24 +161,29 @@ template <int G, class Way, class Kind, class T>
 APART void multiply(const Memory<Way, Kind, T>& m, const typename Kind::Number* u, const typename Kind::Number* v, T* sums,
                     int64_t value, int64_t panel, int64_t first, int64_t count) {
     using Number = typename Kind::Number;
-    constexpr int L = WIDTH<T>, rows = Kind::rows, together = Kind::together, numbers = m.numbers * together;
-    [[maybe_unused]] const typename Kind::Session session;
+    constexpr int L = WIDTH<T>, numbers = L / Kind::depth;
     const int row = int(value / Way::results), column = int(value % Way::results);
-    T* to = sums + value * m.result_next() + panel * Kind::groups * m.tiles * L;
+    T* to = sums + value * m.result_next() + panel * GROUPS * m.tiles * L;
     const Number *kernels[4], *samples[4];
     int terms = 0;
     for (int i = 0; i < Way::terms(row); ++i)
         for (int j = 0; j < Way::terms(column); ++j, ++terms) {
             const int64_t k = Way::kernel(row, i), l = Way::kernel(column, j);
-            kernels[terms] = u + ((k * Way::kernels + l) * m.out + panel * Kind::groups) * m.in * L * m.numbers;
+            kernels[terms] = u + ((k * Way::kernels + l) * m.out + panel * GROUPS) * m.in * L * numbers;
             samples[terms] = v + (Way::sample(int(k)) * Way::samples + Way::sample(int(l))) * m.spread_next();
         }
-    for (int64_t t = first / rows * rows; t < count; t += rows) {
-        typename Kind::template Block<G> block;
-        for (int term = 0; term < terms; ++term)
-            for (int64_t k = 0; k < m.in / together; ++k)
-                block.over_channels(samples[term] + (k * m.tiles + t) * numbers, kernels[term] + k * numbers * G * L);
-        block.store(to + t * L, L, m.tiles * L);
+    for (int64_t t = first / ROWS * ROWS; t < count; t += ROWS) {
+        Block<T, Kind, G> block;
+        for (int term = 0; term < terms; ++term) {
+            const Number* b = kernels[term];
+            for (int64_t group = 0; group < m.in; ++group) {
+                const Number* a = samples[term] + (group * m.tiles + t) * numbers;
+                for (int k = 0; k < numbers; ++k, b += G * L) block.add(a + k, numbers, b, L);
+            }
+        }
+        for (int j = 0; j < G; ++j)
+            for (int i = 0; i < ROWS; ++i)
+                *reinterpret_cast<Register<T>*>(to + (j * m.tiles + t + i) * L) = block.sums[i][j];
     }
 }
 
@@ -205,22 +191,23 @@ APART void multiply(const Memory<Way, Kind, T>& m, const typename Kind::Number* 
 template <int G, class Way, class Kind, class T>
 APART void accumulate(const Memory<Way, Kind, T>& m, const typename Kind::Number* v, const typename Kind::Number* r,
                       T* sums, int64_t count) {
-    constexpr int L = WIDTH<T>;
-    [[maybe_unused]] const typename Kind::Session session;
-    const int64_t next = m.tiles / Kind::depth * L;  // group of channels
-    for (int64_t c = 0; c < m.in * L; c += Kind::rows) {
-        typename Kind::template Block<G> block(sums + c * m.out * L, m.out * L, L);
-        block.over_tiles(v + c / L * next + c % L, r, next, count / Kind::depth);
-        block.store(sums + c * m.out * L, m.out * L, L);
+    constexpr int L = WIDTH<T>, depth = Kind::depth;
+    for (int64_t c = 0; c < m.in * L; c += ROWS) {
+        Block<T, Kind, G> block;
+        const auto* a = v + (c / L * m.tiles / depth * L + c % L);
+        for (int64_t t = 0; t < count / depth; ++t) block.add(a + t * L, 1, r + t * L, m.tiles / depth * L);
+        for (int i = 0; i < ROWS; ++i)
+            for (int j = 0; j < G; ++j)
+                *reinterpret_cast<Register<T>*>(sums + ((c + i) * m.out + j) * L) += block.sums[i][j];
     }
 }
 
-// go(width of a panel of results): `most` groups of channels, or the fewer that are left
-template <int most, class Go>
-void by_width(int64_t left, Go go) {
-    if constexpr (most > 1)
-        if (left < most) return by_width<most - 1>(left, go);
-    go(std::integral_constant<int, most>());
+// go(width of a panel of results): GROUPS groups of channels, or fewer
+template <class Go>
+void by_width(int64_t wide, Go go) {
+    if (GROUPS >= 3 && wide == 3) go(std::integral_constant<int, 3>());
+    else if (GROUPS >= 2 && wide == 2) go(std::integral_constant<int, 2>());
+    else go(std::integral_constant<int, 1>());
 }
 
 // Pictures, and factors of each one's channels [N, C], or none.
@@ -259,14 +246,13 @@ void results(const Grid& g, Scaled<T, const X> x, const T* w, Scaled<T, X> y, co
     using Number = typename Kind::Number;
     using V = Register<T>;
     using Map = typename Way::Samples;
-    constexpr int L = WIDTH<T>, together = Kind::together;
+    constexpr int L = WIDTH<T>, depth = Kind::depth, numbers = L / depth;
     const Memory<Way, Kind, T> m(g, false, threads);
-    constexpr int numbers = m.numbers * together;  // of a tile in memory
     auto* u = reinterpret_cast<Number*>(scratch);
     const Plane<const X> from{x.data, g.channels, g.height, g.width, g.layout};
     const Plane<X> to{y.data, g.results, g.rows_out, g.columns_out, g.layout};
     const Plane<const X> other{beside, g.results, g.rows_out, g.columns_out, g.layout};
-    const int64_t panels = over(m.out, Kind::groups);
+    const int64_t panels = over(m.out, GROUPS);
 #pragma omp parallel num_threads(threads)
     {
         Buffer<T> memory((Way::step + Way::expands + 1) * m.line * L);
@@ -282,11 +268,11 @@ void results(const Grid& g, Scaled<T, const X> x, const T* w, Scaled<T, X> y, co
             team.each(m.in * all, [&](int64_t task) {
                 const auto [group, place] = m.place_of(task, m.in, all);
                 const int64_t row = first - above + place;
-                Number* tiles = v + (group / together * m.tiles + place * m.places) * numbers + group % together * m.numbers;
+                Number* tiles = v + (group * m.tiles + place * m.places) * numbers;
                 to_tiles<Map>(window.lines(row / m.rows, group, row % m.rows), m.places,
                               [=, next = m.spread_next()](int i, int64_t t, V value) {
                                   void* at = tiles + i * next + t * numbers;
-                                  if constexpr (Kind::depth == 1) *static_cast<V*>(at) = value;
+                                  if constexpr (depth == 1) *static_cast<V*>(at) = value;
                                   else *static_cast<Halves*>(at) = narrow(value);
                               });
             });
@@ -294,7 +280,7 @@ void results(const Grid& g, Scaled<T, const X> x, const T* w, Scaled<T, X> y, co
             team.each(m.RESULTS * panels, [&](int64_t task) {
                 const int64_t value = task / panels, panel = task % panels;
                 const bool reaches = value / Way::results == Way::last;  // the tiles below
-                by_width<Kind::groups>(m.out - panel * Kind::groups, [=, &m](auto wide) {
+                by_width(std::min<int64_t>(GROUPS, m.out - panel * GROUPS), [=, &m](auto wide) {
                     multiply<decltype(wide)::value>(m, u, v, sums, value, panel, reaches ? 0 : above * m.places,
                                                     all * m.places);
                 });
@@ -334,7 +320,7 @@ void kernels(const Grid& g, Scaled<T, const X> x, Scaled<T, const X> y, T* w, ch
     auto* all_sums = reinterpret_cast<T*>(scratch);
     const Plane<const X> from{x.data, g.channels, g.height, g.width, g.layout};
     const Plane<const X> grads{y.data, g.results, g.rows_out, g.columns_out, g.layout};
-    const int64_t panels = over(m.out, Kind::groups), size = m.in * m.out * L * L;
+    const int64_t panels = over(m.out, GROUPS), size = m.in * m.out * L * L;
 #pragma omp parallel num_threads(threads)
     {
         Buffer<T> memory(m.SAMPLES * L);  // as many values as a tile has, or more
@@ -374,11 +360,11 @@ void kernels(const Grid& g, Scaled<T, const X> x, Scaled<T, const X> y, T* w, ch
             });
             team.meet();
             team.each(m.KERNELS * panels, [&](int64_t task) {
-                const int64_t k = task / panels, group = task % panels * Kind::groups;
+                const int64_t k = task / panels, group = task % panels * GROUPS;
                 const int i = int(k / Way::kernels), j = int(k % Way::kernels);
                 const auto* of_x = v + (Way::sample(i) * Way::samples + Way::sample(j)) * m.spread_next();
                 const auto* of_y = r + (Way::result(i) * Way::results + Way::result(j)) * m.raised_next();
-                by_width<Kind::groups>(m.out - group, [=, &m](auto wide) {
+                by_width(std::min<int64_t>(GROUPS, m.out - group), [=, &m](auto wide) {
                     accumulate<decltype(wide)::value>(m, of_x, of_y + group * m.tiles / depth * L,
                                                       sums + k * size + group * L, rows * m.places);
                 });
@@ -388,9 +374,9 @@ void kernels(const Grid& g, Scaled<T, const X> x, Scaled<T, const X> y, T* w, ch
 #pragma omp barrier
 #pragma omp for schedule(static)
         for (int64_t task = 0; task < m.in * m.out; ++task) {
-            const int64_t group = task / m.in, c0 = task % m.in * L, o0 = group * L;
-            const int64_t channels = std::min<int64_t>(L, g.channels - c0), results = std::min<int64_t>(L, g.results - o0);
-            V some[taps * L] = {};  // [c][tap][lane o]
+            const int64_t group = task / m.in, c0 = task % m.in * L;
+            const int64_t channels = std::min<int64_t>(L, g.channels - c0);
+            V some[taps * L] = {};
             for (int c = 0; c < channels; ++c)
                 square<typename Way::Taps, T, V>(
                     [=, &m](int i, int j) {
@@ -400,71 +386,9 @@ void kernels(const Grid& g, Scaled<T, const X> x, Scaled<T, const X> y, T* w, ch
                         return sum;
                     },
                     [&](int i, int j, V value) { some[c * taps + i * TAPS + j] = value; });
-            for (int first = 0; first < channels * taps; first += L) {
-                V* rows = some + first;
-                turn<T>(rows);
-                for (int o = 0; o < results; ++o)
-                    write<T>(w + ((o0 + o) * g.channels + c0) * taps + first, rows[o], channels * taps - first);
-            }
+            write_kernels<T>(g, w, group * L, c0, some);
         }
     }
-}
-
-// Calls go with the kind of number of products, that of transforms and that of the pictures in memory.
-template <class Go>
-void by_kind(int32_t kind, Go go) {
-    if (kind == FLOAT64) go(Single<double>(), double(), double());
-#ifdef HAS_AMX
-    else if (kind == BFLOAT16 && amx_is_allowed()) go(Amx(), float(), BFloat16());
-#endif
-#ifdef __AVX512BF16__
-    else if (kind == BFLOAT16) go(Pairs(), float(), BFloat16());
-#else
-    else if (kind == BFLOAT16) go(Single<float>(), float(), BFloat16());
-#endif
-    else go(Single<float>(), float(), float());
-}
-
-// Bytes of memory that a call needs; `gradient` is that of the kernels.
-template <class Way>
-int64_t scratch_size(const Grid& grid, int32_t kind, bool gradient, int32_t threads) {
-    int64_t bytes = 0;
-    by_kind(kind, [&](auto products, auto number, auto) {
-        using T = decltype(number);
-        const Memory<Way, decltype(products), T> m(grid, gradient, threads);
-        const int64_t shared = gradient ? 0 : m.kernel_size();
-        const int64_t tiles = m.shares * (m.spread_size() + (gradient ? m.raised_size() : 0));
-        const int64_t sums = m.shares * (gradient ? m.sums_size() : m.result_size());
-        bytes = (shared + tiles) * sizeof(typename decltype(products)::Number) + sums * sizeof(T);
-    });
-    return bytes;
-}
-
-// The same from addresses.
-template <class Way>
-void results_of(const Grid& grid, int32_t kind, const void* x, const void* x_factors, const void* w, void* y,
-                const void* y_factors, const void* beside, void* dots, void* scratch, int32_t threads) {
-    by_kind(kind, [=, &grid](auto products, auto number, auto stored) {
-        using T = decltype(number);
-        using X = decltype(stored);
-        results<Way, decltype(products), T, X>(
-            grid, {static_cast<const X*>(x), static_cast<const T*>(x_factors)}, static_cast<const T*>(w),
-            {static_cast<X*>(y), static_cast<const T*>(y_factors)}, static_cast<const X*>(beside), static_cast<T*>(dots),
-            static_cast<char*>(scratch), threads);
-    });
-}
-
-template <class Way>
-void kernels_of(const Grid& grid, int32_t kind, const void* x, const void* x_factors, const void* g,
-                const void* g_factors, void* w, void* scratch, int32_t threads) {
-    by_kind(kind, [=, &grid](auto products, auto number, auto stored) {
-        using T = decltype(number);
-        using X = decltype(stored);
-        kernels<Way, decltype(products), T, X>(
-            grid, {static_cast<const X*>(x), static_cast<const T*>(x_factors)},
-            {static_cast<const X*>(g), static_cast<const T*>(g_factors)}, static_cast<T*>(w), static_cast<char*>(scratch),
-            threads);
-    });
 }
 
 }  // namespace

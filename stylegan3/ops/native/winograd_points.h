@@ -3,6 +3,7 @@
 // halving.py. Each map reads x(0), x(1), ... and writes y(0, value), y(1, value), ... Of maps that read samples of a picture,
 // `step` is the way from one tile's to the next one's.
 #pragma once
+#include "grid.h"
 
 namespace {
 
@@ -10,7 +11,7 @@ namespace {
 
 constexpr double A = 0.70710678118654752, B = 1.41421356237309505, AA = 0.5, BB = 2.0, SUM = AA + BB;  // A B = 1
 constexpr double BY_A = 1 / (2 * AA * (AA - BB)), BY_B = 1 / (2 * BB * (BB - AA));  // over a point's distances to others
-constexpr int TILE = 4, TAPS = 3;  // results of a tile, taps of a kernel
+constexpr int TILE = 4;  // results of a tile
 
 // F(4, 3): the points are 0, +-A, +-B and infinity.
 constexpr int POINTS = 6;

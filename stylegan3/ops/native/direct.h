@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0
+// Convolutions of bfloat16 with kernels of 3x3 taps in tile registers (amx.h), tap after tap: where products cost so little,
+// Winograd's transforms cost more than they save, and exactness with it.
+//
+// Pictures are worked on in slabs of rows. A slab lies in memory with `pitch` places a row, zeros around the picture, so that
+// a tap is one distance for all of its places, whichever row they are in: results are computed for all of them, those
+// between two rows for nothing. With stride 2 even and odd rows and columns are pictures (phases) of their own.
+#pragma once
+#include "amx.h"
+#ifdef HAS_AMX
+#include "flow.h"
+#include "grid.h"
+#include "pictures.h"
+#include "team.h"
+
+namespace direct {
+
+constexpr int L = WIDTH<float>, SIDE = 16, TILE = SIDE * SIDE;  // rows and words of a tile register; words of all
+static_assert(L == SIDE);
+constexpr int64_t AT_ONCE = 4 * SIDE;  // places of a result that are computed together
+constexpr int64_t NEAR_BYTES = 1 << 20;  // of a slab: they stay in a core's second cache
+constexpr int64_t ROWS_OF_DOTS = 4;
+constexpr int64_t LEAST = 8;  // slabs that are summed in two halves
+
+// Phases of the samples and of the results along an axis; rows and columns of a slab beyond those of its results.
+struct Whole {  // stride 1
+    static constexpr int in = 1, out = 1, halo = 2;
+};
+struct Halving {  // stride 2
+    static constexpr int in = 2, out = 1, halo = 1;
+};
+struct Doubling {  // the transpose of Halving
+    static constexpr int in = 1, out = 2, halo = 1;
+};
+
+inline int64_t whole(int64_t n, int64_t of) { return over(n, of) * of; }
+
+template <class Way>
+struct Slabs {
+    static constexpr int IN = Way::in * Way::in, OUT = Way::out * Way::out;
+    const Grid& g;
+    const int64_t before;      // zeros before the first sample
+    const int64_t rows_all;    // of one phase of a picture's results
+    const int64_t pitch;       // an even number of places
+    const int64_t pairs, out;  // pairs of groups of channels, groups of results
+    int64_t rows;              // of a slab
+    int64_t of_picture;        // slabs
+
+    Slabs(const Grid& grid, int64_t bytes_of_place)
+        : g(grid), before(Way::out == 2 ? 1 : g.pad), rows_all(over(g.rows_out, Way::out)),
+          pitch(whole(over(g.columns_out, Way::out) + Way::halo, 2)), pairs(over(g.channels, 2 * L)),
+          out(g.layout == BLOCKED ? over(g.results, BLOCK) : over(g.results, L)) {
+        const int64_t most = std::max<int64_t>(NEAR_BYTES / (bytes_of_place * pitch), 1);
+        rows = whole(over(rows_all, over(rows_all, most)), ROWS_OF_DOTS);
+        of_picture = over(rows_all, rows);
+    }
+    int64_t all() const { return g.pictures * of_picture; }
+    int64_t places() const { return rows * pitch; }
+    int64_t reach() const { return Way::halo * (pitch + 1); }  // the farthest place of a tap
+
+    // go(team, share, picture, first row, rows) for this thread's slabs; as many, if without rows, for each one
+    template <class Go>
+    void each(int64_t shares, Go go) const {
+        const Team team(shares);
+        for (int64_t share = team.number; share < shares; share += team.teams)
+            for (int64_t k = 0; k < over(all(), shares); ++k) {
+                const int64_t slab = all() * share / shares + k, first = slab % of_picture * rows;
+                const bool is_own = slab < all() * (share + 1) / shares;
+                go(team, share, slab / of_picture, first, is_own ? std::min(rows, rows_all - first) : 0);
+            }
+    }
+    // Rows of samples that so many of results read.
+    static int64_t read_by(int64_t rows) { return rows ? rows + Way::halo : 0; }
+    // A row of samples from its number in a slab's phase.
+    int64_t row_of(int64_t first, int64_t i, int64_t phase) const { return Way::in * (first + i) + phase - before; }
+    // Places from a result to the sample that a tap multiplies, along one axis.
+    static constexpr int shift(int tap) { return Way::out == 2 ? 1 - tap / 2 : tap / Way::in; }
+    static constexpr int phase(int dy, int dx) { return dy % Way::in * Way::in + dx % Way::in; }
+    int64_t distance(int dy, int dx) const { return shift(dy) * pitch + shift(dx); }
+    // Numbers of a line that holds all phases' places of a row, and whole blocks of 32.
+    int64_t line() const { return Way::in * whole(pitch, 2 * L) * L; }
+};
+
+// The memory of results: U, the kernels; P, a slab's samples [phases][pairs of groups][places][2][16 bfloat16]; M, its results
+// [phases][groups][places][16].
+template <class Way>
+struct ForResults : Slabs<Way> {
+    using Base = Slabs<Way>;
+    static int64_t of_place(const Grid& g) {
+        return Base::IN * over(g.channels, 2 * L) * 4 * SIDE + Base::OUT * over(g.results, L) * 4 * L;
+    }
+    explicit ForResults(const Grid& grid) : Base(grid, of_place(grid)) {}
+    int64_t counted() const { return whole(this->places(), AT_ONCE); }
+    int64_t kernel_size() const { return this->out * this->pairs * TAPS * TAPS * TILE; }
+    int64_t plane() const { return (counted() + this->reach()) * SIDE; }
+    int64_t sample_size() const { return Base::IN * this->pairs * plane(); }
+    int64_t result_plane() const { return counted() * L; }
+    // write_line reads blocks of a row
+    int64_t result_size() const { return Base::OUT * this->out * result_plane() + 2 * L * L; }
+    int64_t shares(int64_t threads) const { return std::max<int64_t>(std::min(threads, this->all()), 1); }
+    int64_t words(int64_t threads) const {
+        return kernel_size() + shares(threads) * (sample_size() + result_size());
+    }
+};
+
+// Kernels of one group of results and one of channels -> U [groups of results][pairs of groups][taps][tile]
+template <class Way>
+void pack_kernels(const ForResults<Way>& m, const float* w, int64_t out, int64_t group, uint32_t* u) {
+    constexpr int taps = TAPS * TAPS;
+    Register<float> some[taps * L];
+    read_kernels<float>(m.g, w, out * L, group * L, some);
+    uint32_t* to = u + (out * m.pairs + group / 2) * taps * TILE + group % 2 * (TILE / 2);
+    for (int tap = 0; tap < taps; ++tap)
+        for (int c = 0; c < L; c += 2)
+            *reinterpret_cast<Words*>(to + tap * TILE + c / 2 * L) = paired(some[c * taps + tap], some[(c + 1) * taps + tap]);
+}
+
+// Words from a result's place in P and from the kernels of its first tap to those that are multiplied.
+struct Tap {
+    int64_t samples, kernels;
+};
+
+// M [places][16] of one group of results
+inline __attribute__((noinline)) void multiply(const uint32_t* samples, int64_t plane, int64_t pairs, const uint32_t* kernels,
+                                               const Tap* taps, int count, float* to, int64_t places) {
+    const TileSession session;
+    for (int64_t p = 0; p < places; p += AT_ONCE, to += AT_ONCE * L) {
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+        for (int64_t k = 0; k < pairs; ++k)
+            for (int i = 0; i < count; ++i) {
+                const uint32_t* a = samples + k * plane + taps[i].samples + p * SIDE;
+                _tile_loadd(6, kernels + k * TAPS * TAPS * TILE + taps[i].kernels, 4 * L);
+                _tile_loadd(4, a, 4 * SIDE);
+                _tile_dpbf16ps(0, 4, 6);
+                _tile_loadd(5, a + TILE, 4 * SIDE);
+                _tile_dpbf16ps(1, 5, 6);
+                _tile_loadd(4, a + 2 * TILE, 4 * SIDE);
+                _tile_dpbf16ps(2, 4, 6);
+                _tile_loadd(5, a + 3 * TILE, 4 * SIDE);
+                _tile_dpbf16ps(3, 5, 6);
+            }
+        _tile_stored(0, to, 4 * L);
+        _tile_stored(1, to + TILE, 4 * L);
+        _tile_stored(2, to + 2 * TILE, 4 * L);
+        _tile_stored(3, to + 3 * TILE, 4 * L);
+    }
+}
+
+// y = factors conv(factors x, w); where there is a picture `beside` y, its products with what y is before its factors are
+// summed over every four rows: dots [N, fours of rows, O]
+template <class Way>
+void results(const Grid& g, const BFloat16* x, const float* x_factors, const float* w, BFloat16* y, const float* y_factors,
+             const BFloat16* beside, float* dots, uint32_t* scratch, int threads) {
+    using V = Register<float>;
+    const ForResults<Way> m(g);
+    const Plane<const BFloat16> from{x, g.channels, g.height, g.width, g.layout};
+    const Plane<BFloat16> to{y, g.results, g.rows_out, g.columns_out, g.layout};
+    const Plane<const BFloat16> other{beside, g.results, g.rows_out, g.columns_out, g.layout};
+    const int64_t shares = m.shares(threads), groups = 2 * m.pairs;
+    uint32_t* u = scratch;
+    Tap taps[Way::out * Way::out][TAPS * TAPS];
+    int counts[Way::out * Way::out] = {};
+    for (int tap = 0; tap < TAPS * TAPS; ++tap) {
+        const int dy = tap / TAPS, dx = tap % TAPS, phase = dy % Way::out * Way::out + dx % Way::out;
+        taps[phase][counts[phase]++] = {m.phase(dy, dx) * m.pairs * m.plane() + m.distance(dy, dx) * SIDE, tap * TILE};
+    }
+#pragma omp parallel num_threads(threads)
+    {
+        Buffer<float> memory(m.line()), woven(Way::out * whole(m.pitch, 2 * L) * L), with(g.columns_out * L);
+#pragma omp for schedule(static)
+        for (int64_t task = 0; task < m.out * groups; ++task) pack_kernels(m, w, task / groups, task % groups, u);
+        m.each(shares, [&](const Team& team, int64_t share, int64_t picture, int64_t first, int64_t rows) {
+            uint32_t* samples = u + m.kernel_size() + share * (m.sample_size() + m.result_size());
+            auto* sums = reinterpret_cast<float*>(samples + m.sample_size());
+            team.each(m.read_by(rows) * Way::in * groups, [&](int64_t task) {
+                const int64_t group = task % groups, i = task / groups / Way::in, phase = task / groups % Way::in;
+                float* line = memory.data();
+                read_line<float>(from, picture, group, m.row_of(first, i, phase),
+                                 group_of(x_factors, picture, group, g.channels), line + m.before * L);
+                for (int64_t column = 0; column < Way::in; ++column) {
+                    uint32_t* at = samples + ((phase * Way::in + column) * m.pairs + group / 2) * m.plane() +
+                                   i * m.pitch * SIDE + group % 2 * (SIDE / 2);
+                    for (int64_t j = 0; j < m.pitch; ++j)
+                        *reinterpret_cast<Halves*>(at + j * SIDE) =
+                            narrow(reinterpret_cast<const V*>(line)[Way::in * j + column]);
+                }
+            });
+            team.meet();
+            team.each(m.OUT * m.out, [&](int64_t task) {
+                const int64_t phase = task / m.out, group = task % m.out;
+                multiply(samples, m.plane(), m.pairs, u + group * m.pairs * TAPS * TAPS * TILE, taps[phase], counts[phase],
+                         sums + task * m.result_plane(), rows * m.pitch);
+            });
+            team.meet();
+            team.each(over(rows, ROWS_OF_DOTS) * m.out, [&](int64_t task) {
+                const int64_t group = task % m.out, top = task / m.out * ROWS_OF_DOTS;
+                const V factors = group_of(y_factors, picture, group, g.results);
+                V sum{};
+                for (int64_t i = top; i < std::min(top + ROWS_OF_DOTS, rows); ++i)
+                    for (int64_t phase = 0; phase < Way::out; ++phase) {
+                        const int64_t row = Way::out * (first + i) + phase;
+                        if (row >= g.rows_out) continue;
+                        const float* line = sums + (phase * Way::out * m.out + group) * m.result_plane() + i * m.pitch * L;
+                        if constexpr (Way::out == 2) {
+                            auto* all = reinterpret_cast<V*>(woven.data());
+                            const auto* even = reinterpret_cast<const V*>(line);
+                            const auto* odd = reinterpret_cast<const V*>(line + m.out * m.result_plane());
+                            for (int64_t j = 0; j < m.pitch; ++j) all[2 * j] = even[j], all[2 * j + 1] = odd[j];
+                            line = woven.data();
+                        }
+                        if (beside && group * L < g.results) {
+                            read_line<float>(other, picture, group, row, V{} + 1, with.data());
+                            for (int64_t j = 0; j < g.columns_out; ++j)
+                                sum += reinterpret_cast<const V*>(line)[j] * reinterpret_cast<const V*>(with.data())[j];
+                        }
+                        write_line<float>(to, picture, group, row, factors, line);
+                    }
+                if (beside && group * L < g.results)
+                    write<float>(dots + (picture * over(g.rows_out, ROWS_OF_DOTS) + (first + top) / ROWS_OF_DOTS) * g.results +
+                                     group * L, sum, g.results - group * L);
+            });
+        });
+    }
+}
+
+// The memory of a gradient of kernels: its sums [taps][channels][groups of results][16]; X, a slab's samples in planes
+// [phases][channels][places]; R, its results' gradients [groups][pairs of places][16 words].
+template <class Way>
+struct ForKernels : Slabs<Way> {
+    using Base = Slabs<Way>;
+    static constexpr int64_t DEPTH = 2 * SIDE;  // places that one instruction sums over
+    static int64_t of_place(const Grid& g) { return 2 * L * (Base::IN * over(g.channels, L) + over(g.results, L)); }
+    explicit ForKernels(const Grid& grid) : Base(grid, of_place(grid)) {}
+    int64_t groups() const { return over(this->g.channels, L); }
+    int64_t shares() const { return this->all() >= LEAST ? 2 : 1; }  // with any number of threads
+    // Of the samples that so many places of results meet, those that follow them included.
+    int64_t met(int64_t places) const { return whole(places, DEPTH) + this->reach() + DEPTH; }
+    int64_t plane() const { return whole(met(this->places()), 2 * DEPTH) + DEPTH; }  // an odd number of cache lines
+    int64_t sample_size() const { return Base::IN * groups() * L * plane() / 2; }
+    int64_t result_plane() const { return whole(this->places(), DEPTH) / 2 * L; }
+    int64_t result_size() const { return this->out * result_plane(); }
+    int64_t sums_size() const { return TAPS * TAPS * groups() * L * this->out * L; }
+    int64_t words() const { return shares() * (sums_size() + sample_size() + result_size()); }
+};
+
+// A line's places in pairs -> planes [16 channels], whole blocks of 32 places, of every `step`-th place
+template <int step>
+inline void write_planes(const float* line, int64_t places, uint16_t* to, int64_t plane) {
+    const auto* from = reinterpret_cast<const Register<float>*>(line);
+    for (int64_t j = 0; j < places; j += 2 * L) {
+        Register<float> block[L];
+        for (int k = 0; k < L; ++k)
+            block[k] = Register<float>(paired(from[step * (j + 2 * k)], from[step * (j + 2 * k + 1)]));
+        turn<float>(block);
+        for (int k = 0; k < L; ++k) std::memcpy(to + k * plane + j, &block[k], REGISTER);
+    }
+}
+
+// sums of three neighbouring taps, `next` apart, += X R^T, all of 16 channels and 16 results
+inline __attribute__((noinline)) void accumulate(const uint16_t* const* samples, int64_t plane, const uint32_t* results,
+                                                 int64_t places, float* sums, int64_t row, int64_t next) {
+    const TileSession session;
+    _tile_loadd(0, sums, 4 * row);
+    _tile_loadd(1, sums + next, 4 * row);
+    _tile_loadd(2, sums + 2 * next, 4 * row);
+    for (int64_t p = 0; p < places; p += 2 * SIDE) {
+        _tile_loadd(6, results + p / 2 * L, 4 * L);
+        _tile_loadd(3, samples[0] + p, 2 * plane);
+        _tile_dpbf16ps(0, 3, 6);
+        _tile_loadd(4, samples[1] + p, 2 * plane);
+        _tile_dpbf16ps(1, 4, 6);
+        _tile_loadd(5, samples[2] + p, 2 * plane);
+        _tile_dpbf16ps(2, 5, 6);
+    }
+    _tile_stored(0, sums, 4 * row);
+    _tile_stored(1, sums + next, 4 * row);
+    _tile_stored(2, sums + 2 * next, 4 * row);
+}
+
+// The gradient of w for that of y, with their factors and those of x.
+template <class Way>
+void kernels(const Grid& g, const BFloat16* x, const float* x_factors, const BFloat16* y, const float* y_factors, float* w,
+             uint32_t* scratch, int threads) {
+    using V = Register<float>;
+    const ForKernels<Way> m(g);
+    const Plane<const BFloat16> from{x, g.channels, g.height, g.width, g.layout};
+    const Plane<const BFloat16> grads{y, g.results, g.rows_out, g.columns_out, g.layout};
+    const int64_t shares = m.shares(), groups = m.groups(), row = m.out * L, next = groups * L * row;
+    auto* all_sums = reinterpret_cast<float*>(scratch);
+#pragma omp parallel num_threads(threads)
+    {
+        Buffer<float> memory(m.line()), given(whole(m.pitch, 2 * L) * L);
+#pragma omp for schedule(static)
+        for (int64_t task = 0; task < shares * TAPS * TAPS * groups; ++task)
+            std::fill(all_sums + task * L * row, all_sums + (task + 1) * L * row, 0.f);
+        m.each(shares, [&](const Team& team, int64_t share, int64_t picture, int64_t first, int64_t rows) {
+            float* sums = all_sums + share * m.sums_size();
+            uint32_t* words = scratch + shares * m.sums_size() + share * (m.sample_size() + m.result_size());
+            auto* samples = reinterpret_cast<uint16_t*>(words);
+            uint32_t* results = words + m.sample_size();
+            const int64_t places = rows * m.pitch;
+            team.each(rows ? Way::in * groups + m.out : 0, [&](int64_t task) {
+                if (task < Way::in * groups) {
+                    const int64_t phase = task / groups, group = task % groups;
+                    const V factors = group_of(x_factors, picture, group, g.channels);
+                    uint16_t* to = samples + (phase * Way::in * groups + group) * L * m.plane();
+                    const int64_t apart = groups * L * m.plane();  // phases of columns
+                    const auto read = [&](int64_t i) {  // each row writes over what the one before wrote beyond its end
+                        read_line<float>(from, picture, group, m.row_of(first, i, phase), factors,
+                                         memory.data() + m.before * L);
+                        for (int64_t column = 0; column < Way::in; ++column)
+                            write_planes<Way::in>(memory.data() + column * L, m.pitch, to + column * apart + i * m.pitch,
+                                                  m.plane());
+                    };
+                    for (int64_t i = 0; i < m.read_by(rows); ++i) read(i);
+                    const int64_t end = m.read_by(rows) * m.pitch, count = m.met(places) - end;
+                    for (int64_t column = 0; column < Way::in; ++column)
+                        for (int64_t c = 0; c < L; ++c)
+                            std::memset(to + column * apart + c * m.plane() + end, 0, 2 * count);
+                } else {
+                    const int64_t group = task - Way::in * groups;
+                    const V factors = group_of(y_factors, picture, group, g.results);
+                    uint32_t* to = results + group * m.result_plane();
+                    const auto* line = reinterpret_cast<const V*>(given.data());
+                    for (int64_t i = 0; i < rows; ++i) {
+                        read_line<float>(grads, picture, group, first + i, factors, given.data());
+                        for (int64_t j = 0; j < m.pitch; j += 2, to += L)
+                            *reinterpret_cast<Words*>(to) = paired(line[j], line[j + 1]);
+                    }
+                    std::memset(to, 0, 2 * (whole(places, m.DEPTH) - places) * L);
+                }
+            });
+            team.meet();
+            team.each(rows ? groups * TAPS * m.out : 0, [&](int64_t task) {
+                const int64_t group = task / TAPS / m.out, out = task % m.out;
+                const int dy = int(task / m.out % TAPS);
+                const uint16_t* of_taps[TAPS];
+                for (int dx = 0; dx < TAPS; ++dx)
+                    of_taps[dx] = samples + (m.phase(dy, dx) * groups + group) * L * m.plane() + m.distance(dy, dx);
+                accumulate(of_taps, m.plane(), results + out * m.result_plane(), places,
+                           sums + dy * TAPS * next + group * L * row + out * L, row, next);
+            });
+            team.meet();
+        });
+#pragma omp barrier
+#pragma omp for schedule(static)
+        for (int64_t task = 0; task < groups * m.out; ++task) {
+            const int64_t group = task / m.out, out = task % m.out;
+            V some[TAPS * TAPS * L];
+            for (int c = 0; c < L; ++c)
+                for (int tap = 0; tap < TAPS * TAPS; ++tap) {
+                    const float* at = all_sums + tap * next + (group * L + c) * row + out * L;
+                    V sum = *reinterpret_cast<const V*>(at);
+                    for (int64_t k = 1; k < shares; ++k) sum += *reinterpret_cast<const V*>(at + k * m.sums_size());
+                    some[c * TAPS * TAPS + tap] = sum;
+                }
+            write_kernels<float>(g, w, out * L, group * L, some);
+        }
+    }
+}
+
+}  // namespace direct
+#endif
