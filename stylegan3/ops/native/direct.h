@@ -226,58 +226,84 @@ void results(const Grid& g, const BFloat16* x, const float* x_factors, const flo
     }
 }
 
-// The memory of a gradient of kernels: its sums [taps][channels][groups of results][16]; X, a slab's samples in planes
-// [phases][channels][places]; R, its results' gradients [groups][pairs of places][16 words].
+// The memory of a gradient of kernels: its sums [taps][results][groups of channels][16]; X, a slab's samples in words of
+// neighbouring places [phases][groups][pairs beginning at even places, at odd ones][pairs][16]; R, its results' gradients
+// [results][places].
 template <class Way>
 struct ForKernels : Slabs<Way> {
     using Base = Slabs<Way>;
     static constexpr int64_t DEPTH = 2 * SIDE;  // places that one instruction sums over
-    static int64_t of_place(const Grid& g) { return 2 * L * (Base::IN * over(g.channels, L) + over(g.results, L)); }
+    static int64_t of_place(const Grid& g) { return 2 * L * (2 * Base::IN * over(g.channels, L) + over(g.results, L)); }
     explicit ForKernels(const Grid& grid) : Base(grid, of_place(grid)) {}
     int64_t groups() const { return over(this->g.channels, L); }
     int64_t shares() const { return this->all() >= LEAST ? 2 : 1; }  // with any number of threads
-    // Of the samples that so many places of results meet, those that follow them included.
-    int64_t met(int64_t places) const { return whole(places, DEPTH) + this->reach() + DEPTH; }
-    int64_t plane() const { return whole(met(this->places()), 2 * DEPTH) + DEPTH; }  // an odd number of cache lines
-    int64_t sample_size() const { return Base::IN * groups() * L * plane() / 2; }
-    int64_t result_plane() const { return whole(this->places(), DEPTH) / 2 * L; }
-    int64_t result_size() const { return this->out * result_plane(); }
-    int64_t sums_size() const { return TAPS * TAPS * groups() * L * this->out * L; }
+    // Pairs of samples that so many places of results meet.
+    int64_t met(int64_t places) const { return (whole(places, DEPTH) + this->reach() + 1) / 2; }
+    int64_t copy() const { return met(this->places()) * L; }
+    int64_t sample_size() const { return Base::IN * groups() * 2 * copy(); }
+    int64_t plane() const { return whole(this->places(), 2 * DEPTH) + DEPTH; }  // an odd number of cache lines
+    int64_t result_size() const { return this->out * L * plane() / 2; }
+    int64_t sums_size() const { return TAPS * TAPS * this->out * L * groups() * L; }
     int64_t words() const { return shares() * (sums_size() + sample_size() + result_size()); }
 };
 
-// A line's places in pairs -> planes [16 channels], whole blocks of 32 places, of every `step`-th place
-template <int step>
+// A line's places [places][16 channels] -> planes [16 channels][places], whole blocks of 32
 inline void write_planes(const float* line, int64_t places, uint16_t* to, int64_t plane) {
     const auto* from = reinterpret_cast<const Register<float>*>(line);
     for (int64_t j = 0; j < places; j += 2 * L) {
         Register<float> block[L];
-        for (int k = 0; k < L; ++k)
-            block[k] = Register<float>(paired(from[step * (j + 2 * k)], from[step * (j + 2 * k + 1)]));
+        for (int k = 0; k < L; ++k) block[k] = Register<float>(paired(from[j + 2 * k], from[j + 2 * k + 1]));
         turn<float>(block);
         for (int k = 0; k < L; ++k) std::memcpy(to + k * plane + j, &block[k], REGISTER);
     }
 }
 
-// sums of three neighbouring taps, `next` apart, += X R^T, all of 16 channels and 16 results
-inline __attribute__((noinline)) void accumulate(const uint16_t* const* samples, int64_t plane, const uint32_t* results,
-                                                 int64_t places, float* sums, int64_t row, int64_t next) {
+// Where a sum's operands are: R of 16 results, X of three neighbouring taps, the sums of the first tap.
+struct Sum {
+    const uint16_t* results;
+    const uint32_t* samples[TAPS];
+    float* sums;
+};
+
+// sums of three neighbouring taps, `next` apart, += R X, of 16 or twice 16 results and 16 channels
+template <int G>
+inline __attribute__((noinline)) void accumulate(const Sum& at, int64_t plane, int64_t places, int64_t row, int64_t next) {
     const TileSession session;
+    const auto* second = at.results + L * plane;
+    float *sums = at.sums, *others = sums + L * row;
     _tile_loadd(0, sums, 4 * row);
     _tile_loadd(1, sums + next, 4 * row);
     _tile_loadd(2, sums + 2 * next, 4 * row);
+    if constexpr (G == 2) {
+        _tile_loadd(3, others, 4 * row);
+        _tile_loadd(4, others + next, 4 * row);
+        _tile_loadd(5, others + 2 * next, 4 * row);
+    }
     for (int64_t p = 0; p < places; p += 2 * SIDE) {
-        _tile_loadd(6, results + p / 2 * L, 4 * L);
-        _tile_loadd(3, samples[0] + p, 2 * plane);
-        _tile_dpbf16ps(0, 3, 6);
-        _tile_loadd(4, samples[1] + p, 2 * plane);
-        _tile_dpbf16ps(1, 4, 6);
-        _tile_loadd(5, samples[2] + p, 2 * plane);
-        _tile_dpbf16ps(2, 5, 6);
+        _tile_loadd(6, at.results + p, 2 * plane);
+        _tile_loadd(7, at.samples[0] + p / 2 * L, 4 * L);
+        _tile_dpbf16ps(0, 6, 7);
+        _tile_loadd(7, at.samples[1] + p / 2 * L, 4 * L);
+        _tile_dpbf16ps(1, 6, 7);
+        _tile_loadd(7, at.samples[2] + p / 2 * L, 4 * L);
+        _tile_dpbf16ps(2, 6, 7);
+        if constexpr (G == 2) {
+            _tile_loadd(6, second + p, 2 * plane);
+            _tile_dpbf16ps(5, 6, 7);
+            _tile_loadd(7, at.samples[0] + p / 2 * L, 4 * L);
+            _tile_dpbf16ps(3, 6, 7);
+            _tile_loadd(7, at.samples[1] + p / 2 * L, 4 * L);
+            _tile_dpbf16ps(4, 6, 7);
+        }
     }
     _tile_stored(0, sums, 4 * row);
     _tile_stored(1, sums + next, 4 * row);
     _tile_stored(2, sums + 2 * next, 4 * row);
+    if constexpr (G == 2) {
+        _tile_stored(3, others, 4 * row);
+        _tile_stored(4, others + next, 4 * row);
+        _tile_stored(5, others + 2 * next, 4 * row);
+    }
 }
 
 // The gradient of w for that of y, with their factors and those of x.
@@ -288,60 +314,64 @@ void kernels(const Grid& g, const BFloat16* x, const float* x_factors, const BFl
     const ForKernels<Way> m(g);
     const Plane<const BFloat16> from{x, g.channels, g.height, g.width, g.layout};
     const Plane<const BFloat16> grads{y, g.results, g.rows_out, g.columns_out, g.layout};
-    const int64_t shares = m.shares(), groups = m.groups(), row = m.out * L, next = groups * L * row;
+    const int64_t shares = m.shares(), groups = m.groups(), row = groups * L, next = m.out * L * row;
     auto* all_sums = reinterpret_cast<float*>(scratch);
 #pragma omp parallel num_threads(threads)
     {
-        Buffer<float> memory(m.line()), given(whole(m.pitch, 2 * L) * L);
+        Buffer<float> memory(m.line() + L), given(whole(m.pitch, 2 * L) * L);
 #pragma omp for schedule(static)
-        for (int64_t task = 0; task < shares * TAPS * TAPS * groups; ++task)
+        for (int64_t task = 0; task < shares * TAPS * TAPS * m.out; ++task)
             std::fill(all_sums + task * L * row, all_sums + (task + 1) * L * row, 0.f);
         m.each(shares, [&](const Team& team, int64_t share, int64_t picture, int64_t first, int64_t rows) {
             float* sums = all_sums + share * m.sums_size();
-            uint32_t* words = scratch + shares * m.sums_size() + share * (m.sample_size() + m.result_size());
-            auto* samples = reinterpret_cast<uint16_t*>(words);
-            uint32_t* results = words + m.sample_size();
-            const int64_t places = rows * m.pitch;
-            team.each(rows ? Way::in * groups + m.out : 0, [&](int64_t task) {
-                if (task < Way::in * groups) {
+            uint32_t* samples = scratch + shares * m.sums_size() + share * (m.sample_size() + m.result_size());
+            auto* results = reinterpret_cast<uint16_t*>(samples + m.sample_size());
+            const int64_t places = rows * m.pitch, groups_of_x = Way::in * groups;
+            team.each(rows ? groups_of_x + m.out : 0, [&](int64_t task) {
+                if (task < groups_of_x) {
                     const int64_t phase = task / groups, group = task % groups;
                     const V factors = group_of(x_factors, picture, group, g.channels);
-                    uint16_t* to = samples + (phase * Way::in * groups + group) * L * m.plane();
-                    const int64_t apart = groups * L * m.plane();  // phases of columns
-                    const auto read = [&](int64_t i) {  // each row writes over what the one before wrote beyond its end
+                    uint32_t* to = samples + (phase * groups_of_x + group) * 2 * m.copy();
+                    const auto* line = reinterpret_cast<const V*>(memory.data());
+                    for (int64_t i = 0; i < m.read_by(rows); ++i) {
                         read_line<float>(from, picture, group, m.row_of(first, i, phase), factors,
                                          memory.data() + m.before * L);
-                        for (int64_t column = 0; column < Way::in; ++column)
-                            write_planes<Way::in>(memory.data() + column * L, m.pitch, to + column * apart + i * m.pitch,
-                                                  m.plane());
-                    };
-                    for (int64_t i = 0; i < m.read_by(rows); ++i) read(i);
-                    const int64_t end = m.read_by(rows) * m.pitch, count = m.met(places) - end;
-                    for (int64_t column = 0; column < Way::in; ++column)
-                        for (int64_t c = 0; c < L; ++c)
-                            std::memset(to + column * apart + c * m.plane() + end, 0, 2 * count);
-                } else {
-                    const int64_t group = task - Way::in * groups;
-                    const V factors = group_of(y_factors, picture, group, g.results);
-                    uint32_t* to = results + group * m.result_plane();
-                    const auto* line = reinterpret_cast<const V*>(given.data());
-                    for (int64_t i = 0; i < rows; ++i) {
-                        read_line<float>(grads, picture, group, first + i, factors, given.data());
-                        for (int64_t j = 0; j < m.pitch; j += 2, to += L)
-                            *reinterpret_cast<Words*>(to) = paired(line[j], line[j + 1]);
+                        for (int64_t column = 0; column < Way::in; ++column) {
+                            uint32_t* at = to + column * groups * 2 * m.copy() + i * m.pitch / 2 * L;
+                            for (int64_t j = column; j < Way::in * m.pitch; j += 2 * Way::in, at += L) {
+                                const V between = line[j + Way::in];
+                                *reinterpret_cast<Words*>(at) = paired(line[j], between);
+                                *reinterpret_cast<Words*>(at + m.copy()) = paired(between, line[j + 2 * Way::in]);
+                            }
+                        }
                     }
-                    std::memset(to, 0, 2 * (whole(places, m.DEPTH) - places) * L);
+                    const int64_t end = m.read_by(rows) * m.pitch / 2;
+                    for (int64_t k = 0; k < 2 * Way::in; ++k)  // what comes after them meets zeros
+                        std::memset(to + (k / 2 * groups * 2 + k % 2) * m.copy() + end * L, 0, 4 * (m.met(places) - end) * L);
+                } else {
+                    const int64_t group = task - groups_of_x;
+                    const V factors = group_of(y_factors, picture, group, g.results);
+                    uint16_t* to = results + group * L * m.plane();
+                    for (int64_t i = 0; i < rows; ++i) {  // each row writes over what the one before wrote beyond its end
+                        read_line<float>(grads, picture, group, first + i, factors, given.data());
+                        write_planes(given.data(), m.pitch, to + i * m.pitch, m.plane());
+                    }
+                    for (int64_t o = 0; o < L; ++o)
+                        std::memset(to + o * m.plane() + places, 0, 2 * (whole(places, m.DEPTH) - places));
                 }
             });
             team.meet();
-            team.each(rows ? groups * TAPS * m.out : 0, [&](int64_t task) {
-                const int64_t group = task / TAPS / m.out, out = task % m.out;
-                const int dy = int(task / m.out % TAPS);
-                const uint16_t* of_taps[TAPS];
-                for (int dx = 0; dx < TAPS; ++dx)
-                    of_taps[dx] = samples + (m.phase(dy, dx) * groups + group) * L * m.plane() + m.distance(dy, dx);
-                accumulate(of_taps, m.plane(), results + out * m.result_plane(), places,
-                           sums + dy * TAPS * next + group * L * row + out * L, row, next);
+            team.each(rows ? groups * TAPS * over(m.out, 2) : 0, [&](int64_t task) {
+                const int64_t out = task % over(m.out, 2) * 2, group = task / TAPS / over(m.out, 2);
+                const int dy = int(task / over(m.out, 2) % TAPS);
+                Sum at{results + out * L * m.plane(), {}, sums + dy * TAPS * next + out * L * row + group * L};
+                for (int dx = 0; dx < TAPS; ++dx) {
+                    const int64_t distance = m.distance(dy, dx);
+                    at.samples[dx] = samples + (m.phase(dy, dx) * groups + group) * 2 * m.copy() +
+                                     distance % 2 * m.copy() + distance / 2 * L;
+                }
+                if (out + 1 < m.out) accumulate<2>(at, m.plane(), places, row, next);
+                else accumulate<1>(at, m.plane(), places, row, next);
             });
             team.meet();
         });
@@ -350,13 +380,16 @@ void kernels(const Grid& g, const BFloat16* x, const float* x_factors, const BFl
         for (int64_t task = 0; task < groups * m.out; ++task) {
             const int64_t group = task / m.out, out = task % m.out;
             V some[TAPS * TAPS * L];
-            for (int c = 0; c < L; ++c)
-                for (int tap = 0; tap < TAPS * TAPS; ++tap) {
-                    const float* at = all_sums + tap * next + (group * L + c) * row + out * L;
-                    V sum = *reinterpret_cast<const V*>(at);
-                    for (int64_t k = 1; k < shares; ++k) sum += *reinterpret_cast<const V*>(at + k * m.sums_size());
-                    some[c * TAPS * TAPS + tap] = sum;
+            for (int tap = 0; tap < TAPS * TAPS; ++tap) {
+                V block[L];
+                for (int o = 0; o < L; ++o) {
+                    const float* at = all_sums + tap * next + (out * L + o) * row + group * L;
+                    block[o] = *reinterpret_cast<const V*>(at);
+                    for (int64_t k = 1; k < shares; ++k) block[o] += *reinterpret_cast<const V*>(at + k * m.sums_size());
                 }
+                turn<float>(block);
+                for (int c = 0; c < L; ++c) some[c * TAPS * TAPS + tap] = block[c];
+            }
             write_kernels<float>(g, w, out * L, group * L, some);
         }
     }
