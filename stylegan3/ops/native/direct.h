@@ -17,10 +17,10 @@ namespace direct {
 
 constexpr int L = WIDTH<float>, SIDE = 16, TILE = SIDE * SIDE;  // rows and words of a tile register; words of all
 static_assert(L == SIDE);
-constexpr int64_t AT_ONCE = 4 * SIDE;  // places of a result that are computed together
-constexpr int64_t NEAR_BYTES = 1 << 20;  // of a slab: they stay in a core's second cache
-constexpr int64_t ROWS_OF_DOTS = 4;
-constexpr int64_t LEAST = 8;  // slabs that are summed in two halves
+constexpr int64_t AT_ONCE = 2 * SIDE;   // places of a result that are computed together
+constexpr int64_t OF_A_GROUP = 8;       // slabs: one stays in a core's second cache
+constexpr int64_t ROWS_OF_DOTS = 4;     // as rows of a tile of Winograd's
+constexpr int64_t LEAST = 8;            // slabs that are summed in two halves
 
 // Phases of the samples and of the results along an axis; rows and columns of a slab beyond those of its results.
 struct Whole {  // stride 1
@@ -50,7 +50,7 @@ struct Slabs {
         : g(grid), before(Way::out == 2 ? 1 : g.pad), rows_all(over(g.rows_out, Way::out)),
           pitch(whole(over(g.columns_out, Way::out) + Way::halo, 2)), pairs(over(g.channels, 2 * L)),
           out(g.layout == BLOCKED ? over(g.results, BLOCK) : over(g.results, L)) {
-        const int64_t most = std::max<int64_t>(NEAR_BYTES / (bytes_of_place * pitch), 1);
+        const int64_t most = std::max<int64_t>(g.most / OF_A_GROUP / (bytes_of_place * pitch), 1);
         rows = whole(over(rows_all, over(rows_all, most)), ROWS_OF_DOTS);
         of_picture = over(rows_all, rows);
     }
@@ -120,9 +120,11 @@ struct Tap {
     int64_t samples, kernels;
 };
 
-// M [places][16] of one group of results
-inline __attribute__((noinline)) void multiply(const uint32_t* samples, int64_t plane, int64_t pairs, const uint32_t* kernels,
-                                               const Tap* taps, int count, float* to, int64_t places) {
+// M [places][16] of one group of results, or of two, `next` apart
+template <int G>
+inline APART void multiply(const uint32_t* samples, int64_t plane, int64_t pairs, const uint32_t* kernels, const Tap* taps,
+                           int count, float* to, int64_t next, int64_t places) {
+    constexpr int64_t all_taps = TAPS * TAPS * TILE;
     const TileSession session;
     for (int64_t p = 0; p < places; p += AT_ONCE, to += AT_ONCE * L) {
         _tile_zero(0);
@@ -132,20 +134,33 @@ inline __attribute__((noinline)) void multiply(const uint32_t* samples, int64_t 
         for (int64_t k = 0; k < pairs; ++k)
             for (int i = 0; i < count; ++i) {
                 const uint32_t* a = samples + k * plane + taps[i].samples + p * SIDE;
-                _tile_loadd(6, kernels + k * TAPS * TAPS * TILE + taps[i].kernels, 4 * L);
+                const uint32_t* b = kernels + k * all_taps + taps[i].kernels;
                 _tile_loadd(4, a, 4 * SIDE);
+                _tile_loadd(6, b, 4 * L);
                 _tile_dpbf16ps(0, 4, 6);
                 _tile_loadd(5, a + TILE, 4 * SIDE);
                 _tile_dpbf16ps(1, 5, 6);
-                _tile_loadd(4, a + 2 * TILE, 4 * SIDE);
-                _tile_dpbf16ps(2, 4, 6);
-                _tile_loadd(5, a + 3 * TILE, 4 * SIDE);
-                _tile_dpbf16ps(3, 5, 6);
+                if constexpr (G == 2) {
+                    _tile_loadd(7, b + pairs * all_taps, 4 * L);
+                    _tile_dpbf16ps(2, 4, 7);
+                    _tile_dpbf16ps(3, 5, 7);
+                }
             }
         _tile_stored(0, to, 4 * L);
         _tile_stored(1, to + TILE, 4 * L);
-        _tile_stored(2, to + 2 * TILE, 4 * L);
-        _tile_stored(3, to + 3 * TILE, 4 * L);
+        if constexpr (G == 2) {
+            _tile_stored(2, to + next, 4 * L);
+            _tile_stored(3, to + next + TILE, 4 * L);
+        }
+    }
+}
+
+// Results of one row of both phases, side by side.
+inline void weave(const float* even, const float* odd, int64_t places, float* to) {
+    using V = Register<float>;
+    for (int64_t j = 0; j < places; ++j) {
+        reinterpret_cast<V*>(to)[2 * j] = reinterpret_cast<const V*>(even)[j];
+        reinterpret_cast<V*>(to)[2 * j + 1] = reinterpret_cast<const V*>(odd)[j];
     }
 }
 
@@ -159,10 +174,10 @@ void results(const Grid& g, const BFloat16* x, const float* x_factors, const flo
     const Plane<const BFloat16> from{x, g.channels, g.height, g.width, g.layout};
     const Plane<BFloat16> to{y, g.results, g.rows_out, g.columns_out, g.layout};
     const Plane<const BFloat16> other{beside, g.results, g.rows_out, g.columns_out, g.layout};
-    const int64_t shares = m.shares(threads), groups = 2 * m.pairs;
+    const int64_t shares = m.shares(threads), groups = 2 * m.pairs, twos = over(m.out, 2);
     uint32_t* u = scratch;
-    Tap taps[Way::out * Way::out][TAPS * TAPS];
-    int counts[Way::out * Way::out] = {};
+    Tap taps[m.OUT][TAPS * TAPS];
+    int counts[m.OUT] = {};
     for (int tap = 0; tap < TAPS * TAPS; ++tap) {
         const int dy = tap / TAPS, dx = tap % TAPS, phase = dy % Way::out * Way::out + dx % Way::out;
         taps[phase][counts[phase]++] = {m.phase(dy, dx) * m.pairs * m.plane() + m.distance(dy, dx) * SIDE, tap * TILE};
@@ -177,48 +192,46 @@ void results(const Grid& g, const BFloat16* x, const float* x_factors, const flo
             auto* sums = reinterpret_cast<float*>(samples + m.sample_size());
             team.each(m.read_by(rows) * Way::in * groups, [&](int64_t task) {
                 const int64_t group = task % groups, i = task / groups / Way::in, phase = task / groups % Way::in;
-                float* line = memory.data();
                 read_line<float>(from, picture, group, m.row_of(first, i, phase),
-                                 group_of(x_factors, picture, group, g.channels), line + m.before * L);
+                                 group_of(x_factors, picture, group, g.channels), memory.data() + m.before * L);
+                const auto* line = reinterpret_cast<const V*>(memory.data());
                 for (int64_t column = 0; column < Way::in; ++column) {
                     uint32_t* at = samples + ((phase * Way::in + column) * m.pairs + group / 2) * m.plane() +
                                    i * m.pitch * SIDE + group % 2 * (SIDE / 2);
                     for (int64_t j = 0; j < m.pitch; ++j)
-                        *reinterpret_cast<Halves*>(at + j * SIDE) =
-                            narrow(reinterpret_cast<const V*>(line)[Way::in * j + column]);
+                        *reinterpret_cast<Halves*>(at + j * SIDE) = narrow(line[Way::in * j + column]);
                 }
             });
             team.meet();
-            team.each(m.OUT * m.out, [&](int64_t task) {
-                const int64_t phase = task / m.out, group = task % m.out;
-                multiply(samples, m.plane(), m.pairs, u + group * m.pairs * TAPS * TAPS * TILE, taps[phase], counts[phase],
-                         sums + task * m.result_plane(), rows * m.pitch);
+            team.each(m.OUT * twos, [&](int64_t task) {
+                const int64_t phase = task / twos, group = task % twos * 2;
+                (group + 1 < m.out ? multiply<2> : multiply<1>)(
+                    samples, m.plane(), m.pairs, u + group * m.pairs * TAPS * TAPS * TILE, taps[phase], counts[phase],
+                    sums + (phase * m.out + group) * m.result_plane(), m.result_plane(), rows * m.pitch);
             });
             team.meet();
             team.each(over(rows, ROWS_OF_DOTS) * m.out, [&](int64_t task) {
                 const int64_t group = task % m.out, top = task / m.out * ROWS_OF_DOTS;
+                const int64_t end = Way::out * std::min(top + ROWS_OF_DOTS, rows);
+                const bool has_dots = beside && group * L < g.results;
                 const V factors = group_of(y_factors, picture, group, g.results);
                 V sum{};
-                for (int64_t i = top; i < std::min(top + ROWS_OF_DOTS, rows); ++i)
-                    for (int64_t phase = 0; phase < Way::out; ++phase) {
-                        const int64_t row = Way::out * (first + i) + phase;
-                        if (row >= g.rows_out) continue;
-                        const float* line = sums + (phase * Way::out * m.out + group) * m.result_plane() + i * m.pitch * L;
-                        if constexpr (Way::out == 2) {
-                            auto* all = reinterpret_cast<V*>(woven.data());
-                            const auto* even = reinterpret_cast<const V*>(line);
-                            const auto* odd = reinterpret_cast<const V*>(line + m.out * m.result_plane());
-                            for (int64_t j = 0; j < m.pitch; ++j) all[2 * j] = even[j], all[2 * j + 1] = odd[j];
-                            line = woven.data();
-                        }
-                        if (beside && group * L < g.results) {
-                            read_line<float>(other, picture, group, row, V{} + 1, with.data());
-                            for (int64_t j = 0; j < g.columns_out; ++j)
-                                sum += reinterpret_cast<const V*>(line)[j] * reinterpret_cast<const V*>(with.data())[j];
-                        }
-                        write_line<float>(to, picture, group, row, factors, line);
+                for (int64_t i = Way::out * top; i < std::min(end, g.rows_out - Way::out * first); ++i) {
+                    const int64_t row = Way::out * first + i;
+                    const float* line = sums + (i % Way::out * Way::out * m.out + group) * m.result_plane() +
+                                        i / Way::out * m.pitch * L;
+                    if constexpr (Way::out == 2) {
+                        weave(line, line + m.out * m.result_plane(), m.pitch, woven.data());
+                        line = woven.data();
                     }
-                if (beside && group * L < g.results)
+                    if (has_dots) {
+                        read_line<float>(other, picture, group, row, V{} + 1, with.data());
+                        for (int64_t j = 0; j < g.columns_out; ++j)
+                            sum += reinterpret_cast<const V*>(line)[j] * reinterpret_cast<const V*>(with.data())[j];
+                    }
+                    write_line<float>(to, picture, group, row, factors, line);
+                }
+                if (has_dots)
                     write<float>(dots + (picture * over(g.rows_out, ROWS_OF_DOTS) + (first + top) / ROWS_OF_DOTS) * g.results +
                                      group * L, sum, g.results - group * L);
             });
@@ -267,7 +280,7 @@ struct Sum {
 
 // sums of three neighbouring taps, `next` apart, += R X, of 16 or twice 16 results and 16 channels
 template <int G>
-inline __attribute__((noinline)) void accumulate(const Sum& at, int64_t plane, int64_t places, int64_t row, int64_t next) {
+inline APART void accumulate(const Sum& at, int64_t plane, int64_t places, int64_t row, int64_t next) {
     const TileSession session;
     const auto* second = at.results + L * plane;
     float *sums = at.sums, *others = sums + L * row;
@@ -315,6 +328,7 @@ void kernels(const Grid& g, const BFloat16* x, const float* x_factors, const BFl
     const Plane<const BFloat16> from{x, g.channels, g.height, g.width, g.layout};
     const Plane<const BFloat16> grads{y, g.results, g.rows_out, g.columns_out, g.layout};
     const int64_t shares = m.shares(), groups = m.groups(), row = groups * L, next = m.out * L * row;
+    const int64_t twos = over(m.out, 2);
     auto* all_sums = reinterpret_cast<float*>(scratch);
 #pragma omp parallel num_threads(threads)
     {
@@ -361,17 +375,16 @@ void kernels(const Grid& g, const BFloat16* x, const float* x_factors, const BFl
                 }
             });
             team.meet();
-            team.each(rows ? groups * TAPS * over(m.out, 2) : 0, [&](int64_t task) {
-                const int64_t out = task % over(m.out, 2) * 2, group = task / TAPS / over(m.out, 2);
-                const int dy = int(task / over(m.out, 2) % TAPS);
+            team.each(rows ? groups * TAPS * twos : 0, [&](int64_t task) {
+                const int64_t out = task % twos * 2, group = task / twos / TAPS;
+                const int dy = int(task / twos % TAPS);
                 Sum at{results + out * L * m.plane(), {}, sums + dy * TAPS * next + out * L * row + group * L};
                 for (int dx = 0; dx < TAPS; ++dx) {
                     const int64_t distance = m.distance(dy, dx);
                     at.samples[dx] = samples + (m.phase(dy, dx) * groups + group) * 2 * m.copy() +
                                      distance % 2 * m.copy() + distance / 2 * L;
                 }
-                if (out + 1 < m.out) accumulate<2>(at, m.plane(), places, row, next);
-                else accumulate<1>(at, m.plane(), places, row, next);
+                (out + 1 < m.out ? accumulate<2> : accumulate<1>)(at, m.plane(), places, row, next);
             });
             team.meet();
         });

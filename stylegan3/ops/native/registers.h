@@ -12,6 +12,8 @@
 #include "flow.h"
 #include "numbers.h"
 
+#define APART __attribute__((noinline))
+
 #ifdef __AVX512F__
 constexpr int REGISTER = 64;  // bytes
 #else

@@ -5,8 +5,6 @@
 #include "pictures.h"
 #include "winograd_points.h"
 
-#define APART __attribute__((noinline))
-
 // The lines of samples that a row of tiles reads, of one group of channels, times its factors: zeros before and after
 // them. Where the last row of tiles lies above this one, the lines that both read are there.
 template <class Map, class T, class X>
