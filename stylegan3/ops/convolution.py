@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Convolution in the fastest way that is here: Winograd's on a CPU (winograd.py, halving.py), else the library's."""
+"""Convolution in the fastest way that is here: a CPU's own (winograd.py, halving.py), else the library's."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""3x3 convolution with a quarter of the multiplications, on a CPU: Winograd's F(4x4, 3x3).
+"""3x3 convolution on a CPU with a quarter of the multiplications, Winograd's F(4x4, 3x3), or on a matrix unit.
 
 A tile of 4x4 results reads 6x6 samples. Seen along one axis, results, kernel and samples are polynomials; products of
 polynomials are products of their values at six points (0, +-sqrt(1/2), +-sqrt 2 and infinity). Transposed, so that it
@@ -14,6 +14,9 @@ times as far from the exact one as a direct convolution's, 2e-6 of its largest v
 Pictures in bfloat16 are multiplied in bfloat16 (transformed ones and kernels rounded, sums float32) where the processor
 can: twice the speed, 1.1 % rms away, where a direct convolution in bfloat16 is .24 % away. Of what a whole network's
 pictures lose in bfloat16 that adds nothing that shows (T 256: 39.6 dB, with direct convolutions 35.5 dB).
+
+Where a processor has a matrix unit for bfloat16 (Intel's AMX), products cost less than the transforms that save them:
+pictures in bfloat16 are convolved tap after tap there, with sums in float32 (direct.h), .29 % rms away.
 
 The gradient of y for x is a convolution of the same kind, with the kernel turned round and its channels exchanged; that
 for w is sum over tiles of  G^T [ (A g A^T) . (B^T x B) ] G. The three maps (x, w) -> y, (g, w) -> x, (g, x) -> w are
@@ -41,7 +44,7 @@ Scale = Tensor | None
 
 
 def call(way: str, name: str, sizes: tuple[int, ...], layout: int, x: Tensor, *operands: Tensor | None) -> None:
-    """Call a function of winograd.h in one of its ways.
+    """Call a function of convolutions.h in one of its ways.
 
     Args:
         sizes: N, C, H, W, O, H', W', padding.
@@ -181,7 +184,7 @@ class _KernelGradient(torch.autograd.Function):
 
 
 def winograd(x: Tensor, w: Tensor, padding: int) -> Tensor:
-    """Convolve in Winograd's way, on the CPU, padding 0 to 2; differentiable to any order.
+    """Convolve, on the CPU, with padding 0 to 2; differentiable to any order.
 
     The result is in the pictures' type and layout; kernels are float32 where pictures have less precision.
 

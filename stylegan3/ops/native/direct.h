@@ -51,8 +51,8 @@ struct Slabs {
           pitch(whole(over(g.columns_out, Way::out) + Way::halo, 2)), pairs(over(g.channels, 2 * L)),
           out(g.layout == BLOCKED ? over(g.results, BLOCK) : over(g.results, L)) {
         const int64_t most = std::max<int64_t>(g.most / OF_A_GROUP / (bytes_of_place * pitch), 1);
-        rows = whole(over(rows_all, over(rows_all, most)), ROWS_OF_DOTS);
-        of_picture = over(rows_all, rows);
+        rows = whole(over(rows_all, std::max<int64_t>(over(rows_all, most), 1)), ROWS_OF_DOTS);
+        of_picture = rows_all ? over(rows_all, rows) : 0;
     }
     int64_t all() const { return g.pictures * of_picture; }
     int64_t places() const { return rows * pitch; }
@@ -332,7 +332,7 @@ void kernels(const Grid& g, const BFloat16* x, const float* x_factors, const BFl
     auto* all_sums = reinterpret_cast<float*>(scratch);
 #pragma omp parallel num_threads(threads)
     {
-        Buffer<float> memory(m.line() + L), given(whole(m.pitch, 2 * L) * L);
+        Buffer<float> memory(m.line() + 2 * L), given(whole(m.pitch, 2 * L) * L);
 #pragma omp for schedule(static)
         for (int64_t task = 0; task < shares * TAPS * TAPS * m.out; ++task)
             std::fill(all_sums + task * L * row, all_sums + (task + 1) * L * row, 0.f);
