@@ -62,10 +62,11 @@ def test_bfloat16_is_about_a_hundredth_away(shape: tuple[int, ...], layout: torc
         assert error < 2e-2
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("group", [winograd.GROUP, 1])  # one for each team, or as many as there are rows of tiles
-def test_any_number_of_threads_gives_the_same(group: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_number_of_threads_gives_the_same(group: int, kind: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(winograd, "GROUP", group)
-    x, w = draw(2, 20, 21, 18, kind=torch.float32).requires_grad_(), draw(33, 20, 3, 3, seed=1, kind=torch.float32)
+    x, w = draw(2, 20, 21, 18, kind=kind).requires_grad_(), draw(33, 20, 3, 3, seed=1, kind=torch.float32)
     s, d = (draw(2, n, seed=n, kind=torch.float32).square().requires_grad_() for n in (20, 33))
     w.requires_grad_()
     threads, found = torch.get_num_threads(), []

@@ -25,9 +25,9 @@ UNITS = (
     "winograd.cpp",
 )
 HEADERS = (
-    "amx.h", "bend.h", "codes.h", "columns.h", "convolutions.h", "direct.h", "flow.h", "grid.h", "lrelu.h", "mirror.h", "numbers.h", "parts.h", "pictures.h",
-    "products.h", "registers.h", "slide.h", "team.h", "vertical.h", "winograd.h", "winograd_points.h",
-    "winograd_tiles.h",
+    "amx.h", "bend.h", "codes.h", "columns.h", "convolutions.h", "direct.h", "flow.h", "grid.h", "lrelu.h", "mirror.h",
+    "numbers.h", "parts.h", "pictures.h", "products.h", "registers.h", "slide.h", "team.h", "vertical.h", "winograd.h",
+    "winograd_points.h", "winograd_tiles.h",
 )  # fmt: skip
 WIDE = ("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()
 FLAGS = ("-std=c++17", "-O3", "-march=native", *WIDE, "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fopenmp")
@@ -41,6 +41,20 @@ def processor() -> str:
     except OSError:
         return ""
     return "\n".join(sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))}))
+
+
+def declare_convolutions(lib: ctypes.CDLL) -> None:
+    """Say what the functions of winograd.cpp and halving.cpp take."""
+    grid, address = ctypes.POINTER(ctypes.c_int64), ctypes.c_void_p
+    for function in (lib.winograd_scratch, lib.halving_scratch, lib.doubling_scratch):
+        function.restype = ctypes.c_int64
+        function.argtypes = [grid, *[ctypes.c_int32] * 3]
+    for function, operands in (
+        (lib.winograd_results, 8), (lib.winograd_kernels, 6), (lib.halving_results, 4), (lib.halving_kernels, 4),
+        (lib.doubling_results, 4),
+    ):  # fmt: skip
+        function.restype = None
+        function.argtypes = [grid, ctypes.c_int32, *[address] * operands, ctypes.c_int32]
 
 
 @cache
@@ -72,16 +86,8 @@ def library() -> ctypes.CDLL:
     lib.lrelu_inner.argtypes = [
         ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32, *[ctypes.c_void_p] * 4, *[ctypes.c_int64] * 3, ctypes.c_int32,
     ]  # fmt: skip
+    declare_convolutions(lib)
     grid, address = ctypes.POINTER(ctypes.c_int64), ctypes.c_void_p
-    for function in (lib.winograd_scratch, lib.halving_scratch, lib.doubling_scratch):
-        function.restype = ctypes.c_int64
-        function.argtypes = [grid, *[ctypes.c_int32] * 3]
-    for function, operands in (
-        (lib.winograd_results, 8), (lib.winograd_kernels, 6), (lib.halving_results, 4), (lib.halving_kernels, 4),
-        (lib.doubling_results, 4),
-    ):  # fmt: skip
-        function.restype = None
-        function.argtypes = [grid, ctypes.c_int32, *[address] * operands, ctypes.c_int32]
     for function in (lib.mix_to_many, lib.mix_to_few, lib.mix_matrices):
         function.restype = None
         function.argtypes = [grid, ctypes.c_int32, *[address] * 3, ctypes.c_int32]
