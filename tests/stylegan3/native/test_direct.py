@@ -188,6 +188,32 @@ def test_a_gradient_of_kernels_of_stride_2_is_exact(
     assert torch.equal(found.double(), gradient(x, g, stride=2))
 
 
+@pytest.mark.parametrize("group", [int(2 ** (k / 2)) for k in range(28, 40)])  # slabs of 4 to 20 rows
+def test_slabs_of_any_height_join_exactly(group: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd, "GROUP", group)
+    n, channels, results, height, width = 2, 17, 5, 18, 9
+    x, w = whole(n, channels, height, width, kind=BFLOAT16), whole(results, channels, 3, 3, seed=1)
+    g, double = whole(n, results, height, width, seed=2, kind=BFLOAT16), whole(n, channels, 37, 19, kind=BFLOAT16)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)  # a picture's last slab is written after the next picture's first one
+    try:
+        y, dots = correlate(x, w, 1, beside=g)
+        slope, small, large = kernel_gradient(g, x, 1), halved(double, w), doubled(g, w)
+        w.requires_grad_()
+        (slope_of_halved,) = torch.autograd.grad(halved(double, w), w, g)
+    finally:
+        torch.set_num_threads(threads)
+    exact = w.detach().double()
+    right = F.conv2d(x.double(), exact, padding=1)
+    assert dots is not None
+    assert torch.equal(y, right.to(BFLOAT16))
+    assert torch.equal(dots.double(), (right * g.double()).sum((2, 3)))
+    assert torch.equal(slope.double(), gradient(x, g, padding=1))
+    assert torch.equal(small, F.conv2d(double.double(), exact, stride=2).to(BFLOAT16))
+    assert torch.equal(large, F.conv_transpose2d(g.double(), exact, stride=2).to(BFLOAT16))
+    assert torch.equal(slope_of_halved.double(), gradient(double, g, stride=2))
+
+
 ROUNDINGS = 4e-3  # of samples with their factors, kernels and results to bfloat16: 2.9e-3 rms; Winograd's way 1.1e-2
 SIZES = [((2, 64, 20, 23), 40), ((3, 21, 9, 5), 33), ((1, 40, 33, 6), 17)]
 
