@@ -3,7 +3,7 @@
 // numbers by 32 rows of 16 and adds the results up in float32. Source: Intel's Architecture Instruction Set Extensions,
 // chapter 3.
 #pragma once
-#if defined(__AMX_BF16__) && defined(__AVX512BF16__) && defined(__linux__)
+#if defined(__AMX_BF16__) && defined(__AVX512BF16__) && defined(__linux__) && defined(__x86_64__)
 #define HAS_AMX
 #include <immintrin.h>
 #include <sys/syscall.h>
@@ -28,6 +28,7 @@ class TileSession {
             uint8_t rows[16] = {};
         } shape;
         for (int i = 0; i < 8; ++i) shape.bytes[i] = 64, shape.rows[i] = 16;
+        asm volatile("" : : "r"(&shape) : "memory");  // GCC doesn't know what the tile instructions read
         _tile_loadconfig(&shape);
     }
     TileSession(const TileSession&) = delete;

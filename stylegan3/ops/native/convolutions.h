@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Convolutions with kernels of 3x3 taps from addresses: Winograd's way, or directly where products cost next to nothing.
 #pragma once
-#include "direct.h"
+#include "direct_kernels.h"
+#include "direct_results.h"
 #include "winograd.h"
 
 namespace {
@@ -16,14 +17,11 @@ inline bool is_direct([[maybe_unused]] int32_t kind) {
 }
 
 #ifdef HAS_AMX
+direct::Whole directly(Whole);
+direct::Halving directly(Halving);
+direct::Doubling directly(Doubling);
 template <class Way>
-struct Directly;
-template <>
-struct Directly<Whole> : direct::Whole {};
-template <>
-struct Directly<Halving> : direct::Halving {};
-template <>
-struct Directly<Doubling> : direct::Doubling {};
+using Directly = decltype(directly(Way()));
 #endif
 
 // Calls go with the kind of number of products, that of transforms and that of the pictures in memory.
@@ -58,6 +56,7 @@ int64_t scratch_size(const Grid& grid, int32_t kind, bool gradient, int32_t thre
     return bytes;
 }
 
+// The functions of direct_results.h and winograd.h, from addresses.
 template <class Way>
 void results_of(const Grid& grid, int32_t kind, const void* x, const void* x_factors, const void* w, void* y,
                 const void* y_factors, const void* beside, void* dots, void* scratch, int32_t threads) {

@@ -17,6 +17,7 @@ struct Grid {
 };
 
 inline int64_t over(int64_t n, int64_t by) { return (n + by - 1) / by; }
+inline int64_t up_to(int64_t n, int64_t of) { return over(n, of) * of; }  // a multiple of `of`
 
 // w [O, C, 3, 3] of one group of results and one of channels -> some[c][tap][lane o], zeros beyond O and C
 template <class T>

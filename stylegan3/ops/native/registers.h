@@ -12,7 +12,7 @@
 #include "flow.h"
 #include "numbers.h"
 
-#define APART __attribute__((noinline))
+#define APART __attribute__((noinline))  // a function with registers of its own
 
 #ifdef __AVX512F__
 constexpr int REGISTER = 64;  // bytes

@@ -86,8 +86,8 @@ struct Memory {
         : g(grid), rows(over(Way::expands ? g.height : g.rows_out, TILE)),
           columns(over(Way::expands ? g.width : g.columns_out, TILE)), in(over(g.channels, L)),
           out(gradient ? over(g.results, L) : written(g)),
-          places(gradient ? over(columns, depth) * depth : columns),
-          line(over(Way::step * places + Way::expands, 2 * L) * 2 * L) {
+          places(gradient ? up_to(columns, depth) : columns),
+          line(up_to(Way::step * places + Way::expands, 2 * L)) {
         const int64_t numbers = places * L, taken = numbers * sizeof(Number) / depth;
         const int64_t row = SAMPLES * taken * in + RESULTS * out * (gradient ? taken : numbers * int64_t(sizeof(T)));
         const int64_t matrices = gradient ? sums_size() * sizeof(T) : kernel_size() * sizeof(Number);
@@ -96,7 +96,7 @@ struct Memory {
         const int64_t most = std::max(g.most / shares, matrices);  // each group reads them all
         step = std::clamp<int64_t>(most / std::max<int64_t>(row, 1), 1, std::max<int64_t>(1, all()));
         groups = over(over(all(), shares), step);
-        tiles = over((step + Way::expands) * places, ROWS) * ROWS;
+        tiles = up_to((step + Way::expands) * places, ROWS);
     }
     int64_t all() const { return g.pictures * rows; }
     // Groups of results' channels; blocks are filled up.
