@@ -75,6 +75,8 @@ PICTURES = [  # N, C, H, W -> O
     ((2, 16, 20, 16), 32),
     ((1, 65, 6, 5), 50),  # three pairs of groups of channels, four groups of results
     ((1, 2, 47, 3), 3),
+    ((9, 17, 5, 6), 33),  # two pictures a slab, but for the last one, where kernels' gradients are summed
+    ((8, 3, 3, 31), 1),
 ]
 PLANES, INNERMOST, BLOCKED = "planes", "innermost", "blocks"
 
@@ -303,6 +305,14 @@ def test_no_pictures_have_no_gradient() -> None:
     x, g = draw(0, 5, 8, 8, kind=BFLOAT16), draw(0, 3, 8, 8, kind=BFLOAT16)
     assert correlate(x, draw(3, 5, 3, 3), 1)[0].shape == (0, 3, 8, 8)
     assert torch.equal(kernel_gradient(g, x, 1), torch.zeros(3, 5, 3, 3))
+
+
+def test_results_may_have_no_rows_and_pictures_no_channels() -> None:
+    x, w = draw(1, 5, 2, 4, kind=BFLOAT16), draw(3, 5, 3, 3)
+    assert correlate(x, w, 0)[0].shape == (1, 3, 0, 2)
+    assert torch.equal(kernel_gradient(draw(1, 3, 0, 2, kind=BFLOAT16), x, 0), torch.zeros(3, 5, 3, 3))
+    assert halved(draw(1, 5, 1, 9, kind=BFLOAT16), w).shape == (1, 3, 0, 4)
+    assert correlate(draw(1, 0, 5, 5, kind=BFLOAT16), draw(0, 0, 3, 3), 1)[0].shape == (1, 0, 5, 5)
 
 
 def test_what_is_no_number_stays_where_it_is() -> None:

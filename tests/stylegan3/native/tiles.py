@@ -54,12 +54,28 @@ def why_not_in_registers() -> str | None:
     return "the system keeps tile registers back" if ctypes.CDLL(None).syscall(arch_prctl, ask, tile_data) else None
 
 
+def compiler() -> str:
+    """Return g++'s version."""
+    return output_of(["g++", "--version"], Path.cwd())
+
+
 @cache
 def in_software() -> ctypes.CDLL:
     """Return the library with tile registers in memory, built where it must be."""
     sources = [SOURCE, *(HERE / name for name in ("winograd.cpp", "halving.cpp", *cpu.HEADERS))]
-    key = digest(sources, *FLAGS, output_of(["g++", "--version"], Path.cwd()), cpu.processor())
+    key = digest(sources, *FLAGS, compiler(), cpu.processor())
     lib = loaded(built("tiles", key, [["g++", *FLAGS, str(SOURCE), "-o", "library.so"]]))
+    cpu.declare_convolutions(lib)
+    return lib
+
+
+@cache
+def without() -> ctypes.CDLL:
+    """Return the convolutions as they are built for a processor like this one but for its tile registers."""
+    sources = [HERE / name for name in ("winograd.cpp", "halving.cpp")]
+    flags = (*FLAGS, "-mno-amx-bf16")
+    key = digest([*sources, *(HERE / name for name in cpu.HEADERS)], *flags, compiler(), cpu.processor())
+    lib = loaded(built("no-tiles", key, [["g++", *flags, *map(str, sources), "-o", "library.so"]]))
     cpu.declare_convolutions(lib)
     return lib
 
