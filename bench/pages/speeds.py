@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """docs/bench.md: sections of bench/ops.py, networks.py and train.py, each drawn from what it measured on a device.
 
-The figures lie beside the page, PAGE/measured/ops-cpu.json and so on: a bench replaces its own, and the page is drawn
-from all that are there.
+The figures lie beside the page, PAGE/measured/ops-cpu-amd-epyc.json and so on: a bench replaces its own of the same
+card or processor, and the page is drawn from all that are there.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,19 @@ def folder(page: Path) -> Path:
     return page.with_suffix("") / "measured"
 
 
+def called(machine: dict[str, Any]) -> str:
+    """Return the name of a card or processor without what says nothing: "Intel Xeon"."""
+    words = re.sub(r"\((R|TM|C)\)|\b(Processor|CPU)\b", " ", machine.get("gpu") or machine["processor"]).split()
+    return " ".join(words)
+
+
 def keep(page: Path, section: str, device: str, found: dict[str, Any]) -> None:
-    """Keep what a bench measured on a device in place of what it did before, and draw the page."""
+    """Keep what a bench measured on a device in place of what it did before on one like it, and draw the page."""
+    name = re.sub(r"[^a-z0-9]+", "-", called(found["machine"]).lower()).strip("-")
     rows = ",\n".join(json.dumps(row) for row in found["rows"])
     text = f'{{"machine": {json.dumps(found["machine"])},\n"rows": [\n{rows}\n]}}\n'
     folder(page).mkdir(parents=True, exist_ok=True)
-    write_text(folder(page) / f"{section}-{device}.json", text)
+    write_text(folder(page) / f"{section}-{device}-{name}.json", text)
     write_text(page, drawn(page))
 
 
@@ -50,9 +58,9 @@ def drawn(page: Path) -> str:
     blocks = []
     for section, title, lines in SECTIONS:
         for device, where in DEVICES:
-            path = folder(page) / f"{section}-{device}.json"
-            if path.exists():
-                blocks += [f"## {title} {where}", "\n".join(lines(json.loads(path.read_text("utf-8"))))]
-    on_gpu = any(folder(page).glob("*-cuda.json"))
+            for path in sorted(folder(page).glob(f"{section}-{device}-*.json")):
+                found = json.loads(path.read_text("utf-8"))
+                blocks += [f"## {title} {where}: {called(found['machine'])}", "\n".join(lines(found))]
+    on_gpu = any(folder(page).glob("*-cuda-*.json"))
     title = f"# Speed{'' if on_gpu else f': {NEVER}'}"
     return "\n\n".join([title, READING, *(blocks or ["Nothing was measured yet."])]) + "\n"

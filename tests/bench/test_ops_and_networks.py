@@ -98,10 +98,16 @@ def test_a_bench_replaces_its_own_section_and_keeps_the_others(tmp_path: Path) -
     keep(page, "ops", "cpu", {"machine": MACHINE, "rows": [operation("auto", "float32", 111)]})
     keep(page, "networks", "cpu", {"machine": MACHINE, "rows": [network("stylegan2", "auto", "float32", 0.444, 1)]})
     keep(page, "ops", "cpu", {"machine": MACHINE, "rows": [operation("auto", "float32", 222)]})
+    other = {**MACHINE, "processor": "Another(R) Abacus(TM) CPU 2"}
+    keep(page, "ops", "cpu", {"machine": other, "rows": [operation("auto", "float32", 333)]})
     text = page.read_text()
-    assert ("| 222 |" in text, "| 111 |" in text, "| 0.44 |" in text) == (True, False, True)
-    assert text.index("## Operations on the CPU") < text.index("## Networks on the CPU")
-    assert {path.name for path in folder(page).iterdir()} == {"ops-cpu.json", "networks-cpu.json"}
+    assert ("| 222 |" in text, "| 111 |" in text, "| 0.44 |" in text, "| 333 |" in text) == (True, False, True, True)
+    sections = [line for line in text.splitlines() if line.startswith("## ")]
+    of_this = "Operations on the CPU: an abacus", "Networks on the CPU: an abacus"
+    assert sections == [f"## {name}" for name in (of_this[0], "Operations on the CPU: Another Abacus 2", of_this[1])]
+    assert {path.name for path in folder(page).iterdir()} == {
+        "ops-cpu-an-abacus.json", "ops-cpu-another-abacus-2.json", "networks-cpu-an-abacus.json",
+    }  # fmt: skip
 
 
 def test_the_first_line_says_so_until_a_gpu_was_measured(tmp_path: Path) -> None:
@@ -126,7 +132,7 @@ def test_operations_are_measured_in_every_way(monkeypatch: pytest.MonkeyPatch, c
     monkeypatch.setattr(ops, "small_cases", lambda: [*few, cases.convolution((1, 2, 6, 6))])
     ops.main(["--device=cpu", "--rounds=1", "--cases=lrelu|modulated", f"--page={tmp_path / 'bench.md'}"])
     printed = capsys.readouterr().out
-    rows = json.loads((folder(tmp_path / "bench.md") / "ops-cpu.json").read_text())["rows"]
+    rows = json.loads(next(folder(tmp_path / "bench.md").glob("ops-cpu-*.json")).read_text())["rows"]
     assert {(row["operation"], row["kind"], row["way"]) for row in rows} == {
         (case.operation, kind, way)
         for case in few
@@ -172,7 +178,7 @@ def test_networks_are_measured_in_every_way(monkeypatch: pytest.MonkeyPatch, cap
     page = tmp_path / "bench.md"
     arguments = ["--device=cpu", "--networks=stylegan3-t,discriminator", "--size=16", "--cbase=64", "--rounds=1"]
     networks.main([*arguments, f"--page={page}"])
-    rows = json.loads((folder(page) / "networks-cpu.json").read_text())["rows"]
+    rows = json.loads(next(folder(page).glob("networks-cpu-*.json")).read_text())["rows"]
     ways = [(row["kind"], row["way"]) for row in rows if row["network"] == "discriminator"]
     assert ways == [("float32", "reference"), *((k, w) for k in ("float32", "bfloat16") for w in ("plain", "auto"))]
     assert len(rows) == 2 * len(ways)
