@@ -18,7 +18,7 @@ TENSOR_CORES, BFLOAT = (7, 0), (8, 0)
 def suited(device: torch.device) -> tuple[str, str]:
     """Choose for a device; return the name and the reason."""
     if device.type == "cpu":
-        return "fp32", "a CPU's own; with bf16, 8 bits of 24, many are half as fast again, those with AMX 2.5 times"
+        return "fp32", "a CPU's own; with bf16, 8 bits of 24, many are half as fast again, those with AMX twice as fast"
     capability = torch.cuda.get_device_capability(device)
     if capability >= TENSOR_CORES:
         return "fp16", "between float32 ends: this card's tensor cores; a bit in 2^11 is lost, with bf16 one in 2^8"
