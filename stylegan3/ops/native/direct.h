@@ -20,6 +20,7 @@ namespace direct {
 constexpr int L = WIDTH<float>, SIDE = 16, WORDS = SIDE * SIDE;  // rows and words of a tile register; words of all
 static_assert(L == SIDE);
 constexpr int64_t SLABS_OF_GROUP = 8;  // a slab stays in a core's second cache
+constexpr int64_t DOT_ROWS = 4;        // rows whose dots are summed together
 
 // Phases of the samples and of the results along an axis; rows and columns of a slab beyond those of its results.
 struct Whole {  // stride 1
@@ -41,7 +42,7 @@ struct Slabs {
     const int64_t pitch;        // an even number of places
     const int64_t groups_out;   // of results' channels; blocks are filled up
     const int64_t most;         // rows of a slab
-    const int64_t rows;         // of a slab: whole fours, of which dots are summed
+    const int64_t rows;         // of a slab: whole ones of dots
     const int64_t of_picture;   // slabs
 
     Slabs(const Grid& grid, int64_t bytes_of_place)
@@ -49,7 +50,7 @@ struct Slabs {
           pitch(up_to(over(g.columns_out, Way::out) + Way::halo, 2)),
           groups_out(g.layout == BLOCKED ? over(g.results, BLOCK) : over(g.results, L)),
           most(std::max<int64_t>(g.most / SLABS_OF_GROUP / std::max<int64_t>(bytes_of_place * pitch, 1), 1)),
-          rows(up_to(over(rows_all, std::max<int64_t>(over(rows_all, most), 1)), 4)),
+          rows(up_to(over(rows_all, std::max<int64_t>(over(rows_all, most), 1)), DOT_ROWS)),
           of_picture(rows ? over(rows_all, rows) : 0) {}
     int64_t reach() const { return Way::halo * (pitch + 1); }  // places from a result to its farthest sample, or beyond
 

@@ -154,7 +154,7 @@ struct Kernels {
     void pack_results(Lines& lines, const Part& part, int64_t r, int64_t group, uint16_t* results) const {
         const int64_t below = part.rows + Way::halo, picture = part.picture + r / below, i = r % below, end = places(part);
         uint16_t* to = results + group * L * m.plane();
-        read_line<float>(y, picture, group, i < part.rows ? part.first + i : -1,
+        read_line<float>(y, picture, group, part.first + i,  // zeros below a picture
                          group_of(y_factors, picture, group, g.results), lines.results.data());
         write_planes(lines.results.data(), m.pitch, to + r * m.pitch, m.plane());
         if ((r + 1) * m.pitch < end) return;

@@ -7,7 +7,6 @@
 namespace direct {
 
 constexpr int64_t AT_ONCE = 2 * SIDE;  // places of a result that are computed together
-constexpr int64_t FOUR = 4;            // rows of dots
 
 // The memory of results, in words: U, the kernels; P, a slab's samples [phases][pairs of groups][places][2][16 bfloat16]; M,
 // its results [phases][groups][places][16].
@@ -31,7 +30,7 @@ struct ForResults : Slabs<Way> {
     int64_t share_size() const { return sample_size() + result_size(); }
     // Teams share slabs where all threads' together would be too large: of wide pictures with many channels.
     int64_t shares(int64_t threads) const {
-        const int64_t fit = std::max<int64_t>(4 * this->g.most / (4 * share_size()), 1);
+        const int64_t bytes = share_size() * int64_t(sizeof(uint32_t)), fit = std::max<int64_t>(4 * this->g.most / bytes, 1);
         return std::max<int64_t>(std::min({threads, slabs(), fit}), 1);
     }
     int64_t words(int64_t threads) const { return kernel_size() + shares(threads) * share_size(); }
@@ -132,7 +131,7 @@ struct Results {
     // Four rows of a slab of one group of results, from M
     void write_rows(Lines& lines, int64_t slab, int64_t top, int64_t group, const float* sums) const {
         const int64_t picture = m.picture_of(slab), first = Way::out * m.first_of(slab);
-        const int64_t end = std::min(Way::out * std::min(top + FOUR, m.rows_of(slab)), g.rows_out - first);
+        const int64_t end = std::min(Way::out * std::min(top + DOT_ROWS, m.rows_of(slab)), g.rows_out - first);
         const bool has_dots = beside.data && group * L < g.results;
         const V factors = group_of(y_factors, picture, group, g.results);
         V sum{};
@@ -152,7 +151,7 @@ struct Results {
             write_line<float>(y, picture, group, first + i, factors, line);
         }
         if (has_dots)
-            write<float>(dots + (picture * over(g.rows_out, FOUR) + (first + top) / FOUR) * g.results + group * L, sum,
+            write<float>(dots + (picture * over(g.rows_out, DOT_ROWS) + (first + top) / DOT_ROWS) * g.results + group * L, sum,
                          g.results - group * L);
     }
 };
@@ -196,8 +195,8 @@ void results(const Grid& g, const BFloat16* x, const float* x_factors, const flo
                     sums + (phase * m.groups_out + group) * m.result_plane(), m.result_plane(), rows * m.pitch);
             });
             team.meet();
-            team.each(over(rows, FOUR) * m.groups_out, [&](int64_t task) {
-                all.write_rows(lines, slab, task / m.groups_out * FOUR, task % m.groups_out, sums);
+            team.each(over(rows, DOT_ROWS) * m.groups_out, [&](int64_t task) {
+                all.write_rows(lines, slab, task / m.groups_out * DOT_ROWS, task % m.groups_out, sums);
             });
         });
     }
