@@ -24,6 +24,19 @@ struct Team {
         for (int64_t task = tasks * member / size; task < tasks * (member + 1) / size; ++task) go(task);
     }
 
+    // go(item) for this team's of all items; as often, if without one (-1), in each thread that meets others. A thread
+    // alone takes the next item when it is done: what else a machine does slows some cores for a while, and not others.
+    template <class Go>
+    void deal(int64_t items, Go go) const {
+        if (alone_) {
+#pragma omp for schedule(dynamic) nowait
+            for (int64_t item = 0; item < items; ++item) go(item);
+        } else {
+            const int64_t first = items * number / teams, end = items * (number + 1) / teams;
+            for (int64_t k = 0; k < (items + teams - 1) / teams; ++k) go(first + k < end ? first + k : -1);
+        }
+    }
+
     // Wait for the others. All threads are to meet as often.
     void meet() const {
         if (!alone_) {
