@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "registers.h"
+#include "tasks.h"
 
 namespace {
 
@@ -97,9 +98,9 @@ template <bool inner, class T, class X>
 void results(const End& e, const X* x, const T* d, const X* a, const T* v, const T* level, const T* bias, const X* y,
              X* to, int threads) {
     const Activation<T> act(e);
-    const int64_t tasks = e.pictures * e.blocks();
-#pragma omp parallel for schedule(static) num_threads(threads)
-    for (int64_t task = 0; task < tasks; ++task) {
+    Tasks tasks(e.pictures * e.blocks(), threads);
+#pragma omp parallel num_threads(threads)
+    tasks.each([&](int64_t task) {
         const Part<inner> p(e, task);
         const Each<inner, T> ds{moved(d, p.picture * e.channels), 1}, vs{moved(v, p.picture * e.channels), 1};
         const Each<inner, T> biases{bias, 0};
@@ -112,7 +113,7 @@ void results(const End& e, const X* x, const T* d, const X* a, const T* v, const
                 if (a) z += read<T>(a + i, count) * vs.at(r, c, count);
                 write<T>(to + i, y ? act.sloped(z, read<T>(y + i, count)) : act.value(z), count);
             }
-    }
+    });
 }
 
 // to[i][j] = sum_k parts[i][k][j], in order; one share of the threads' work
@@ -134,13 +135,13 @@ template <bool inner, class T, class X>
 void gradients(const End& e, const X* g, const X* conv, const T* d, const X* y, X* g_conv, T* g_d, T* g_level,
                T* g_bias, int threads) {
     const Activation<T> act(e);
-    const int64_t blocks = e.blocks(), tasks = e.pictures * blocks;
-    std::vector<T> for_d(g_d ? tasks * e.channels : 0), for_bias(g_bias ? tasks * e.channels : 0);
+    const int64_t blocks = e.blocks(), all = e.pictures * blocks;
+    std::vector<T> for_d(g_d ? all * e.channels : 0), for_bias(g_bias ? all * e.channels : 0);
     std::vector<T> for_level(g_level ? e.pictures * e.area : 0);
+    Tasks tasks(all, threads);
 #pragma omp parallel num_threads(threads)
     {
-#pragma omp for schedule(static)
-        for (int64_t task = 0; task < tasks; ++task) {
+        tasks.each([&](int64_t task) {
             const Part<inner> p(e, task);
             const Each<inner, T> ds{moved(d, p.picture * e.channels), 1};
             Tally<inner, T> by_d{g_d ? for_d.data() + task * e.channels : nullptr};
@@ -160,9 +161,10 @@ void gradients(const End& e, const X* g, const X* conv, const T* d, const X* y, 
                 by_bias.close(r);
                 by_level.close(r);
             }
-        }
+        });
+#pragma omp barrier
         fold(for_d, g_d, e.pictures, blocks, e.channels);
-        fold(for_bias, g_bias, 1, tasks, e.channels);
+        fold(for_bias, g_bias, 1, all, e.channels);
         fold(for_level, g_level, e.own ? e.pictures : 1, e.own ? 1 : e.pictures, e.area);
     }
 }

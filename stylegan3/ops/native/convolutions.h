@@ -41,7 +41,7 @@ template <class Way>
 int64_t scratch_size(const Grid& grid, int32_t kind, bool gradient, int32_t threads) {
 #ifdef HAS_AMX
     if (is_direct(kind))
-        return 4 * (gradient ? direct::ForKernels<Directly<Way>>(grid).words()
+        return 4 * (gradient ? direct::ForKernels<Directly<Way>>(grid).words(threads)
                              : direct::ForResults<Directly<Way>>(grid).words(threads));
 #endif
     int64_t bytes = 0;

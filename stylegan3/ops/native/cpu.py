@@ -27,7 +27,7 @@ UNITS = (
 HEADERS = (
     "amx.h", "bend.h", "codes.h", "columns.h", "convolutions.h", "direct.h", "direct_kernels.h", "direct_results.h",
     "flow.h", "grid.h", "lrelu.h", "mirror.h", "numbers.h", "parts.h", "pictures.h", "products.h", "registers.h",
-    "slide.h", "team.h", "vertical.h", "winograd.h", "winograd_points.h", "winograd_tiles.h",
+    "slide.h", "tasks.h", "team.h", "vertical.h", "winograd.h", "winograd_points.h", "winograd_tiles.h",
 )  # fmt: skip
 WIDE = ("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()
 FLAGS = ("-std=c++17", "-O3", "-march=native", *WIDE, "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fopenmp")

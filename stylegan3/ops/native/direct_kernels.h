@@ -8,8 +8,9 @@
 
 namespace direct {
 
+constexpr int64_t MANY_SHARES = 4;
 constexpr int64_t DEPTH = 2 * SIDE;       // places that one instruction sums over
-constexpr int64_t LEAST_OF_SHARES = 4;    // slabs that are summed in two halves
+constexpr int64_t LEAST_OF_SHARES = 4;    // slabs that are summed in several shares
 
 // The memory of a gradient of kernels, in words: its sums [factors][results][groups of channels][16]; X, a slab's samples in
 // words of neighbouring places [phases][groups][words that begin at even places, at odd ones][words][16]; R, its results'
@@ -30,7 +31,12 @@ struct ForKernels : Slabs<Way> {
                : std::clamp<int64_t>(this->most / below(), 1, std::max<int64_t>(grid.pictures / LEAST_OF_SHARES, 1))) {}
     int64_t below() const { return this->rows_all + Way::halo; }  // rows from a small picture to the next one
     int64_t slabs() const { return over(this->g.pictures, many) * this->of_picture; }
-    int64_t shares() const { return slabs() >= LEAST_OF_SHARES ? 2 : 1; }  // with any number of threads
+    // With any number of threads, which take them in turn.
+    int64_t shares() const {
+        if (slabs() < LEAST_OF_SHARES) return 1;
+        return slabs() < 2 * LEAST_OF_SHARES || 4 * MANY_SHARES * sums_size() > this->g.most ? 2 : MANY_SHARES;
+    }
+    int64_t teams(int64_t threads) const { return std::min(shares(), threads); }
     int64_t places() const { return ((many - 1) * below() + this->rows) * this->pitch; }
     // Words of samples that so many places of results meet.
     int64_t met(int64_t places) const { return (up_to(places, DEPTH) + this->reach() + 1) / 2; }
@@ -42,17 +48,17 @@ struct ForKernels : Slabs<Way> {
     int64_t sums_row() const { return groups * L; }
     int64_t sums_plane() const { return this->groups_out * L * sums_row(); }
     int64_t sums_size() const { return Base::FACTORS * sums_plane(); }
-    int64_t words() const { return shares() * (sums_size() + sample_size() + result_size()); }
+    int64_t words(int64_t threads) const {
+        return shares() * sums_size() + teams(threads) * (sample_size() + result_size());
+    }
 
-    // go(team, share, slab) for this thread's of all slabs; as often, if without a slab (-1), in each thread
+    // go(share, slab) for a share's slabs; as often, if without a slab (-1), for each share
     template <class Go>
-    void each(Go go) const {
-        const Team team(shares());
-        for (int64_t share = team.number; share < shares(); share += team.teams)
-            for (int64_t k = 0; k < over(slabs(), shares()); ++k) {
-                const int64_t slab = slabs() * share / shares() + k;
-                go(team, share, slab < slabs() * (share + 1) / shares() ? slab : -1);
-            }
+    void each(int64_t share, Go go) const {
+        for (int64_t k = 0; k < over(slabs(), shares()); ++k) {
+            const int64_t slab = slabs() * share / shares() + k;
+            go(share, slab < slabs() * (share + 1) / shares() ? slab : -1);
+        }
     }
 };
 
@@ -235,15 +241,17 @@ void kernels(const Grid& g, const BFloat16* x, const float* x_factors, const BFl
     const auto& m = all.m;
     const int64_t shares = m.shares(), twos = over(m.groups_out, 2);
     auto* all_sums = reinterpret_cast<float*>(scratch);
+    Tasks tasks(shares, threads);
 #pragma omp parallel num_threads(threads)
     {
         typename Kernels<Way>::Lines lines(all);
 #pragma omp for schedule(static)
         for (int64_t task = 0; task < shares * m.FACTORS; ++task)
             std::fill(all_sums + task * m.sums_plane(), all_sums + (task + 1) * m.sums_plane(), 0.f);
-        m.each([&](const Team& team, int64_t share, int64_t slab) {
-            uint32_t* samples = scratch + shares * m.sums_size() + share * (m.sample_size() + m.result_size());
-            auto* results = reinterpret_cast<uint16_t*>(samples + m.sample_size());
+        const Team team(shares);
+        uint32_t* samples = scratch + shares * m.sums_size() + team.number * (m.sample_size() + m.result_size());
+        auto* results = reinterpret_cast<uint16_t*>(samples + m.sample_size());
+        const auto add_slab = [&](int64_t share, int64_t slab) {
             const auto part = slab < 0 ? typename Kernels<Way>::Part{} : all.part_of(slab);
             const int64_t of_row = Way::in * m.groups + m.groups_out, rows = part.rows ? all.rows_read(part) : 0;
             team.each(rows * of_row, [&](int64_t task) {
@@ -257,7 +265,8 @@ void kernels(const Grid& g, const BFloat16* x, const float* x_factors, const BFl
                            results, all_sums + share * m.sums_size());
             });
             team.meet();
-        });
+        };
+        team.take(tasks, shares, [&](int64_t share) { m.each(share, add_slab); });
 #pragma omp barrier
 #pragma omp for schedule(static)
         for (int64_t task = 0; task < m.groups * m.groups_out; ++task)

@@ -173,6 +173,7 @@ void results(const Grid& g, const BFloat16* x, const float* x_factors, const flo
         const int dy = k / Way::factors, dx = k % Way::factors, phase = m.phase_out(dy, dx);
         factors[phase][counts[phase]++] = {m.phase_in(dy, dx) * m.pairs * m.plane() + m.distance(dy, dx) * SIDE, k * WORDS};
     }
+    Tasks tasks(m.slabs(), threads);
 #pragma omp parallel num_threads(threads)
     {
         typename Results<Way>::Lines lines(all);
@@ -181,7 +182,7 @@ void results(const Grid& g, const BFloat16* x, const float* x_factors, const flo
         for (int64_t task = 0; task < m.groups_out * groups; ++task) pack_kernels(m, w, task / groups, task % groups, u);
         const Team team(shares);
         uint32_t* samples = slabs + team.number * m.sample_size();
-        team.deal(m.slabs(), [&](int64_t slab) {
+        team.take(tasks, m.slabs(), [&](int64_t slab) {
             const int64_t rows = slab < 0 ? 0 : m.rows_of(slab);
             team.each(rows ? (rows + Way::halo) * Way::in * groups : 0, [&](int64_t task) {
                 all.pack(lines, slab, task / groups / Way::in, task / groups % Way::in, task % groups, samples);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "registers.h"
+#include "tasks.h"
 
 namespace {
 
@@ -59,17 +60,17 @@ void resample(const Axis& rows, const Axis& columns, const X* x, X* y, int64_t p
     };
     std::vector<Run> runs;
     for (int o = 0; o < columns.n_out; o += runs.back().count) runs.push_back({o, alike(columns, o)});
+    Tasks tasks(pictures * rows.n_out, threads);
 #pragma omp parallel num_threads(threads)
     {
         Buffer<T> memory(wide);
         T* row = memory.data();
-#pragma omp for schedule(static)
-        for (int64_t task = 0; task < pictures * rows.n_out; ++task) {
+        tasks.each([&](int64_t task) {
             weighted<T>(rows, task % rows.n_out, x + task / rows.n_out * rows.n_in * wide, wide, row, wide);
             for (size_t i = 0; i < runs.size(); ++i)
                 weighted<T>(columns, runs[i].from, row, channels, y + (task * columns.n_out + runs[i].from) * channels,
                             runs[i].count * channels);
-        }
+        });
     }
 }
 

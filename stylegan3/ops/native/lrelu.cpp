@@ -13,6 +13,7 @@
 #include "flow.h"
 #include "lrelu.h"
 #include "numbers.h"
+#include "tasks.h"
 #include "vertical.h"
 
 namespace {
@@ -271,17 +272,17 @@ void run(const Pass& pass, Mode mode, const X* x, const B* bias, uint8_t* codes,
     const int step = int(std::max<int64_t>(32, ((rows.n_out + wanted - 1) / wanted + 3) / 4 * 4));
     const int64_t parts = cuttable ? (rows.n_out + step - 1) / step : 1;
     const size_t code_plane = size_t((rows.n_raised + 3) / 4) * columns.n_raised;
+    Tasks tasks(planes * parts, threads);  // neighbouring planes: as the convolution before and after it
 #pragma omp parallel num_threads(threads) if (planes * parts > 1)
     {
         Stream<T, X> stream(pass, mode);
-#pragma omp for schedule(static)  // neighbouring planes: as the convolution before and after it
-        for (int64_t task = 0; task < planes * parts; ++task) {
+        tasks.each([&](int64_t task) {
             const int64_t plane = task / parts;
             const int part = int(task % parts);
             const int from = part * step, to = parts == 1 ? rows.n_out : std::min(rows.n_out, from + step);
             stream.run(x + plane * rows.n_in * columns.n_in, bias ? T(bias[plane % channels]) : T(0),
                        codes ? codes + plane * code_plane : nullptr, y + plane * rows.n_out * columns.n_out, from, to);
-        }
+        });
     }
 }
 

@@ -13,6 +13,7 @@
 #include "mirror.h"
 #include "numbers.h"
 #include "registers.h"
+#include "tasks.h"
 #include "vertical.h"
 
 namespace {
@@ -261,11 +262,11 @@ extern "C" void lrelu_inner(const Inner* pass, int32_t mode, int32_t kind, const
         const int64_t wanted = planes >= 4 * threads ? 1 : (4 * threads + planes - 1) / std::max<int64_t>(planes, 1);
         const int step = int(std::max<int64_t>(32, ((rows.n_out + wanted - 1) / wanted + 3) / 4 * 4));
         const int64_t parts = (rows.n_out + step - 1) / step;
+        Tasks tasks(planes * parts, threads);
 #pragma omp parallel num_threads(threads)
         {
             Flow<X> flow(*pass, Mode(mode));
-#pragma omp for schedule(static)
-            for (int64_t task = 0; task < planes * parts; ++task) {
+            tasks.each([&](int64_t task) {
                 const int64_t plane = task / parts, n = plane / groups, c = plane % groups * L;
                 const int from = int(task % parts) * step;
                 flow.run(static_cast<const X*>(x) + n * size_in + c,
@@ -273,7 +274,7 @@ extern "C" void lrelu_inner(const Inner* pass, int32_t mode, int32_t kind, const
                          codes ? static_cast<uint8_t*>(codes) + plane * size_codes : nullptr,
                          static_cast<X*>(y) + n * size_out + c, int(channels), int(std::min<int64_t>(L, channels - c)),
                          from, std::min(rows.n_out, from + step));
-            }
+            });
         }
     };
     if (kind == BFLOAT16) go(BFloat16());

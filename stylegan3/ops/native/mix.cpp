@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "registers.h"
+#include "tasks.h"
 
 namespace {
 
@@ -113,8 +114,9 @@ template <class Each>
 void for_blocks(const Mix& m, int32_t kind, int threads, Each each) {
     const auto run = [&](auto inner, auto few, auto number, auto stored) {
         using Part = Block<decltype(inner)::value, decltype(few)::value, decltype(number), decltype(stored)>;
-#pragma omp parallel for schedule(static) num_threads(threads)
-        for (int64_t task = 0; task < m.pictures * m.blocks(); ++task) each(Part(m, task), task, number, stored);
+        Tasks tasks(m.pictures * m.blocks(), threads);
+#pragma omp parallel num_threads(threads)
+        tasks.each([&](int64_t task) { each(Part(m, task), task, number, stored); });
     };
     const auto by_kind = [&](auto inner, auto few) {
         if (kind == FLOAT64) run(inner, few, double(), double());

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "tasks.h"
+
 struct Team {
     int64_t teams, number, member, size;
 
@@ -18,23 +20,18 @@ struct Team {
         alone_ = teams == threads;
     }
 
+    // go(task) for this team's of so many tasks; as often, if without one (-1), in each thread that meets others
+    template <class Go>
+    void take(Tasks& tasks, int64_t count, Go go) const {
+        if (alone_) return tasks.each(go);
+        const int64_t first = count * number / teams, end = count * (number + 1) / teams;
+        for (int64_t k = 0; k < (count + teams - 1) / teams; ++k) go(first + k < end ? first + k : -1);
+    }
+
     // go(task) for this member's tasks, neighbouring ones
     template <class Go>
     void each(int64_t tasks, Go go) const {
         for (int64_t task = tasks * member / size; task < tasks * (member + 1) / size; ++task) go(task);
-    }
-
-    // go(item) for this team's of all items; as often, if without one (-1), in each thread that meets others. A thread
-    // alone takes the next item when it is done: what else a machine does slows some cores for a while, and not others.
-    template <class Go>
-    void deal(int64_t items, Go go) const {
-        if (alone_) {
-#pragma omp for schedule(dynamic) nowait
-            for (int64_t item = 0; item < items; ++item) go(item);
-        } else {
-            const int64_t first = items * number / teams, end = items * (number + 1) / teams;
-            for (int64_t k = 0; k < (items + teams - 1) / teams; ++k) go(first + k < end ? first + k : -1);
-        }
     }
 
     // Wait for the others. All threads are to meet as often.
