@@ -22,6 +22,8 @@ direct::Halving directly(Halving);
 direct::Doubling directly(Doubling);
 template <class Way>
 using Directly = decltype(directly(Way()));
+template <class Way>  // of gradients of kernels: sums of less rounded numbers, and as fast
+using ByTaps = std::conditional_t<std::is_same_v<Way, Whole>, direct::Taps, Directly<Way>>;
 #endif
 
 // Calls go with the kind of number of products, that of transforms and that of the pictures in memory.
@@ -41,7 +43,7 @@ template <class Way>
 int64_t scratch_size(const Grid& grid, int32_t kind, bool gradient, int32_t threads) {
 #ifdef HAS_AMX
     if (is_direct(kind))
-        return 4 * (gradient ? direct::ForKernels<Directly<Way>>(grid).words(threads)
+        return 4 * (gradient ? direct::ForKernels<ByTaps<Way>>(grid).words(threads)
                              : direct::ForResults<Directly<Way>>(grid).words(threads));
 #endif
     int64_t bytes = 0;
@@ -82,7 +84,7 @@ void kernels_of(const Grid& grid, int32_t kind, const void* x, const void* x_fac
                 const void* g_factors, void* w, void* scratch, int32_t threads) {
 #ifdef HAS_AMX
     if (is_direct(kind))
-        return direct::kernels<Directly<Way>>(
+        return direct::kernels<ByTaps<Way>>(
             grid, static_cast<const BFloat16*>(x), static_cast<const float*>(x_factors), static_cast<const BFloat16*>(g),
             static_cast<const float*>(g_factors), static_cast<float*>(w), static_cast<uint32_t*>(scratch), threads);
 #endif

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolutions of bfloat16 with kernels of 3x3 taps in tile registers (amx.h): products cost so little there that two
-// axes' transforms by Winograd's way cost more than they save, and exactness with it. Columns go tap after tap; rows of
-// stride 1, where sums of two samples do, by F(2, 3): two results from four products instead of six. Source: S. Winograd,
-// Arithmetic Complexity of Computations (1980); with d the samples, g the kernel, e the results' gradients,
-//   y0 = m0 + m1 + m2, y1 = m1 - m2 - m3, m = (B^T d) (G g), and the gradient of g is G^T [(B^T d) (A e)].
+// Convolutions of bfloat16 with kernels of 3x3 taps in tile registers (amx.h), tap after tap: products cost so little there
+// that Winograd's transforms of both axes cost more than they save, and exactness with it. Only along rows of stride 1,
+// where sums of two samples do, results come in twos from four products instead of six, by F(2, 3). Source: S. Winograd,
+// Arithmetic Complexity of Computations (1980), chapter 5.
 //
 // Pictures are worked on in slabs of rows. A slab lies in memory with `pitch` places a row, so that a tap is one distance
-// for all of its places, whichever row they are in. With stride 2 even and odd rows and columns are pictures (phases) of
-// their own, with zeros beside and between the rows: results are computed for all places, those between two rows for
-// nothing. With stride 1 the points of two neighbouring results are phases, and one place.
+// for all of its places, whichever row they are in; zeros lie beside and between the rows where a tap meets them, and
+// results are computed for those places for nothing. With stride 2 even and odd rows and columns are pictures (phases) of
+// their own; with F(2, 3) the four numbers that are multiplied are, and two results are one place.
 #pragma once
 #include "amx.h"
 #ifdef HAS_AMX
@@ -27,16 +26,25 @@ static_assert(L == SIDE);
 constexpr int64_t SLABS_OF_GROUP = 8;  // a slab stays in a core's second cache
 constexpr int64_t DOT_ROWS = 4;        // rows whose dots are summed together
 
-// What a way makes of rows: phases of the samples and of the results, rows of a slab beyond those of its results, and from
-// a result's row to that of the sample which a tap multiplies; of columns: as much, and samples and results of a place,
-// numbers that three taps become, and the maps from d, g, e and m, and to the gradient of g.
-struct Whole {  // stride 1
+// A way: phases of the samples and of the results along columns (in, out) and along rows; rows and places of a slab beyond
+// those of its results; samples and results of a place; factors that a row of taps becomes; of a tap, rows from a result to
+// the sample that it meets; of a factor, its phases and places; and the maps of rows, of samples d, of kernels g and of
+// products m.
+struct Taps {  // stride 1
     static constexpr int in = 1, out = 1, halo = 2;
-    static constexpr int columns_in = 4, columns_out = 4, columns_halo = 0, samples = 2, results = 2, factors = 4;
+    static constexpr int row_in = 1, row_out = 1, row_halo = 2, samples = 1, results = 1, factors = TAPS;
     static constexpr int shift(int tap) { return tap; }
-    static constexpr int column_in(int factor) { return factor; }
-    static constexpr int column_out(int factor) { return factor; }
-    static constexpr int column_shift(int) { return 0; }
+    static constexpr int phase_in(int) { return 0; }
+    static constexpr int row_shift(int tap) { return tap; }
+    static void spread(const V* d, V* to) { to[0] = d[0]; }
+};
+struct Whole {  // stride 1, by F(2, 3)
+    static constexpr int in = 1, out = 1, halo = 2;
+    static constexpr int row_in = 4, row_out = 4, row_halo = 0, samples = 2, results = 2, factors = 4;
+    static constexpr int shift(int tap) { return tap; }
+    static constexpr int phase_in(int factor) { return factor; }
+    static constexpr int phase_out(int factor) { return factor; }
+    static constexpr int row_shift(int) { return 0; }
     static void spread(const V* d, V* to) {
         to[0] = d[0] - d[2], to[1] = d[1] + d[2], to[2] = d[2] - d[1], to[3] = d[1] - d[3];
     }
@@ -45,38 +53,25 @@ struct Whole {  // stride 1
         to[0] = g[0], to[1] = ends + middle, to[2] = ends - middle, to[3] = g[2];
     }
     static void join(const V* m, V* y) { y[0] = m[0] + m[1] + m[2], y[1] = m[1] - m[2] - m[3]; }
-    template <int column>
-    static V raise(const V* e) {
-        return column == 0 ? e[0] : column == 1 ? e[0] + e[1] : column == 2 ? e[0] - e[1] : -e[1];
-    }
-    static void join_kernel(const V* s, V* to) {
-        const V ends = 0.5f * (s[1] + s[2]);
-        to[0] = s[0] + ends, to[1] = 0.5f * (s[1] - s[2]), to[2] = ends + s[3];
-    }
 };
 struct Halving {  // stride 2
     static constexpr int in = 2, out = 1, halo = 1;
-    static constexpr int columns_in = 2, columns_out = 1, columns_halo = 1, samples = 2, results = 1, factors = 3;
+    static constexpr int row_in = 2, row_out = 1, row_halo = 1, samples = 2, results = 1, factors = TAPS;
     static constexpr int shift(int tap) { return tap / 2; }
-    static constexpr int column_in(int tap) { return tap % 2; }
-    static constexpr int column_out(int) { return 0; }
-    static constexpr int column_shift(int tap) { return tap / 2; }
+    static constexpr int phase_in(int tap) { return tap % 2; }
+    static constexpr int phase_out(int) { return 0; }
+    static constexpr int row_shift(int tap) { return tap / 2; }
     static void spread(const V* d, V* to) { to[0] = d[0], to[1] = d[1]; }
     static void spread_kernel(const V* g, V* to) { std::copy(g, g + TAPS, to); }
     static void join(const V* m, V* y) { y[0] = m[0]; }
-    template <int column>
-    static V raise(const V* e) {
-        return e[0];
-    }
-    static void join_kernel(const V* s, V* to) { std::copy(s, s + TAPS, to); }
 };
 struct Doubling {  // the transpose of Halving
     static constexpr int in = 1, out = 2, halo = 1;
-    static constexpr int columns_in = 1, columns_out = 2, columns_halo = 1, samples = 1, results = 2, factors = 3;
+    static constexpr int row_in = 1, row_out = 2, row_halo = 1, samples = 1, results = 2, factors = TAPS;
     static constexpr int shift(int tap) { return 1 - tap / 2; }
-    static constexpr int column_in(int) { return 0; }
-    static constexpr int column_out(int tap) { return tap % 2; }
-    static constexpr int column_shift(int tap) { return 1 - tap / 2; }
+    static constexpr int phase_in(int) { return 0; }
+    static constexpr int phase_out(int tap) { return tap % 2; }
+    static constexpr int row_shift(int tap) { return 1 - tap / 2; }
     static void spread(const V* d, V* to) { to[0] = d[0]; }
     static void spread_kernel(const V* g, V* to) { std::copy(g, g + TAPS, to); }
     static void join(const V* m, V* y) { y[0] = m[0], y[1] = m[1]; }
@@ -84,8 +79,8 @@ struct Doubling {  // the transpose of Halving
 
 template <class Way>
 struct Slabs {
-    static constexpr int PHASES_IN = Way::in * Way::columns_in, PHASES_OUT = Way::out * Way::columns_out;
-    static constexpr int FACTORS = TAPS * Way::factors;  // tiles of a kernel
+    static constexpr int PHASES_IN = Way::in * Way::row_in, PHASES_OUT = Way::out * Way::row_out;
+    static constexpr int FACTORS = TAPS * Way::factors;
     const Grid& g;
     const int64_t before;       // zeros before the first sample
     const int64_t rows_all;     // of one phase of a picture's results
@@ -97,22 +92,21 @@ struct Slabs {
 
     Slabs(const Grid& grid, int64_t bytes_of_place)
         : g(grid), before(Way::out == 2 ? 1 : g.pad), rows_all(over(g.rows_out, Way::out)),
-          pitch(up_to(over(g.columns_out, Way::results) + Way::columns_halo, 2)),
+          pitch(up_to(over(g.columns_out, Way::results) + Way::row_halo, 2)),
           groups_out(g.layout == BLOCKED ? over(g.results, BLOCK) : over(g.results, L)),
           most(std::max<int64_t>(g.most / SLABS_OF_GROUP / std::max<int64_t>(bytes_of_place * pitch, 1), 1)),
           rows(up_to(over(rows_all, std::max<int64_t>(over(rows_all, most), 1)), DOT_ROWS)),
           of_picture(rows ? over(rows_all, rows) : 0) {}
     // Places from a result to its farthest sample.
-    int64_t reach() const { return Way::halo * pitch + Way::columns_halo; }
+    int64_t reach() const { return Way::halo * pitch + Way::row_halo; }
     int64_t picture_of(int64_t slab) const { return slab / of_picture; }
     int64_t first_of(int64_t slab) const { return slab % of_picture * rows; }  // row of one phase of the results
     int64_t rows_of(int64_t slab) const { return std::min(rows, rows_all - first_of(slab)); }
     // A picture's row from its number in a slab's phase.
     int64_t row_of(int64_t first, int64_t i, int64_t phase) const { return Way::in * (first + i) + phase - before; }
-    // Of a tap along columns and a factor along rows: the samples' phase, the results', and the places between the two.
-    static constexpr int phase_in(int dy, int dx) { return dy % Way::in * Way::columns_in + Way::column_in(dx); }
-    static constexpr int phase_out(int dy, int dx) { return dy % Way::out * Way::columns_out + Way::column_out(dx); }
-    int64_t distance(int dy, int dx) const { return Way::shift(dy) * pitch + Way::column_shift(dx); }
+    // Of a tap along columns and a factor along rows: the samples' phase, and the places from a result to its sample.
+    static constexpr int phase_in(int dy, int dx) { return dy % Way::in * Way::row_in + Way::phase_in(dx); }
+    int64_t distance(int dy, int dx) const { return Way::shift(dy) * pitch + Way::row_shift(dx); }
     // Numbers of a line that holds, of 16 channels, the samples of a row, or its results in whole blocks of 32.
     int64_t line_in() const { return (Way::samples * pitch + 2) * L; }
     int64_t line_out() const { return Way::results * up_to(pitch, 2 * L) * L; }

@@ -12,18 +12,17 @@ constexpr int64_t MANY_SHARES = 4;
 constexpr int64_t DEPTH = 2 * SIDE;       // places that one instruction sums over
 constexpr int64_t LEAST_OF_SHARES = 4;    // slabs that are summed in several shares
 
-// The memory of a gradient of kernels, in words: its sums [factors][results][groups of channels][16]; X, a slab's samples in
+// The memory of a gradient of kernels, in words: its sums [taps][groups of results][of channels][16][16]; X, a slab's samples in
 // words of neighbouring places [phases][groups][words that begin at even places, at odd ones][words][16]; R, its results'
-// gradients [phases][results][places]. Small pictures lie below each other in one slab.
+// gradients [results][places]. Small pictures lie below each other in one slab.
 template <class Way>
 struct ForKernels : Slabs<Way> {
     using Base = Slabs<Way>;
-    static constexpr int COPIES = 1 + Way::columns_halo;  // a place more is an odd distance, as rows are even
-    const int64_t groups;                                 // of channels
-    const int64_t many;                                   // pictures of a slab
+    const int64_t groups;  // of channels
+    const int64_t many;    // pictures of a slab
 
     static int64_t bytes_of_place(const Grid& g) {
-        return 2 * L * (COPIES * Base::PHASES_IN * over(g.channels, L) + Way::columns_out * over(g.results, L));
+        return 2 * L * (2 * Base::PHASES_IN * over(g.channels, L) + over(g.results, L));
     }
     explicit ForKernels(const Grid& grid)
         : Base(grid, bytes_of_place(grid)), groups(over(grid.channels, L)),
@@ -41,13 +40,14 @@ struct ForKernels : Slabs<Way> {
     // Words of samples that so many places of results meet.
     int64_t met(int64_t places) const { return (up_to(places, DEPTH) + this->reach() + 1) / 2; }
     int64_t copy() const { return met(places()) * L; }
-    int64_t sample_size() const { return Base::PHASES_IN * groups * COPIES * copy(); }
+    int64_t sample_size() const { return Base::PHASES_IN * groups * 2 * copy(); }
     int64_t plane() const { return up_to(places(), 2 * DEPTH) + DEPTH; }  // places: an odd number of cache lines
-    int64_t result_phase() const { return this->groups_out * L * plane(); }  // numbers
-    int64_t result_size() const { return Way::columns_out * result_phase() / 2; }
-    int64_t sums_row() const { return groups * L; }
-    int64_t sums_plane() const { return this->groups_out * L * sums_row(); }
-    int64_t sums_size() const { return Base::FACTORS * sums_plane(); }
+    int64_t result_size() const { return this->groups_out * L * plane() / 2; }
+    int64_t sums_plane() const { return this->groups_out * groups * WORDS; }
+    int64_t sum_of(int64_t tap, int64_t out, int64_t group) const {
+        return tap * sums_plane() + (out * groups + group) * WORDS;
+    }
+    int64_t sums_size() const { return TAPS * TAPS * sums_plane(); }
     int64_t words(int64_t threads) const {
         return shares() * sums_size() + teams(threads) * (sample_size() + result_size());
     }
@@ -62,12 +62,11 @@ struct ForKernels : Slabs<Way> {
     }
 };
 
-// get(place), as many channels -> planes [16 channels][places]
-template <class Get>
-inline void write_planes(Get get, int64_t places, uint16_t* to, int64_t plane) {
+// A line's places [places][16 channels] -> planes [16 channels][places]
+inline void write_planes(const V* line, int64_t places, uint16_t* to, int64_t plane) {
     for (int64_t j = 0; j < places; j += 2 * L) {
         V block[L];
-        for (int k = 0; k < L; ++k) block[k] = V(paired(get(j + 2 * k), get(j + 2 * k + 1)));
+        for (int k = 0; k < L; ++k) block[k] = V(paired(line[j + 2 * k], line[j + 2 * k + 1]));
         turn<float>(block);
         if (places - j >= 2 * L)
             for (int k = 0; k < L; ++k) std::memcpy(to + k * plane + j, &block[k], REGISTER);
@@ -83,19 +82,19 @@ struct Sum {
     float* sums;
 };
 
-// sums of three taps, `next` apart, += R X, of 16 or twice 16 results and 16 channels
+// sums of three taps, `next` apart, += R X, of 16 results and 16 channels or twice as many results, `beside` apart
 template <int G>
-inline APART void accumulate(const Sum& at, int64_t plane, int64_t places, int64_t row, int64_t next) {
+inline APART void accumulate(const Sum& at, int64_t plane, int64_t places, int64_t beside, int64_t next) {
     const TileSession session;
     const auto* second = at.results + L * plane;
-    float *sums = at.sums, *others = sums + L * row;
-    _tile_loadd(0, sums, 4 * row);
-    _tile_loadd(1, sums + next, 4 * row);
-    _tile_loadd(2, sums + 2 * next, 4 * row);
+    float *sums = at.sums, *others = sums + beside;
+    _tile_loadd(0, sums, 4 * L);
+    _tile_loadd(1, sums + next, 4 * L);
+    _tile_loadd(2, sums + 2 * next, 4 * L);
     if constexpr (G == 2) {
-        _tile_loadd(3, others, 4 * row);
-        _tile_loadd(4, others + next, 4 * row);
-        _tile_loadd(5, others + 2 * next, 4 * row);
+        _tile_loadd(3, others, 4 * L);
+        _tile_loadd(4, others + next, 4 * L);
+        _tile_loadd(5, others + 2 * next, 4 * L);
     }
     for (int64_t p = 0; p < places; p += 2 * SIDE) {
         _tile_loadd(6, at.results + p, 2 * plane);
@@ -114,13 +113,13 @@ inline APART void accumulate(const Sum& at, int64_t plane, int64_t places, int64
             _tile_dpbf16ps(4, 6, 7);
         }
     }
-    _tile_stored(0, sums, 4 * row);
-    _tile_stored(1, sums + next, 4 * row);
-    _tile_stored(2, sums + 2 * next, 4 * row);
+    _tile_stored(0, sums, 4 * L);
+    _tile_stored(1, sums + next, 4 * L);
+    _tile_stored(2, sums + 2 * next, 4 * L);
     if constexpr (G == 2) {
-        _tile_stored(3, others, 4 * row);
-        _tile_stored(4, others + next, 4 * row);
-        _tile_stored(5, others + 2 * next, 4 * row);
+        _tile_stored(3, others, 4 * L);
+        _tile_stored(4, others + next, 4 * L);
+        _tile_stored(5, others + 2 * next, 4 * L);
     }
 }
 
@@ -153,23 +152,19 @@ struct Kernels {
         read_line<float>(x, picture, group, m.row_of(part.first, r % below, phase),
                          group_of(x_factors, picture, group, g.channels), lines.samples.data() + m.before * L);
         const auto* line = reinterpret_cast<const V*>(lines.samples.data());
-        uint32_t* to = samples + (phase * Way::columns_in * m.groups + group) * m.COPIES * m.copy();
-        const int64_t next = m.groups * m.COPIES * m.copy();  // to the next column's phase
-        uint32_t* at = to + r * m.pitch / 2 * L;
-        for (int64_t j = 0; j < m.pitch; j += 2, line += 2 * Way::samples, at += L) {
-            V first[Way::columns_in], second[Way::columns_in];
-            Way::spread(line, first);
-            Way::spread(line + Way::samples, second);
-            for (int column = 0; column < Way::columns_in; ++column)
-                *reinterpret_cast<Words*>(at + column * next) = paired(first[column], second[column]);
-            if constexpr (m.COPIES == 2)  // odd columns are one place away from no result
-                *reinterpret_cast<Words*>(at + m.copy()) = paired(line[Way::samples], line[2 * Way::samples]);
+        for (int column = 0; column < Way::row_in; ++column) {
+            uint32_t* to = samples + ((phase * Way::row_in + column) * m.groups + group) * 2 * m.copy();
+            for (int64_t j = 0; j < m.pitch; j += 2) {
+                uint32_t* at = to + (r * m.pitch + j) / 2 * L;
+                const auto* from = line + Way::samples * j + column;
+                *reinterpret_cast<Words*>(at) = paired(from[0], from[Way::samples]);
+                if (column == 0)  // odd columns are one place away from no result
+                    *reinterpret_cast<Words*>(at + m.copy()) = paired(from[Way::samples], from[2 * Way::samples]);
+            }
+            if (r + 1 < rows_read(part)) continue;
+            const int64_t end = rows_read(part) * m.pitch / 2, rest = m.met(places(part)) - end;
+            for (int copy = 0; copy < 2; ++copy) std::memset(to + copy * m.copy() + end * L, 0, 4 * rest * L);
         }
-        if (r + 1 < rows_read(part)) return;
-        const int64_t end = rows_read(part) * m.pitch / 2, rest = m.met(places(part)) - end;
-        for (int column = 0; column < Way::columns_in; ++column)
-            for (int copy = 0; copy < m.COPIES; ++copy)
-                std::memset(to + column * next + copy * m.copy() + end * L, 0, 4 * rest * L);
     }
 
     // One row of one group of results' gradients, and after the last one zeros -> R
@@ -178,53 +173,36 @@ struct Kernels {
         uint16_t* to = results + group * L * m.plane();
         read_line<float>(y, picture, group, part.first + i,  // zeros below a picture
                          group_of(y_factors, picture, group, g.results), lines.results.data());
-        pack_phases(reinterpret_cast<const V*>(lines.results.data()), to, r * m.pitch,
-                    std::make_integer_sequence<int, Way::columns_out>());
+        write_planes(reinterpret_cast<const V*>(lines.results.data()), m.pitch, to + r * m.pitch, m.plane());
         if ((r + 1) * m.pitch < end) return;
-        for (int column = 0; column < Way::columns_out; ++column, to += m.result_phase())
-            for (int64_t o = 0; o < L; ++o) std::memset(to + o * m.plane() + end, 0, 2 * (up_to(end, DEPTH) - end));
-    }
-    template <int... column>
-    void pack_phases(const V* line, uint16_t* to, int64_t first, std::integer_sequence<int, column...>) const {
-        (write_planes([=](int64_t j) { return Way::template raise<column>(line + Way::results * j); }, m.pitch,
-                      to + column * m.result_phase() + first, m.plane()), ...);
+        for (int64_t o = 0; o < L; ++o) std::memset(to + o * m.plane() + end, 0, 2 * (up_to(end, DEPTH) - end));
     }
 
-    // The sums of one factor along rows, of one group of channels and one or two of results
-    void add_up(const Part& part, int factor, int64_t group, int64_t out, const uint32_t* samples, const uint16_t* results,
+    // The sums of one column of taps, of one group of channels and one or two of results
+    void add_up(const Part& part, int dx, int64_t group, int64_t out, const uint32_t* samples, const uint16_t* results,
                 float* sums) const {
-        Sum at{results + Way::column_out(factor) * m.result_phase() + out * L * m.plane(), {},
-               sums + factor * m.sums_plane() + out * L * m.sums_row() + group * L};
+        Sum at{results + out * L * m.plane(), {}, sums + m.sum_of(dx, out, group)};
         for (int dy = 0; dy < TAPS; ++dy) {
-            const int64_t distance = m.distance(dy, factor);
-            at.samples[dy] = samples + (m.phase_in(dy, factor) * m.groups + group) * m.COPIES * m.copy() +
-                             distance % 2 * m.copy() + distance / 2 * L;
+            const int64_t distance = m.distance(dy, dx);
+            at.samples[dy] = samples + (m.phase_in(dy, dx) * m.groups + group) * 2 * m.copy() + distance % 2 * m.copy() +
+                             distance / 2 * L;
         }
-        (out + 1 < m.groups_out ? accumulate<2> : accumulate<1>)(at, m.plane(), places(part), m.sums_row(),
-                                                                 Way::factors * m.sums_plane());
+        (out + 1 < m.groups_out ? accumulate<2> : accumulate<1>)(at, m.plane(), places(part), m.groups * WORDS,
+                                                                 TAPS * m.sums_plane());
     }
 
     // All shares' sums of one group of channels and one of results -> w
     void write(const float* all_sums, int64_t group, int64_t out, float* w) const {
         V some[TAPS * TAPS * L];
-        for (int dy = 0; dy < TAPS; ++dy) {
-            V blocks[TAPS][L];
+        for (int tap = 0; tap < TAPS * TAPS; ++tap) {
+            V block[L];
             for (int o = 0; o < L; ++o) {
-                V sums[Way::factors], row[TAPS];
-                for (int k = 0; k < Way::factors; ++k) {
-                    const float* at = all_sums + (dy * Way::factors + k) * m.sums_plane() + (out * L + o) * m.sums_row() +
-                                      group * L;
-                    sums[k] = *reinterpret_cast<const V*>(at);
-                    for (int64_t share = 1; share < m.shares(); ++share)
-                        sums[k] += *reinterpret_cast<const V*>(at + share * m.sums_size());
-                }
-                Way::join_kernel(sums, row);
-                for (int dx = 0; dx < TAPS; ++dx) blocks[dx][o] = row[dx];
+                const float* at = all_sums + m.sum_of(tap, out, group) + o * L;
+                block[o] = *reinterpret_cast<const V*>(at);
+                for (int64_t k = 1; k < m.shares(); ++k) block[o] += *reinterpret_cast<const V*>(at + k * m.sums_size());
             }
-            for (int dx = 0; dx < TAPS; ++dx) {
-                turn<float>(blocks[dx]);
-                for (int c = 0; c < L; ++c) some[(c * TAPS + dy) * TAPS + dx] = blocks[dx][c];
-            }
+            turn<float>(block);
+            for (int c = 0; c < L; ++c) some[c * TAPS * TAPS + tap] = block[c];
         }
         write_kernels<float>(g, w, out * L, group * L, some);
     }
@@ -246,7 +224,7 @@ void kernels(const Grid& g, const BFloat16* x, const float* x_factors, const BFl
     {
         typename Kernels<Way>::Lines lines(all);
 #pragma omp for schedule(static)
-        for (int64_t task = 0; task < shares * m.FACTORS; ++task)
+        for (int64_t task = 0; task < shares * TAPS * TAPS; ++task)
             std::fill(all_sums + task * m.sums_plane(), all_sums + (task + 1) * m.sums_plane(), 0.f);
         const Team team(shares);
         uint32_t* samples = scratch + shares * m.sums_size() + team.number * (m.sample_size() + m.result_size());
@@ -260,8 +238,8 @@ void kernels(const Grid& g, const BFloat16* x, const float* x_factors, const BFl
                 else if (r < rows - Way::halo) all.pack_results(lines, part, r, group, results);
             });
             team.meet();
-            team.each(part.rows ? m.groups * Way::factors * twos : 0, [&](int64_t task) {
-                all.add_up(part, int(task / twos % Way::factors), task / twos / Way::factors, task % twos * 2, samples,
+            team.each(part.rows ? m.groups * TAPS * twos : 0, [&](int64_t task) {
+                all.add_up(part, int(task / twos % TAPS), task / twos / TAPS, task % twos * 2, samples,
                            results, all_sums + share * m.sums_size());
             });
             team.meet();
