@@ -2,13 +2,15 @@
 # Each command sets up what it needs, once, in .venv. Variables:
 #   PYTHON=python3.12     the interpreter (else the first that is new enough)
 #   PIP_ARGS="..."        options for pip during set-up, e.g. for a CPU-only torch
-#   ARGS="..."            options for pytest or for the demo
+#   ARGS="..."            options for pytest (-n 0: in one process) or for the demo
 PYTHON ?=
 PIP_ARGS ?=
 ARGS ?=
 VENV_PYTHON := .venv/bin/python
-# Plugins that other packages of a cloud image bring would run inside our tests: only our own are loaded.
-PYTEST := OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(VENV_PYTHON) -m pytest -p _hypothesis_pytestplugin
+# Plugins that other packages of a cloud image bring would run inside our tests: only our own are loaded. A process a
+# core, of one thread each; those of a file follow each other in one, as they share what is dear to make.
+PYTEST := OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(VENV_PYTHON) -m pytest -p _hypothesis_pytestplugin \
+	-p xdist -n auto --maxprocesses=8 --dist=loadfile
 export PYTHON PIP_ARGS
 
 .DEFAULT_GOAL := help

@@ -7,7 +7,7 @@
 
 namespace {
 
-// Whether pictures of a kind are convolved tap after tap.
+// Whether pictures of a kind are convolved in tile registers.
 inline bool is_direct([[maybe_unused]] int32_t kind) {
 #ifdef HAS_AMX
     return kind == BFLOAT16 && amx_is_allowed();

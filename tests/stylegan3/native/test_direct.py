@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The CPU's 3x3 convolutions of bfloat16 in tile registers, tap after tap: those of the processor, and some in memory.
+"""The CPU's 3x3 convolutions of bfloat16 in tile registers: those of the processor, and some in memory.
 
 Whole numbers that bfloat16 holds, factors of powers of two: sums of their products are exact in float32, in any order.
 """
@@ -193,7 +193,7 @@ def test_a_gradient_of_kernels_of_stride_2_is_exact(
 @pytest.mark.parametrize("group", [int(2 ** (k / 2)) for k in range(28, 40)])  # slabs of 4 to 20 rows
 def test_slabs_of_any_height_join_exactly(group: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(winograd, "GROUP", group)
-    n, channels, results, height, width = 2, 17, 5, 18, 9
+    n, channels, results, height, width = 4, 17, 5, 18, 9
     x, w = whole(n, channels, height, width, kind=BFLOAT16), whole(results, channels, 3, 3, seed=1)
     g, double = whole(n, results, height, width, seed=2, kind=BFLOAT16), whole(n, channels, 37, 19, kind=BFLOAT16)
     threads = torch.get_num_threads()
@@ -216,7 +216,7 @@ def test_slabs_of_any_height_join_exactly(group: int, monkeypatch: pytest.Monkey
     assert torch.equal(slope_of_halved.double(), gradient(double, g, stride=2))
 
 
-ROUNDINGS = 4e-3  # of samples with their factors, kernels and results to bfloat16: 2.9e-3 rms; Winograd's way 1.1e-2
+ROUNDINGS = 4e-3  # of samples with their factors, kernels and results to bfloat16: 3.5e-3 rms; Winograd's way 1.1e-2
 SIZES = [((2, 64, 20, 23), 40), ((3, 21, 9, 5), 33), ((1, 40, 33, 6), 17)]
 
 
@@ -262,11 +262,11 @@ def test_nothing_more_is_lost_with_stride_2(shape: tuple[int, int, int, int], re
     assert all(each < ROUNDINGS for each in found.values())
 
 
-@groups
+@pytest.mark.parametrize("group", [winograd.GROUP, 1, 1 << 18])  # kernels' gradients in one, two and four shares
 @pytest.mark.parametrize("layout", [PLANES, INNERMOST, BLOCKED])
 def test_any_number_of_threads_gives_the_same(layout: str, group: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(winograd, "GROUP", group)
-    n, channels, results, size = 3, 20, 33, (11, 18)
+    n, channels, results, size = 5, 20, 33, (11, 18)
     x, w = draw(n, channels, *size, kind=BFLOAT16), draw(results, channels, 3, 3, seed=1)
     s, d = draw(n, channels, seed=2), draw(n, results, seed=3)
     beside = draw(n, results, *size, seed=4, kind=BFLOAT16)
