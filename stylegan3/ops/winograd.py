@@ -113,7 +113,7 @@ def correlate(
     dots = None
     if beside is not None:
         beside = lie.dense(beside.to(x.dtype))
-        dots = w.new_empty(lie.pictures, -(-size[0] // 4), len(w))
+        dots = (w.new_empty if size[1] else w.new_zeros)(lie.pictures, -(-size[0] // 4), len(w))
     s, d = _dense(s, x), _dense(d, x)
     sizes = (lie.pictures, w.shape[1], *x.shape[2:], len(w), *size, padding)
     call("winograd", "results", sizes, lie.number, x, s, w, y, d, beside, dots)

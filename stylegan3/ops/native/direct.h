@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Convolutions of bfloat16 with kernels of 3x3 taps in tile registers (amx.h), tap after tap: products cost so little there
-// that Winograd's transforms of both axes cost more than they save, and exactness with it. Only along rows of stride 1,
-// where sums of two samples do, results come in twos from four products instead of six, by F(2, 3). Source: S. Winograd,
-// Arithmetic Complexity of Computations (1980), chapter 5.
+// that Winograd's transforms of both axes cost more than they save, and exactness with it. One axis pays, that of rows of
+// stride 1: F(2, 3) makes two results from four products instead of six, of sums of two samples. These are rounded: what a
+// small sample adds beside a large one is as far off as the large one's own rounding, and beside an infinite one no number.
+// Source: S. Winograd, Arithmetic Complexity of Computations (1980), chapter 5.
 //
 // Pictures are worked on in slabs of rows. A slab lies in memory with `pitch` places a row, so that a tap is one distance
 // for all of its places, whichever row they are in; zeros lie beside and between the rows where a tap meets them, and
@@ -22,7 +23,7 @@ namespace direct {
 
 using V = Register<float>;
 constexpr int L = WIDTH<float>, SIDE = 16, WORDS = SIDE * SIDE;  // rows and words of a tile register; words of all
-static_assert(L == SIDE);
+static_assert(L == SIDE && L == BLOCK);
 constexpr int64_t SLABS_OF_GROUP = 8;  // a slab stays in a core's second cache
 constexpr int64_t DOT_ROWS = 4;        // rows whose dots are summed together
 
@@ -30,13 +31,12 @@ constexpr int64_t DOT_ROWS = 4;        // rows whose dots are summed together
 // those of its results; samples and results of a place; factors that a row of taps becomes; of a tap, rows from a result to
 // the sample that it meets; of a factor, its phases and places; and the maps of rows, of samples d, of kernels g and of
 // products m.
-struct Taps {  // stride 1
+struct Taps {  // stride 1, of gradients of kernels
     static constexpr int in = 1, out = 1, halo = 2;
     static constexpr int row_in = 1, row_out = 1, row_halo = 2, samples = 1, results = 1, factors = TAPS;
     static constexpr int shift(int tap) { return tap; }
     static constexpr int phase_in(int) { return 0; }
     static constexpr int row_shift(int tap) { return tap; }
-    static void spread(const V* d, V* to) { to[0] = d[0]; }
 };
 struct Whole {  // stride 1, by F(2, 3)
     static constexpr int in = 1, out = 1, halo = 2;
@@ -85,7 +85,7 @@ struct Slabs {
     const int64_t before;       // zeros before the first sample
     const int64_t rows_all;     // of one phase of a picture's results
     const int64_t pitch;        // an even number of places
-    const int64_t groups_out;   // of results' channels; blocks are filled up
+    const int64_t groups_out;   // of results' channels
     const int64_t most;         // rows of a slab
     const int64_t rows;         // of a slab: whole ones of dots
     const int64_t of_picture;   // slabs
@@ -93,7 +93,7 @@ struct Slabs {
     Slabs(const Grid& grid, int64_t bytes_of_place)
         : g(grid), before(Way::out == 2 ? 1 : g.pad), rows_all(over(g.rows_out, Way::out)),
           pitch(up_to(over(g.columns_out, Way::results) + Way::row_halo, 2)),
-          groups_out(g.layout == BLOCKED ? over(g.results, BLOCK) : over(g.results, L)),
+          groups_out(over(g.results, L)),
           most(std::max<int64_t>(g.most / SLABS_OF_GROUP / std::max<int64_t>(bytes_of_place * pitch, 1), 1)),
           rows(up_to(over(rows_all, std::max<int64_t>(over(rows_all, most), 1)), DOT_ROWS)),
           of_picture(rows ? over(rows_all, rows) : 0) {}

@@ -244,7 +244,7 @@ void kernels(const Grid& g, const BFloat16* x, const float* x_factors, const BFl
             });
             team.meet();
         };
-        team.take(tasks, shares, [&](int64_t share) { m.each(share, add_slab); });
+        team.take(tasks, [&](int64_t share) { m.each(share, add_slab); });
 #pragma omp barrier
 #pragma omp for schedule(static)
         for (int64_t task = 0; task < m.groups * m.groups_out; ++task)

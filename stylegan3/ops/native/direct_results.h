@@ -82,8 +82,10 @@ inline void multiply(const uint32_t* samples, int64_t plane, int64_t pairs, cons
     for (int64_t p = 0; p < places; p += AT_ONCE, samples += 2 * WORDS, to += 2 * WORDS) {
         _tile_zero(0);
         _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
+        if constexpr (G == 2) {
+            _tile_zero(2);
+            _tile_zero(3);
+        }
         const uint32_t* b = kernels;
         for (int64_t k = 0; k < pairs; ++k)
             for (int i = 0; i < count; ++i, b += 2 * WORDS) {
@@ -121,7 +123,8 @@ struct Results {
     struct Lines {
         Buffer<float> samples, sums, results, beside;
         explicit Lines(const Results& r)
-            : samples(r.m.line_in()), sums(r.m.PHASES_OUT * 2 * CHUNK * L), results(Way::out * 2 * r.m.line_out()), beside(r.beside.data ? r.g.columns_out * L : 0) {}
+            : samples(r.m.line_in()), sums(r.m.PHASES_OUT * 2 * CHUNK * L), results(Way::out * 2 * r.m.line_out()),
+              beside(r.beside.data ? r.g.columns_out * L : 0) {}
     };
 
     // One row of samples of one group of channels -> P
@@ -186,7 +189,7 @@ struct Results {
     void write_row(Lines& lines, int64_t slab, int64_t i, int64_t group, const float* line, V& sum) const {
         const int64_t picture = m.picture_of(slab), row = Way::out * m.first_of(slab) + i;
         if (row >= g.rows_out) return;
-        if (beside.data && group * L < g.results) {
+        if (beside.data) {
             read_line<float>(beside, picture, group, row, V{} + 1, lines.beside.data());
             const auto *of = reinterpret_cast<const V*>(line), *with = reinterpret_cast<const V*>(lines.beside.data());
             for (int64_t j = 0; j < g.columns_out; ++j) sum += of[j] * with[j];
@@ -221,7 +224,7 @@ void results(const Grid& g, const BFloat16* x, const float* x_factors, const flo
         for (int64_t task = 0; task < m.groups_out * groups; ++task) pack_kernels(m, w, task / groups, task % groups, u);
         const Team team(shares);
         uint32_t* samples = slabs + team.number * m.sample_size();
-        team.take(tasks, m.slabs(), [&](int64_t slab) {
+        team.take(tasks, [&](int64_t slab) {
             const int64_t rows = slab < 0 ? 0 : m.rows_of(slab);
             team.each(rows ? (rows + Way::halo) * Way::in * groups : 0, [&](int64_t task) {
                 all.pack(lines, slab, task / groups / Way::in, task / groups % Way::in, task % groups, samples);

@@ -12,8 +12,13 @@
 // a machine does slows some of its cores for a while.
 class Tasks {
   public:
-    Tasks(int64_t count, int64_t threads) : shares_(threads) {
-        for (int64_t k = 0; k < threads; ++k) shares_[k].next = count * k / threads, shares_[k].end = count * (k + 1) / threads;
+    const int64_t count;
+
+    Tasks(int64_t all, int64_t threads) : count(all), shares_(threads) {
+        for (int64_t k = 0; k < threads; ++k) {
+            shares_[k].next = count * k / threads;
+            shares_[k].end = count * (k + 1) / threads;
+        }
     }
 
     // go(task) for the calling thread's, until all tasks are begun

@@ -20,12 +20,13 @@ struct Team {
         alone_ = teams == threads;
     }
 
-    // go(task) for this team's of so many tasks; as often, if without one (-1), in each thread that meets others
+    // go(task) for this team's of the tasks; as often in each thread that meets others: without a task (-1), if their number
+    // is no multiple of that of teams
     template <class Go>
-    void take(Tasks& tasks, int64_t count, Go go) const {
+    void take(Tasks& tasks, Go go) const {
         if (alone_) return tasks.each(go);
-        const int64_t first = count * number / teams, end = count * (number + 1) / teams;
-        for (int64_t k = 0; k < (count + teams - 1) / teams; ++k) go(first + k < end ? first + k : -1);
+        const int64_t first = tasks.count * number / teams, end = tasks.count * (number + 1) / teams;
+        for (int64_t k = 0; k < (tasks.count + teams - 1) / teams; ++k) go(first + k < end ? first + k : -1);
     }
 
     // go(task) for this member's tasks, neighbouring ones

@@ -110,15 +110,19 @@ struct Memory {
     Place place_of(int64_t task, int64_t groups, int64_t rows) const {
         return g.layout == INNERMOST ? Place{task % groups, task / groups} : Place{task / rows, task % rows};
     }
-    // go(team, share, first row of tiles, rows) for this thread's groups: as many, if without rows, for each one
+    // go(first row of tiles, rows) for group k of a share; the last ones may be without rows.
     template <class Go>
-    void for_groups(Go go) const {
+    void group_of_share(int64_t share, int64_t k, Go go) const {
+        const int64_t first = all() * share / shares + k * step, end = all() * (share + 1) / shares;
+        go(first, std::clamp<int64_t>(end - first, 0, step));
+    }
+    // go(team, share, first row of tiles, rows) for this thread's groups, as many for each one
+    template <class Go>
+    void for_shares(Go go) const {
         const Team team(shares);
         for (int64_t share = team.number; share < shares; share += team.teams)
-            for (int64_t k = 0; k < groups; ++k) {
-                const int64_t first = all() * share / shares + k * step, end = all() * (share + 1) / shares;
-                go(team, share, first, std::clamp<int64_t>(end - first, 0, step));
-            }
+            for (int64_t k = 0; k < groups; ++k)
+                group_of_share(share, k, [&](int64_t first, int64_t rows) { go(team, share, first, rows); });
     }
     // From one of the values to the next: an odd number of cache lines, or all values would fall on the same ones.
     int64_t spread_next() const { return in * tiles * L / depth + APART_BY; }
@@ -253,6 +257,7 @@ void results(const Grid& g, Scaled<T, const X> x, const T* w, Scaled<T, X> y, co
     const Plane<X> to{y.data, g.results, g.rows_out, g.columns_out, g.layout};
     const Plane<const X> other{beside, g.results, g.rows_out, g.columns_out, g.layout};
     const int64_t panels = over(m.out, GROUPS);
+    Tasks tasks(m.shares * m.groups, threads);  // as many for each team
 #pragma omp parallel num_threads(threads)
     {
         Buffer<T> memory((Way::step + Way::expands + 1) * m.line * L);
@@ -260,9 +265,10 @@ void results(const Grid& g, Scaled<T, const X> x, const T* w, Scaled<T, X> y, co
         Window<Map, T, X> window(from, x.factors, g.pad, m.places);
 #pragma omp for schedule(static)
         for (int64_t task = 0; task < m.in * m.out; ++task) weigh(m, w, u, task);
-        m.for_groups([&](const Team& team, int64_t share, int64_t first, int64_t rows) {
-            auto* v = u + m.kernel_size() + share * m.spread_size();
-            auto* sums = reinterpret_cast<T*>(u + m.kernel_size() + m.shares * m.spread_size()) + share * m.result_size();
+        const Team team(m.shares);
+        auto* v = u + m.kernel_size() + team.number * m.spread_size();
+        auto* sums = reinterpret_cast<T*>(u + m.kernel_size() + m.shares * m.spread_size()) + team.number * m.result_size();
+        const auto compute = [&](int64_t first, int64_t rows) {
             // The tiles above the first ones, if their results overlap.
             const int64_t above = Way::expands && rows && first % m.rows ? 1 : 0, all = above + rows;
             team.each(m.in * all, [&](int64_t task) {
@@ -306,7 +312,8 @@ void results(const Grid& g, Scaled<T, const X> x, const T* w, Scaled<T, X> y, co
                 for (int64_t i = 0; i < high; ++i)
                     write_line<T>(to, picture, group, top + i, factors, lines + i * m.line * L);
             });
-        });
+        };
+        team.take(tasks, [&](int64_t k) { m.group_of_share(k / m.groups, k % m.groups, compute); });
     }
 }
 
@@ -341,7 +348,7 @@ void kernels(const Grid& g, Scaled<T, const X> x, Scaled<T, const X> y, T* w, ch
 #pragma omp for schedule(static)
         for (int64_t task = 0; task < m.shares * m.KERNELS * m.in; ++task)
             std::fill(all_sums + task * m.out * L * L, all_sums + (task + 1) * m.out * L * L, T(0));
-        m.for_groups([&](const Team& team, int64_t share, int64_t first, int64_t rows) {
+        m.for_shares([&](const Team& team, int64_t share, int64_t first, int64_t rows) {
             T* sums = all_sums + share * m.sums_size();
             auto* v = reinterpret_cast<Number*>(all_sums + m.shares * m.sums_size()) +
                       share * (m.spread_size() + m.raised_size());

@@ -315,6 +315,13 @@ def test_results_may_have_no_rows_and_pictures_no_channels() -> None:
     assert correlate(draw(1, 0, 5, 5, kind=BFLOAT16), draw(0, 0, 3, 3), 1)[0].shape == (1, 0, 5, 5)
 
 
+def test_dots_of_results_without_columns_are_zeros() -> None:
+    beside = draw(1, 3, 4, 0, kind=BFLOAT16)
+    _, dots = correlate(draw(1, 5, 6, 2, kind=BFLOAT16), draw(3, 5, 3, 3), 0, beside=beside)
+    assert dots is not None
+    assert torch.equal(dots, torch.zeros(1, 3))
+
+
 def test_what_is_no_number_stays_where_it_is() -> None:
     x, w = draw(1, 5, 12, 9, kind=BFLOAT16), draw(3, 5, 3, 3, seed=1)
     x[0, 2, 5, 8] = float("nan")
