@@ -46,18 +46,19 @@ function trial() {
 function start() {
   plays += 1;
   play(test.clips[at("trial").dataset.clip], at("loop").checked, refresh);
+  refresh();
 }
 
 function toggle() {
-  if (player.source) stop();
+  if (player.asked) stop();
   else start();
   refresh();
 }
 
 function refresh() {
   if (!player.source) at("position").style.transform = "";
-  at("play").textContent = player.source ? "Stop" : plays ? "Play again" : "Play";
-  at("play-check").textContent = player.source ? "Stop the noise" : "Play the noise";
+  at("play").textContent = player.asked ? "Stop" : plays ? "Play again" : "Play";
+  at("play-check").textContent = player.asked ? "Stop the noise" : "Play the noise";
   at("rating").disabled = !player.heard;
   at("next").disabled = !chosen;
   at("hint").textContent = !player.heard ? "Listen to the end, then rate." : chosen ? "" : "Rate it, 1 to 5.";
@@ -118,10 +119,9 @@ function anew() {
 // ---- hands and keys
 
 function check() {
-  if (player.source) {
-    stop();
-    refresh();
-  } else play(test.check, false, refresh);
+  if (player.asked) stop();
+  else play(test.check, false, refresh);
+  refresh();
   at("begin").disabled = false;
 }
 

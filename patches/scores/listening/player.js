@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // ---- playing: decoded sounds in the audio clock, so that loops have no gap
 
-const player = { context: null, source: null, gain: null, began: 0, heard: false, turn: 0 };
+// `asked`: something plays, or will as soon as it is decoded
+const player = { context: null, source: null, gain: null, began: 0, heard: false, turn: 0, asked: false };
 const decoded = new Map();
 
 function sound(uri) {
@@ -16,6 +17,7 @@ function sound(uri) {
 
 async function play(uri, loop, ended) {
   const turn = stop();
+  player.asked = true;
   try {
     player.context ||= new AudioContext();
     await player.context.resume();
@@ -23,6 +25,7 @@ async function play(uri, loop, ended) {
     if (turn !== player.turn) return; // something else was asked for meanwhile
     begin(buffer, loop, ended);
   } catch (error) {
+    player.asked = false;
     at("reason").textContent = `Please open the page in another browser, such as a new Firefox or Chrome. (${error.message})`;
     at("broken").hidden = false;
   }
@@ -36,6 +39,7 @@ function begin(buffer, loop, ended) {
   source.onended = () => {
     if (player.source !== source) return;
     player.source = null;
+    player.asked = false;
     player.heard = true; // a stopped one is no longer the player's
     ended();
   };
@@ -52,6 +56,7 @@ function stop() {
     player.source.stop(now + 6 * FADE);
     player.source = null;
   }
+  player.asked = false;
   return ++player.turn;
 }
 
