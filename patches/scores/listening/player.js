@@ -25,7 +25,8 @@ async function play(uri, loop, ended) {
     if (turn !== player.turn) return; // something else was asked for meanwhile
     begin(buffer, loop, ended);
   } catch (error) {
-    player.asked = false;
+    if (turn === player.turn) player.asked = false;
+    refresh();
     at("reason").textContent = `Please open the page in another browser, such as a new Firefox or Chrome. (${error.message})`;
     at("broken").hidden = false;
   }

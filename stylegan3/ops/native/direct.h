@@ -33,7 +33,7 @@ constexpr int64_t DOT_ROWS = 4;        // rows whose dots are summed together
 // products m.
 struct Taps {  // stride 1, of gradients of kernels
     static constexpr int in = 1, out = 1, halo = 2;
-    static constexpr int row_in = 1, row_out = 1, row_halo = 2, samples = 1, results = 1, factors = TAPS;
+    static constexpr int row_in = 1, row_halo = 2, samples = 1, results = 1;
     static constexpr int shift(int tap) { return tap; }
     static constexpr int phase_in(int) { return 0; }
     static constexpr int row_shift(int tap) { return tap; }
@@ -79,8 +79,7 @@ struct Doubling {  // the transpose of Halving
 
 template <class Way>
 struct Slabs {
-    static constexpr int PHASES_IN = Way::in * Way::row_in, PHASES_OUT = Way::out * Way::row_out;
-    static constexpr int FACTORS = TAPS * Way::factors;
+    static constexpr int PHASES_IN = Way::in * Way::row_in;
     const Grid& g;
     const int64_t before;       // zeros before the first sample
     const int64_t rows_all;     // of one phase of a picture's results

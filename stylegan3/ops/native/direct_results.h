@@ -6,7 +6,7 @@
 
 namespace direct {
 
-constexpr int64_t AT_ONCE = 2 * SIDE;  // places of a result that are computed together
+constexpr int64_t AT_ONCE = 2 * SIDE;   // places of a result that are computed together
 constexpr int64_t CHUNK = 8 * AT_ONCE;  // places that meet kernels while these are in a core's first cache
 
 // The memory of results, in words: U, the kernels, as they are read: [twos of groups of results][phases of the results]
@@ -15,19 +15,20 @@ constexpr int64_t CHUNK = 8 * AT_ONCE;  // places that meet kernels while these 
 template <class Way>
 struct ForResults : Slabs<Way> {
     using Base = Slabs<Way>;
+    static constexpr int PHASES_OUT = Way::out * Way::row_out, FACTORS = TAPS * Way::factors;
     const int64_t pairs;  // of groups of channels
     const int64_t twos;   // of groups of results
     struct Factor {
         int dy, dx;
     };
-    Factor factors[Base::FACTORS];         // those of a phase behind each other
-    int ends[Base::PHASES_OUT + 1] = {0};  // where a phase's begin, and where they end
+    Factor factors[FACTORS];         // those of a phase behind each other
+    int ends[PHASES_OUT + 1] = {0};  // where a phase's begin, and where they end
 
     static int64_t bytes_of_place(const Grid& g) { return 4 * Base::PHASES_IN * over(g.channels, 2 * L) * SIDE; }
     explicit ForResults(const Grid& grid)
         : Base(grid, bytes_of_place(grid)), pairs(over(grid.channels, 2 * L)), twos(over(this->groups_out, 2)) {
         int k = 0;
-        for (int phase = 0; phase < Base::PHASES_OUT; ++phase) {
+        for (int phase = 0; phase < PHASES_OUT; ++phase) {
             for (int dy = 0; dy < TAPS; ++dy)
                 for (int dx = 0; dx < Way::factors; ++dx)
                     if (dy % Way::out * Way::row_out + Way::phase_out(dx) == phase) factors[k++] = {dy, dx};
@@ -35,7 +36,7 @@ struct ForResults : Slabs<Way> {
         }
     }
     int64_t slabs() const { return this->g.pictures * this->of_picture; }
-    int64_t kernels_of_two() const { return pairs * Base::FACTORS * 2 * WORDS; }
+    int64_t kernels_of_two() const { return pairs * FACTORS * 2 * WORDS; }
     int64_t kernel_size() const { return twos * kernels_of_two(); }
     int64_t counted() const { return up_to(this->rows * this->pitch, AT_ONCE); }  // places
     int64_t plane() const { return (counted() + this->reach()) * SIDE; }
