@@ -44,7 +44,8 @@ class Replay:
     def announcement(self) -> Iterator[str]:
         """Say what will be done."""
         yield f"{len(self.recipes)} recipe{'s' * (len(self.recipes) != 1)}, on {self.device}"
-        yield f"Operations: {engines.told(self.device, self.ops)}"
+        for line in engines.announced(self.device, self.ops):
+            yield f"Operations: {line}"
 
     def run(self, step: Step) -> Outcome:
         """Write the sound of each recipe; same device, same torch: the same bytes.

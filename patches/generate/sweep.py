@@ -74,7 +74,8 @@ class Sweep:
         """Say what will be done, with the choices that were made for the user."""
         what = self.paths[0] if len(self.paths) == 1 else f"{len(self.paths)} snapshots"
         yield f"{what}: {self.series.told}, batch {self.batch}, on {self.device}"
-        yield f"Operations: {engines.told(self.device, self.ops)}"
+        for line in engines.announced(self.device, self.ops):
+            yield f"Operations: {line}"
 
     def run(self, step: Step) -> Outcome:
         """Write all sounds, calling `step(sounds)` after each batch.

@@ -25,7 +25,8 @@ def say(assembly: Assembly, source: Resume | None, device: torch.device, echo: C
     shape = "x".join(str(size) for size in setup.dataset.shape)
     ranks = f"; {setup.hyper.ranks} ranks" if setup.hyper.ranks > 1 else ""
     echo(f"Data: {len(setup.dataset)} pictures of {shape}, {_told_labels(assembly)}; device: {device}{ranks}")
-    echo(f"Operations: {engines.told(device, setup.ops)}")
+    for line in engines.announced(device, setup.ops):
+        echo(f"Operations: {line}")
     if device.type == "cuda":
         echo(f"Pictures: {innermost.told(device, setup.inner)}")
         if setup.generator.kind == "stylegan3-t" and setup.ops in ("auto", "fused"):  # R's convolutions are 1x1

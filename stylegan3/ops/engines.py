@@ -14,7 +14,7 @@ case.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -31,6 +31,7 @@ from stylegan3.ops.tiles import Tiles
 LINE = 160  # characters of a reason in one line; the warning has it whole
 OPS = ("auto", "reference", "fused")  # what a user chooses from
 TILES = Tiles()
+FIRST = "kernels are built and tested on this machine first, once: a minute on a CPU, some on a card"
 COST = {
     "cpu": "StyleGAN3 takes four times as long, StyleGAN2 nearly twice",
     "cuda": "StyleGAN3 takes several times as long",
@@ -136,6 +137,18 @@ def served_by(device: torch.device, impl: Impl) -> str:
         return "reference"
     kernels = kernels_for(torch.empty(0, device=device), impl)
     return TILES.name if kernels is None else kernels.engine.name
+
+
+def announced(device: torch.device, impl: Impl) -> Iterator[str]:
+    """Yield what `told` returns and, where that takes a while since nothing has passed there yet, a line before it.
+
+    Raises:
+        NetworkError: where 'fused' is asked and the device has no kernels.
+    """
+    known = (selftest.record_of(name, device).recalled() for name, _ in MAKERS.get(device.type, []))
+    if impl not in ("plain", "reference") and all(milliseconds is None for milliseconds in known):
+        yield FIRST
+    yield told(device, impl)
 
 
 def told(device: torch.device, impl: Impl) -> str:

@@ -89,22 +89,22 @@ def _difference(found: Tensor, right: Tensor) -> float:
 def differences(
     engine: Engine, case: Case, kind: torch.dtype, device: torch.device, channels: int = 3, innermost: bool = False
 ) -> dict[str, float]:
-    """Return the differences to plain PyTorch on the same numbers in float32 (float64 where that is asked), relative.
+    """Return the differences to plain PyTorch on the same numbers in float64, relative.
 
     The value's is the largest; those of the gradients are in the mean square, since a raised sample on a kink may fall
     to either side.
     """
-    plan, wide = case.plan, torch.promote_types(kind, torch.float32)
+    plan = case.plan
     layout = torch.channels_last if innermost else torch.contiguous_format
     x = draw((2, channels, *case.size), 0, kind, device).contiguous(memory_format=layout)
     b = draw(((1 + innermost) * channels,), 1, kind, device)  # of two pictures in turn
     right = Tiles()
     y, kept = engine.forward(x, b, plan, True)
-    expected, kept_right = right.forward(x.to(wide), b.to(wide), plan, True)
+    expected, kept_right = right.forward(x.double(), b.double(), plan, True)
     found = {"value": _difference(y, expected)}
     for name, size, backward in (("gradient", plan.size, True), ("second gradient", case.size, False)):
         g = draw((2, channels, *size), 2, kind, device)
-        theirs = right.linear(g.to(wide), kept_right, plan, backward).double()
+        theirs = right.linear(g.double(), kept_right, plan, backward)
         ours = engine.linear(g, kept, plan, backward).double()
         found[name] = float((ours - theirs).norm() / theirs.norm())
     return found
@@ -146,8 +146,7 @@ def resampling_failure(kernels: Kernels, kind: torch.dtype, device: torch.device
         for terms in (((rows, columns),), transposed(((rows, columns),))):
             g = draw((2, 17, terms[0][0].n_in, terms[0][1].n_in), 1, kind, device).contiguous(memory_format=layout)
             kernel = kernels.resampler(g, terms)
-            wide = g.to(torch.promote_types(kind, torch.float32))
-            found = 0.0 if kernel is None else _difference(kernel(g, terms), resampled(wide, terms))
+            found = 0.0 if kernel is None else _difference(kernel(g, terms), resampled(g.double(), terms))
             if not found <= allowed(kind, device):
                 return f"resampling by {up}/{down} off by {found:.1e}"
     return None
@@ -331,6 +330,7 @@ class Record:
 def record_of(name: str, device: torch.device) -> Record:
     """Return the record of some kernels on a device."""
     sources = sorted(path for path in Path(__file__).parent.rglob("*") if path.suffix in (".py", ".cpp", ".h", ".cu"))
+    tf32 = device.type == "cuda" and torch.backends.cuda.matmul.allow_tf32  # products are others then
     card = processor() if device.type == "cpu" else torch.cuda.get_device_name(device)
-    key = digest(sources, name, card, torch.__version__, str(torch.version.cuda))
+    key = digest(sources, name, card, torch.__version__, str(torch.version.cuda), str(tf32))
     return Record(cache_folder() / f"passed-{key}")

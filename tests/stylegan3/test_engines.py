@@ -97,6 +97,15 @@ def test_right_kernels_serve(have: Callable[..., None]) -> None:
     assert engines.served_by(CPU, "fused") == "test"
 
 
+def test_a_first_start_says_why_it_takes_a_while(have: Callable[..., None]) -> None:
+    have(("Good", lambda: with_engine(Engine())))
+    assert [*engines.announced(CPU, "reference")] == ["reference, as asked"]
+    told = "test (passed its self-test here)"
+    assert [*engines.announced(CPU, "auto")] == [engines.FIRST, told]
+    engines.choice.cache_clear()  # the next process
+    assert [*engines.announced(CPU, "auto")] == [told]
+
+
 @pytest.mark.parametrize(
     ("engine", "what"),
     [

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whatever computes it, and however precisely inside, a network is the same."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch import Tensor
@@ -14,6 +16,7 @@ from stylegan3.networks import (
     build_generator,
     compute_with,
 )
+from stylegan3.ops.verdicts import exact
 
 KINDS = ["stylegan3-t", "stylegan3-r", "stylegan2"]
 ROUNDING = {torch.bfloat16: 0.03, torch.float16: 0.004}
@@ -23,12 +26,13 @@ KINKS = {torch.bfloat16: 0.2, torch.float16: 0.04}
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
-def device(request: pytest.FixtureRequest) -> str:
-    """Each place where networks run."""
+def device(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each place where networks run, with all of float32's bits."""
     place: str = request.param
     if place == "cuda" and not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
-    return place
+    with exact():
+        yield place
 
 
 def generator(kind: str, device: str = "cpu") -> Generator:

@@ -37,11 +37,26 @@ def _toeplitz(
 
 
 @triton.jit
+def _factor(v: tl.tensor, ROUND: tl.constexpr, FACTOR: tl.constexpr, PRECISION: tl.constexpr) -> tl.tensor:
+    """v rounded to ROUND and held as FACTOR (the same type, but in the interpreter).
+
+    A tensor core cuts off what TF32 doesn't hold, the 13 last bits: four such products in a row would make a layer's
+    samples too small. So the nearest number that it does hold comes first.
+    """
+    v = v.to(ROUND).to(FACTOR)
+    if PRECISION == "tf32":
+        bits = (v.to(tl.int32, bitcast=True) + 0x1000) & -0x2000
+        v = tl.where(v == v, bits.to(tl.float32, bitcast=True), v)
+    return v
+
+
+@triton.jit
 def _product(
     a: tl.tensor, b: tl.tensor, ROUND: tl.constexpr, FACTOR: tl.constexpr, PRECISION: tl.constexpr, SUM: tl.constexpr
 ) -> tl.tensor:
-    """a b with factors rounded to ROUND and held as FACTOR (the same type, but in the interpreter)."""
-    return tl.dot(a.to(ROUND).to(FACTOR), b.to(ROUND).to(FACTOR), input_precision=PRECISION, out_dtype=SUM)
+    """a b of rounded factors."""
+    a, b = _factor(a, ROUND, FACTOR, PRECISION), _factor(b, ROUND, FACTOR, PRECISION)
+    return tl.dot(a, b, input_precision=PRECISION, out_dtype=SUM)
 
 
 @triton.jit

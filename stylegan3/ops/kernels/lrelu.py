@@ -61,8 +61,9 @@ def configs(sizes: Sizes, dtype: torch.dtype) -> list[triton.Config]:
 
 @lru_cache(maxsize=64)
 def tuned(sizes: Sizes, dtype: torch.dtype) -> Any:
-    """Return the kernel that measures its tilings once for each canvas and mode, then runs the fastest."""
-    return triton.autotune(configs=configs(sizes, dtype), key=["out_h", "out_w", "READ", "WRITE"])(filtered)
+    """Return the kernel that measures its tilings once for each canvas and mode, then runs the fastest; for good."""
+    keys = ["out_h", "out_w", "READ", "WRITE"]
+    return triton.autotune(configs=configs(sizes, dtype), key=keys, cache_results=True)(filtered)
 
 
 def constants(plan: Plan, dtype: torch.dtype, bias: bool, read: bool, write: bool) -> dict[str, Any]:

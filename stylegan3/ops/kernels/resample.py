@@ -94,9 +94,10 @@ def arguments(block: Shape) -> dict[str, int]:
 
 @lru_cache(maxsize=2)
 def tuned(last: bool) -> Any:
-    """Return the kernel that measures its blocks once for each size and filter, then runs the fastest."""
+    """Return the kernel that measures its blocks once for each size and filter, then runs the fastest; for good."""
     configs = [triton.Config(arguments(block), num_warps=block[3]) for block in BLOCKS[last]]
-    return triton.autotune(configs=configs, key=["out_h", "out_w", "channels", "UP_R", "DOWN_R", "TAPS_R"])(resampled)
+    keys = ["out_h", "out_w", "channels", "UP_R", "DOWN_R", "TAPS_R"]
+    return triton.autotune(configs=configs, key=keys, cache_results=True)(resampled)
 
 
 def constants(terms: Terms, dtype: torch.dtype) -> dict[str, Any]:

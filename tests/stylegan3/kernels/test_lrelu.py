@@ -89,6 +89,15 @@ def test_a_pass_equals_the_definition(case: Case, device: str) -> None:
     assert distance(run(x, None, case.plan), case.definition(x, None)) < FLOAT32
 
 
+def test_factors_of_tf32_are_the_nearest_that_it_holds(device: str) -> None:
+    """A card would cut them off: without filters a sample passes as it is, rounded to TF32's eleven bits."""
+    torch.backends.cuda.matmul.allow_tf32 = True  # until the fixture takes it back
+    plan = plan_for((1.0,), (1.0,), 1, 1, (0, 0, 0, 0), (33, 5), (1.0, 0.2, None), False)
+    x = torch.rand(1, 2, 33, 5, generator=torch.Generator().manual_seed(0)).to(device) + 0.25
+    mantissa, exponent = torch.frexp(x.double())
+    assert torch.equal(run(x, None, plan).double(), torch.ldexp((mantissa * 2**11).round(), exponent - 11))
+
+
 @every_case
 def test_gradients_equal_the_definitions_to_second_order(case: Case, device: str) -> None:
     found = []

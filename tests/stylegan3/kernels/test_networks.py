@@ -32,7 +32,6 @@ KINDS = [torch.float32, torch.float16, torch.bfloat16]
 @pytest.fixture
 def fused(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
     """Triton's kernels where the device is asked for its own; what is the CPU's alone must not be called."""
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     if device == "cuda":
         return
     monkeypatch.setattr(engines, "choice", lambda device: Choice(makers.triton(), "interpreted"))

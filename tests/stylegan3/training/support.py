@@ -12,6 +12,7 @@ from stylegan3.networks import DiscriminatorSpec, GeneratorSpec
 from stylegan3.training.ranks import Ranks
 from stylegan3.training.setup import Hyperparameters, Setup
 from stylegan3.training.trainer import Trainer
+from stylegan3.training.transfer import onto
 
 SHAPE = (2, 16, 16)
 KINDS = {
@@ -53,7 +54,7 @@ class Louder:
         return {"factor": 1.0 + (torch.rand(n, generator=rng) < p).float()}
 
     def __call__(self, pictures: Tensor, draws: dict[str, Tensor], *, readable: bool = True) -> Tensor:
-        return pictures * draws["factor"].to(pictures)[:, None, None, None]
+        return pictures * onto(draws["factor"], pictures.device).to(pictures)[:, None, None, None]
 
 
 def setup(kind: str = "stylegan2", data: Pictures | None = None, **numbers: Any) -> Setup:

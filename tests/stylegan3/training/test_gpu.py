@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training on a CUDA device: every phase and augmentation runs there, and a state goes over and back."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 import torch
 
+from stylegan3.ops.verdicts import exact
 from stylegan3.training import recorded
 from stylegan3.training.recorded import Graphs
 from stylegan3.training.trainer import Trainer
@@ -17,10 +19,16 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _all_bits() -> Iterator[None]:
+    """Float32 keeps its bits, as on a CPU."""
+    with exact():
+        yield
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_iterations_on_the_device_end_near_the_cpus(kind: str) -> None:
     arrangement = setup(kind, aug="fixed", aug_p=0.5)
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     on_cpu, on_device = Trainer(arrangement), Trainer(arrangement, "cuda")
     on_device.load_state(on_cpu.state())
     source = on_cpu.batches(workers=2)
@@ -44,7 +52,6 @@ def test_replayed_iterations_move_networks_as_plain_ones_do(kind: str, monkeypat
     """Up to the order in which a card adds up; every phase is recorded, R1 in iteration 16."""
     for name, value in (("MARGIN", 0.0), ("WARM", 1)):
         monkeypatch.setattr(recorded, name, value)
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     arrangement, device = everything_on(kind, seed=1), torch.device("cuda")
     arrangement = replace(arrangement, hyper=replace(arrangement.hyper, aug="fixed", aug_p=0.5))
     plain, replayed = Trainer(arrangement, device), Trainer(arrangement, device, recorder=Graphs(device))
