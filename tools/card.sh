@@ -33,7 +33,7 @@ step() {
 }
 
 training() {
-    step "$1" "$2" "$python" bench/train.py --device cuda --trainings "$3" --precisions bf16 \
+    step "$1" "$2" "$python" bench/train.py --device cuda --trainings "$3" --precisions fp16 \
         --skip-reference --page "$out/$1.md"
 }
 

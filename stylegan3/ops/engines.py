@@ -145,8 +145,8 @@ def announced(device: torch.device, impl: Impl) -> Iterator[str]:
     Raises:
         NetworkError: where 'fused' is asked and the device has no kernels.
     """
-    known = (selftest.record_of(name, device).recalled() for name, _ in MAKERS.get(device.type, []))
-    if impl not in ("plain", "reference") and all(milliseconds is None for milliseconds in known):
+    known = [selftest.record_of(name, device).recalled() for name, _ in MAKERS.get(device.type, [])]
+    if impl not in ("plain", "reference") and known and not any(known):
         yield FIRST
     yield told(device, impl)
 
