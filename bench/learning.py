@@ -55,7 +55,7 @@ NUMBERS = {"batch": 16, "batch_gpu": 16, "cbase": 2048, "cmax": 96, "map_depth":
 
 @dataclass(frozen=True)
 class Experiment:
-    """One run: a view with its parameters and scaling, a configuration, a seed."""
+    """One run: a view with its parameters and scaling, a configuration, a seed, perhaps a precision."""
 
     view: str
     arguments: str
@@ -63,11 +63,12 @@ class Experiment:
     cfg: str
     seed: int
     gamma: float = 1.0
+    precision: str = "auto"
 
     @property
     def name(self) -> str:
         parts = (self.view, self.arguments.replace("=", "").replace(",", "-"), self.scaling, self.cfg, f"s{self.seed}")
-        parts += (f"gamma{self.gamma:g}" if self.gamma != 1 else "",)
+        parts += (f"gamma{self.gamma:g}" if self.gamma != 1 else "", self.precision)
         return "_".join(part for part in parts if part not in ("", "auto"))
 
 
@@ -101,7 +102,7 @@ def assembled(experiment: Experiment, work: Path) -> Assembly:
     options = {
         "outdir": str(work), "data": str(work / "train.zip"), "cfg": experiment.cfg, "view": experiment.view,
         "view_args": experiment.arguments, "scaling": experiment.scaling, "seed": experiment.seed, "aug": "noaug",
-        "kimg": 1e6, "gamma": experiment.gamma, **NUMBERS,
+        "kimg": 1e6, "gamma": experiment.gamma, "precision": experiment.precision, **NUMBERS,
     }  # fmt: skip
     return assemble(resolve(options, None), torch.device("cpu"))
 
@@ -161,6 +162,7 @@ def main() -> None:
     parser.add_argument("--cfg", default="stylegan2")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--gamma", type=float, help="R1's weight; the default follows the view's scaling")
+    parser.add_argument("--precision", default="auto")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--table", action="store_true", help="print what there is and stop")
     given = parser.parse_args()
@@ -171,7 +173,7 @@ def main() -> None:
         return
     prepare(given.audio, given.work.resolve())
     gamma = suited_gamma(given.view, given.scaling) if given.gamma is None else given.gamma
-    experiment = Experiment(given.view, given.view_args, given.scaling, given.cfg, given.seed, gamma)
+    experiment = Experiment(given.view, given.view_args, given.scaling, given.cfg, given.seed, gamma, given.precision)
     learn(experiment, given.work.resolve(), given.minutes)
 
 

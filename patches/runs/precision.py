@@ -7,6 +7,8 @@ Both ends of G and D, weights, statistics and losses are float32 in each of them
 import torch
 
 from patches.errors import UserError
+from stylegan3.ops.interfaces import Impl
+from stylegan3.ops.native import cpu
 
 INNER = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 """Type of the activations between the float32 ends."""
@@ -15,10 +17,13 @@ TENSOR_CORES, BFLOAT = (7, 0), (8, 0)
 """Compute capabilities from which float16 is fast, and bfloat16 and TF32 are there."""
 
 
-def suited(device: torch.device) -> tuple[str, str]:
-    """Choose for a device; return the name and the reason."""
+def suited(device: torch.device, ops: Impl) -> tuple[str, str]:
+    """Choose for a device and the operations that are asked for; return the name and the reason."""
     if device.type == "cpu":
-        return "fp32", "a CPU's own; with bf16, 8 bits of 24, many are half as fast again, those with AMX twice as fast"
+        why = "--ops=reference" if ops == "reference" else cpu.why_no_bfloat16()
+        if why is not None:
+            return "fp32", why
+        return "bf16", "between float32 ends: this CPU multiplies it faster, as much is learned (docs/precision.md)"
     capability = torch.cuda.get_device_capability(device)
     if capability >= TENSOR_CORES:
         return "fp16", "between float32 ends: this card's tensor cores; a bit in 2^11 is lost, with bf16 one in 2^8"

@@ -31,6 +31,7 @@ HEADERS = (
 )  # fmt: skip
 WIDE = ("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()
 FLAGS = ("-std=c++17", "-O3", "-march=native", *WIDE, "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fopenmp")
+COMPILER, NO_COMPILER = "g++", "no g++ here (Debian: apt install g++)"
 KINDS = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2}
 
 
@@ -41,6 +42,13 @@ def processor() -> str:
     except OSError:
         return ""
     return "\n".join(sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))}))
+
+
+def why_no_bfloat16() -> str | None:
+    """Return why the operations of this CPU don't multiply bfloat16 as such; None where they do."""
+    if "avx512_bf16" not in processor().split():
+        return "this CPU doesn't multiply bfloat16"
+    return NO_COMPILER if shutil.which(COMPILER) is None else None
 
 
 def declare_convolutions(lib: ctypes.CDLL) -> None:
@@ -64,9 +72,9 @@ def library() -> ctypes.CDLL:
     Raises:
         BuildError: without a compiler, or where it fails.
     """
-    compiler = shutil.which("g++")
+    compiler = shutil.which(COMPILER)
     if compiler is None:
-        raise BuildError("no g++ here (Debian: apt install g++)")
+        raise BuildError(NO_COMPILER)
     key = digest(
         [HERE / name for name in (*UNITS, *HEADERS)],
         *FLAGS,

@@ -10,6 +10,7 @@ from patches.errors import UserError
 from patches.runs import caching
 from patches.runs.caching import check_cache, place_of, taken_by_cache
 from patches.runs.precision import check_precision, set_tf32, suited
+from stylegan3.ops.native import cpu
 from tests.patches.runs.support import call, only_run
 from tests.stylegan3.training.support import Pictures
 
@@ -21,8 +22,26 @@ CPU, CARD = torch.device("cpu"), torch.device("cuda")
 )
 def test_a_card_with_tensor_cores_computes_in_float16(monkeypatch, capability, name):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    assert suited(CARD)[0] == name
-    assert suited(CPU)[0] == "fp32"
+    assert suited(CARD, "auto")[0] == name
+
+
+@pytest.mark.parametrize(
+    ("flags", "compiler", "ops", "name", "reason"),
+    [
+        ("avx512f avx512_bf16", "/usr/bin/g++", "auto", "bf16", "this CPU multiplies it faster"),
+        ("avx512f avx512_bf16", "/usr/bin/g++", "fused", "bf16", "this CPU multiplies it faster"),
+        ("avx512f avx512_bf16", "/usr/bin/g++", "reference", "fp32", "--ops=reference"),
+        ("avx512f avx512_bf16", None, "auto", "fp32", "no g++ here"),
+        ("avx512f avx512_vnni", "/usr/bin/g++", "auto", "fp32", "this CPU doesn't multiply bfloat16"),
+        ("", "/usr/bin/g++", "auto", "fp32", "this CPU doesn't multiply bfloat16"),
+    ],
+)
+def test_a_cpu_that_multiplies_bfloat16_computes_in_it(monkeypatch, flags, compiler, ops, name, reason):
+    monkeypatch.setattr(cpu, "processor", lambda: f"flags\t: fpu {flags}\nmodel name : Some CPU")
+    monkeypatch.setattr(cpu.shutil, "which", {"g++": compiler}.get)
+    chosen, why = suited(CPU, ops)
+    assert chosen == name
+    assert reason in why
 
 
 def test_a_precision_that_a_device_lacks_is_refused(monkeypatch):
@@ -60,9 +79,19 @@ def test_a_run_in_less_precision_says_so_and_resumes(archive, tmp_path, name):
     assert f"--precision    {name}" in told
 
 
-def test_the_choice_is_told_with_its_reason(archive, tmp_path):
-    told = call("--dry-run", outdir=tmp_path, data=archive)
-    assert "--precision    fp32                      (a CPU's own; with bf16" in told
+@pytest.mark.parametrize(
+    ("why", "line"),
+    [
+        (None, "bf16                      (between float32 ends: this CPU multiplies it"),
+        ("this CPU doesn't", "fp32                      (this CPU doesn't)"),
+    ],
+)
+def test_the_choice_is_told_with_its_reason(archive, tmp_path, monkeypatch, why, line):
+    monkeypatch.setattr(cpu, "why_no_bfloat16", lambda: why)
+    assert f"--precision    {line}" in call("--dry-run", outdir=tmp_path, data=archive)
+    assert "--precision    fp32                      (--fp32=1)" in call(
+        "--dry-run", outdir=tmp_path, data=archive, fp32=1
+    )
 
 
 def test_a_cached_run_equals_one_that_reads(archive, tmp_path):
