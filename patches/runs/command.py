@@ -93,7 +93,7 @@ def train_on_rank(arguments: Mapping[str, Any], world: World | None, echo: Calla
 def _train(request: Request, world: World, ranks: Ranks, stop: Stop, echo: Callable[[str], None]) -> None:
     source, assembly, device = prepared(request, world, ranks)
     options = assembly.resolved.options
-    stop.limit(options.time_limit)
+    stop.limit(options.time_limit, world.began)
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = not options.nobench
         set_tf32(options.precision)

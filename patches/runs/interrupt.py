@@ -39,10 +39,15 @@ class Stop:
         for number, handler in self._former.items():
             signal.signal(number, handler)
 
-    def limit(self, seconds: float | None) -> None:
-        """Leave so early before `seconds` from the object's making that two iterations and two saves would fit."""
+    def limit(self, seconds: float | None, began: float | None = None) -> None:
+        """Leave so early before `seconds` from the object's making that two iterations and two saves would fit.
+
+        Args:
+            began: where something that starts this process again counts from, in time.time()'s seconds.
+        """
         if seconds is not None:
-            self._deadline = self._began + seconds - min(SPARE_SHARE * seconds, SPARE_SECONDS)
+            before = 0.0 if began is None else max(0.0, time.time() - began - (time.monotonic() - self._began))
+            self._deadline = self._began - before + seconds - min(SPARE_SHARE * seconds, SPARE_SECONDS)
 
     def arm(self) -> None:
         """Keep the next signal until it is asked for."""

@@ -32,19 +32,24 @@ def prepared(request: Request, world: World, ranks: Ranks) -> Prepared:
     """
     if ranks.rank == 0:
         source, assembly, device = prepare(request, world)
+        ranks.meet()  # archives may have been brought from far away
         found = {
             "options": assembly.resolved.options.to_dict(),
             "reasons": dict(assembly.resolved.reasons),
             "digest": assembly.data_digest,
         }
         share_json(ranks, found)
+        ranks.meet()
         return source, assembly, device
+    ranks.meet()
     found = share_json(ranks, None)
     options = TrainOptions(**found["options"])
     device = chosen_device(world, options.device)
     assembly = assemble(Resolved(options, found["reasons"]), device, world.local_count)
     if assembly.data_digest != found["digest"]:
         raise UserError(f"rank {ranks.rank}: --data={found['options']['data']} is not the data that rank 0 has")
+    check_cache(assembly.setup.dataset, options.cache, device, world.local_count)
+    ranks.meet()
     return None, assembly, device
 
 
@@ -98,7 +103,7 @@ def run_to_go_on_with(request: Request, world: World) -> Resume | None:
     assembly = assemble(anew, choose_device(world.device(anew.options.device)), world.local_count)
     named = [name for name, value in request.given.items() if value is not None]
     options = assembly.resolved.options
-    found = resuming.automatic(options, elsewhere.folder_of(options.outdir), assembly.data_digest, named)
+    found = resuming.automatic(options, elsewhere.folder_of(options.outdir), assembly.data_digest, named, request.since)
     return elsewhere.with_state(options.outdir, found)
 
 

@@ -87,7 +87,8 @@ def tick_line(row: Mapping[str, Any], goal_kimg: float, warnings: Sequence[str] 
     """Return a tick's aligned line, with what a person should look at at its end."""
     digits = 1 if goal_kimg >= 10 else 3
     look = f"  LOOK: {'; '.join(warnings)}" if warnings else ""
-    left = (goal_kimg - row["kimg"]) * row["s_per_kimg"]
+    share = row["other_seconds"] / row["seconds"] if row["seconds"] else 0.0  # a tick's own work goes on, too
+    left = (goal_kimg - row["kimg"]) * row["s_per_kimg"] * (1 + share)
     r1 = "     --" if row["r1"] is None else f"{row['r1']:7.3f}"
     return (
         f"tick {row['tick']:<5d} kimg {row['kimg']:>8.{digits}f}/{goal_kimg:<g}  {row['s_per_kimg']:>7.1f} s/kimg  "
@@ -130,7 +131,7 @@ class Reporter:
     def row(self, progress: Progress, health: Health, p: float, device: torch.device) -> dict[str, Any]:
         """Return a tick's numbers; None where a tick has none of that."""
         stats = progress.stats
-        self.seconds += progress.seconds
+        self.seconds += progress.seconds + progress.other_seconds
 
         def mean(name: str) -> float | None:
             return stats[name]["mean"] if name in stats else None
@@ -142,6 +143,7 @@ class Reporter:
             "s_per_kimg": progress.seconds / max(progress.images_since, 1) * 1000,
             "seconds": progress.seconds,
             "data_seconds": progress.data_seconds,
+            "other_seconds": progress.other_seconds,
             "total_seconds": self.seconds,
             "G_loss": mean("Loss/G/loss"),
             "D_loss": mean("Loss/D/loss"),

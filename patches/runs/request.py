@@ -26,12 +26,14 @@ class Request:
     Args:
         given: options by name, None where not given.
         resume: a path, 'auto', 'latest', or None.
+        since: 'auto' finds only runs that were trained after this moment, in time.time()'s seconds.
     """
 
     given: dict[str, Any]
     resume: str | None
     preset: str | None
     dry_run: bool
+    since: float = 0.0
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any], world: World | None = None) -> "Request":
@@ -61,9 +63,12 @@ class Request:
             )
         if resume and resume.endswith(PICKLE):
             resume, given["finetune"] = None, resume
+        since = 0.0
         if world is not None and world.restarts:
+            if resume is None:  # a new run, which may not have been begun
+                since = world.began or 0.0
             resume, given["kimg"] = _after_restart(resume, given["kimg"])
-        return cls(given, resume, arguments["preset"], arguments["dry_run"])
+        return cls(given, resume, arguments["preset"], arguments["dry_run"], since)
 
     def resolved(self, own: Mapping[str, Any] | None = None) -> Resolved:
         """Return the options; `own` are those of the run that is resumed.

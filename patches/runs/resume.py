@@ -80,11 +80,18 @@ def latest(outdir: Path) -> Resume:
     return newest(found[-1])
 
 
-def automatic(options: TrainOptions, outdir: Path, digest: str, given: Collection[str]) -> Resume | None:
-    """Return the newest run of the same options and data in a folder of runs, or None: start."""
+def automatic(
+    options: TrainOptions, outdir: Path, digest: str, given: Collection[str], since: float = 0.0
+) -> Resume | None:
+    """Return the newest run of the same options and data in a folder of runs, or None: start.
+
+    Args:
+        since: pass over runs that were last begun or gone on with before, in time.time()'s seconds.
+    """
     for run in reversed(runs(outdir)):
         if (run.path / OPTIONS).exists():
             content = run.options()
-            if content["data_digest"] == digest and same_run(options, content["options"], given=given):
+            same = content["data_digest"] == digest and same_run(options, content["options"], given=given)
+            if same and content.get("written", 0.0) >= since:
                 return newest(run)
     return None

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A training from beginning to end: a new run or one that goes on, ticks, snapshots, and a clean leave."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -66,7 +67,7 @@ class Session:
         run = self.resume.run if self.resume else Run.create(folder_of(options.outdir), options)
         with closing(Log(run.path / "log.txt", self.echo)) as log, outgoing(run, options.outdir, log) as outbox:
             said += self._cut(run, trainer.images)
-            run.write_options(self.assembly.to_dict())
+            run.write_options({**self.assembly.to_dict(), "written": time.time()})
             for line in (*said, f"Run: {run.path}"):
                 log(line)
             before = max((float(row["total_seconds"]) for row in run.rows()), default=0.0)
@@ -118,12 +119,15 @@ class Session:
             if not stopped:
                 ticker.finish()
         except NonFiniteLossError as error:
+            ticker.settle()
             raise UserError(f"{error}; training stopped, the last good state is {ticker.snapshots.last}") from error
         except LostRankError:
+            ticker.settle()
             ticker.log(f"Stopped: another rank is gone; the last state is {ticker.snapshots.last}")
             ticker.log(go_on(ticker.run))
             raise
         except KeyboardInterrupt:
+            ticker.settle()
             ticker.log(f"Stopped at once; the last state is {ticker.snapshots.last}")
             ticker.log(go_on(ticker.run))
             raise

@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from patches.data import absolute
+from patches.errors import UserError
 from patches.runs.assemble import Assembly
 from patches.runs.beside import Beside
 from patches.runs.directory import FAKES, NETWORK, STATE, Run, stamp
@@ -112,9 +113,20 @@ class Ticker:
         if self._judging:
             self._judging.scoring.close()
 
+    def settle(self) -> None:
+        """Have what is being written come to its end, and tell what went wrong with it, at the end of a run."""
+        try:
+            self._writing.wait()
+        except UserError as error:
+            self.log(f"  not written: {error}")
+
     def leave(self, reason: str) -> None:
-        """Save between two snapshots, and say how to go on."""
-        self._writing.wait()
+        """Save between two snapshots, and say how to go on.
+
+        Raises:
+            UserError: it could not be written.
+        """
+        self.settle()
         path = self.snapshots.write(Moment.of(self.trainer), between=True)
         self.log(f"Stopped by {reason} at {self.trainer.images / 1000:g} kimg; the state is {path.name}")
         for line in self._judging.best_lines() if self._judging else ():

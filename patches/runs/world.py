@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which of several processes this one is, as torchrun or `--gpus` (patches/runs/launch.py) has set them up."""
 
+import math
+import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -13,7 +17,9 @@ from patches.errors import UserError
 from stylegan3.training.ranks import Alone, Group, Ranks
 
 PATIENCE = timedelta(minutes=30)
-"""How long a rank waits for the others: rank 0 writes sheets and snapshots meanwhile."""
+"""How long a rank waits for the others in training: rank 0 writes sheets and snapshots meanwhile."""
+STARTED = 19
+"""Of the fields of /proc/PID/stat behind the name: clock ticks from the machine's start to the process's."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,7 @@ class World:
         rank, count: over all machines; local_rank, local_count: on this one.
         restarts: how often torchrun has started all of them again (--max-restarts).
         machines: on which there are some.
+        began: when torchrun did, which starts all of them again; seconds since 1970, None where it isn't there.
     """
 
     rank: int = 0
@@ -32,6 +39,7 @@ class World:
     local_count: int = 1
     restarts: int = 0
     machines: int = 1
+    began: float | None = None
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "World | None":
@@ -52,7 +60,8 @@ class World:
             raise UserError(f"RANK, WORLD_SIZE, LOCAL_RANK: {error}; torchrun sets them") from error
         if not 0 <= rank < count:
             raise UserError(f"RANK={rank}, WORLD_SIZE={count}: a rank lies between 0 and the world's size less one")
-        return cls(rank, count, local_rank, local_count, restarts, machines)
+        began = _began(os.getppid()) if "TORCHELASTIC_RUN_ID" in environment else None
+        return cls(rank, count, local_rank, local_count, restarts, machines, began)
 
     def device(self, name: str) -> str:
         """Return the name of this rank's own device.
@@ -84,7 +93,8 @@ def joined(world: World) -> Iterator[tuple[Ranks, World]]:
     """Meet the other ranks; tensors on a card go by NCCL, others by gloo. Leave together where all went well.
 
     Yields:
-        The ranks, and the world with the restarts that the rank which was started most often has seen.
+        The ranks, and the world with the restarts that the rank which was started most often has seen, and the first
+        beginning.
     """
     if world.count == 1:
         yield Alone(), world
@@ -92,10 +102,11 @@ def joined(world: World) -> Iterator[tuple[Ranks, World]]:
     _meet(world)
     try:
         ranks = Group()
-        most = torch.tensor(-world.restarts)
-        ranks.start_min(most)()
-        yield ranks, replace(world, restarts=-int(most))
-        ranks.start_sum(torch.zeros(1))()  # gloo may abort a process that leaves before the others have read
+        first = torch.tensor([-world.restarts, math.inf if world.began is None else world.began], dtype=torch.float64)
+        ranks.start_min(first)()
+        began = float(first[1])
+        yield ranks, replace(world, restarts=-int(first[0]), began=began if math.isfinite(began) else None)
+        ranks.meet()  # rank 0 still scores and sends; gloo may abort a process that leaves before the others have read
     except BaseException:
         if torch.cuda.is_available():
             dist.distributed_c10d._abort_process_group()  # NCCL's own leaving waits for the others
@@ -116,3 +127,12 @@ def _meet(world: World) -> None:
             f"rank {world.rank} can't reach the other {world.count - 1} (MASTER_ADDR, MASTER_PORT: "
             f"{' '.join(str(error).split())[:300]})"
         ) from error
+
+
+def _began(pid: int) -> float | None:
+    """Return when a process began, seconds since 1970; None where the system doesn't tell."""
+    try:
+        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[STARTED])
+    except (OSError, ValueError, IndexError):
+        return None
+    return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))

@@ -19,7 +19,8 @@ class Progress:
 
     Args:
         tick: ticks that lie behind; None between two ticks (a mere sign of life, once an iteration).
-        seconds: since the loop began or the last tick; data_seconds of them waiting for data.
+        seconds: in iterations since the loop began or the last tick; data_seconds of them waiting for data.
+        other_seconds: that passed between the last tick and the iteration after it: what was done at it.
         stats: means over the tick that ends here; empty between ticks.
         stopped: why the loop ends here before its goal, as `stop` said.
         said: what the trainer decided in this iteration, a line each.
@@ -30,6 +31,7 @@ class Progress:
     done: bool
     seconds: float
     data_seconds: float
+    other_seconds: float
     images_since: int
     stats: Mapping[str, Mapping[str, float]]
     stopped: str | None = None
@@ -48,7 +50,7 @@ def run(
         NonFiniteLossError: at the end of the tick in which a loss was not finite.
     """
     goal, per_tick = round(kimg * 1000), round(kimg_per_tick * 1000)
-    began, waited, images_before = time.perf_counter(), 0.0, trainer.images
+    began, waited, other, images_before = time.perf_counter(), 0.0, 0.0, trainer.images
     stored = trainer.batches(workers)
     with closing(stored), closing(ahead(stored, trainer.device)) as source:
         while trainer.images < goal:
@@ -66,12 +68,14 @@ def run(
             if ticked:
                 stats = trainer.stats.read()
                 trainer.stats.clear()
+            ended = time.perf_counter()
             yield Progress(
                 images=trainer.images,
                 tick=trainer.images // per_tick if ticked else None,
                 done=done,
-                seconds=time.perf_counter() - began,
+                seconds=ended - began,
                 data_seconds=waited,
+                other_seconds=other,
                 images_since=trainer.images - images_before,
                 stats=stats,
                 stopped=None if done else reason,
@@ -79,5 +83,6 @@ def run(
             )
             if ticked:
                 began, waited, images_before = time.perf_counter(), 0.0, trainer.images
+                other = began - ended
             if reason:
                 return

@@ -8,12 +8,15 @@ all of them, so that they go on with equal bits.
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, Protocol
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+MEETING = timedelta(days=30)
+"""How long ranks wait where one may have work for hours: until another is gone, that is."""
 Wait = Callable[[], None]
 """Returns when a sum that was started stands in its tensor."""
 
@@ -42,6 +45,9 @@ class Ranks(Protocol):
     def broadcast(self, values: Tensor, source: int) -> None:
         """Replace `values` by those of rank `source`."""
 
+    def meet(self) -> None:
+        """Return when all ranks are here, however long the work of one of them takes."""
+
 
 class Alone:
     """A process that trains by itself."""
@@ -59,12 +65,16 @@ class Alone:
     def broadcast(self, values: Tensor, source: int) -> None:
         """Leave what is one's own already."""
 
+    def meet(self) -> None:
+        """Wait for nobody."""
+
 
 class Group:
-    """The ranks of torch.distributed's default group, which stands already."""
+    """The ranks of torch.distributed's default group, which stands already; all of them make theirs together."""
 
     def __init__(self) -> None:
         self.rank, self.count = dist.get_rank(), dist.get_world_size()
+        self._meeting = dist.new_group(backend="gloo", timeout=MEETING)
 
     def start_sum(self, values: Tensor) -> Wait:
         """Begin to replace `values` by its sum over all ranks."""
@@ -78,6 +88,11 @@ class Group:
         """Replace `values` by those of rank `source`."""
         with _reaching():
             dist.broadcast(values, source)
+
+    def meet(self) -> None:
+        """Return when all ranks are here."""
+        with _reaching():
+            dist.all_reduce(torch.zeros(1), group=self._meeting)
 
     def _start(self, values: Tensor, operation: dist.ReduceOp.RedOpType) -> Wait:
         with _reaching():

@@ -3,6 +3,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,10 @@ from tests.patches.runs.support import ROOT, TINY, archive, call, finish, flags,
 
 __all__ = ["archive"]
 
-LENGTH = {"kimg": 0.192, "tick": 0.048, "snap": 1, "batch": 16, "batch_gpu": 4, "target": -0.9, "metrics": "none"}
+LENGTH = {
+    "kimg": 0.192, "tick": 0.048, "snap": 1, "batch": 16, "batch_gpu": 4, "target": -0.9, "metrics": "none",
+    "precision": "fp32",
+}  # fmt: skip
 TWO = {**LENGTH, "gpus": 2}
 LAST = "training-state-000000.192.safetensors"
 
@@ -151,3 +155,30 @@ def test_a_dry_run_tells_of_ranks_without_starting_them(archive, tmp_path):
     told = call("--dry-run", outdir=tmp_path / "out", data=archive, **TWO)
     assert "; 2 ranks" in told
     assert resolved(outdir="x", data="y", gpus=2, batch=16, batch_gpu=4).options.gpus == 2
+
+
+FAILS_ONCE = """
+import os, sys
+sys.path.insert(0, {root!r})
+import train
+if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+    raise SystemExit(1)
+train.main()
+"""
+
+
+def test_torchrun_starting_a_new_run_again_takes_no_old_one_of_the_same_options(uninterrupted, archive, tmp_path):
+    """The first attempt fails before the run has a folder; one that is there already was trained long ago."""
+    shutil.copytree(uninterrupted, tmp_path / "out" / uninterrupted.name)
+    script = tmp_path / "fails_once.py"
+    script.write_text(FAILS_ONCE.format(root=str(ROOT)))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=1"]
+    done = subprocess.run(
+        [*command, str(script), *flags(outdir="out", data=archive, **LENGTH)], cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    new = tmp_path / "out" / uninterrupted.name.replace("00000-", "00001-")
+    assert f"Run: {new.relative_to(tmp_path)}" in done.stdout
+    assert states_equal(uninterrupted, new)

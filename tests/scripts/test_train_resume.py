@@ -23,7 +23,7 @@ LENGTH = {
     "target": -0.9,
 }  # 50 iterations, 7 ticks; style mixing and ADA are on
 LAST = "000000.400"
-OF_TIME = {"s_per_kimg", "seconds", "data_seconds", "total_seconds", "memory_gb"}
+OF_TIME = {"s_per_kimg", "seconds", "data_seconds", "other_seconds", "total_seconds", "memory_gb"}
 
 
 @pytest.fixture(scope="module")

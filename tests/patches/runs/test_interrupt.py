@@ -101,3 +101,20 @@ def test_without_a_limit_nothing_stops_it(clock):
         stop.limit(None)
         stop.arm()
         assert iterate(stop, clock, 1e9) is None
+
+
+def test_a_limit_counts_from_where_what_started_the_process_again_counts(clock, monkeypatch):
+    monkeypatch.setattr(interrupt.time, "time", lambda: clock.now + 1e9)
+    with Stop() as stop:
+        stop.limit(1000, began=clock.now + 1e9 - 500)  # a rank died after 500 s
+        stop.arm()
+        assert iterate(stop, clock, 10) is None
+        assert iterate(stop, clock, 460) == "--time-limit"
+    with Stop() as stop:
+        clock.now += 7  # what was read meanwhile
+        stop.limit(1000, began=clock.now + 1e9 - 3)  # later than the process: its own beginning counts
+        stop.arm()
+        iterations = 1
+        while not iterate(stop, clock, 10):
+            iterations += 1
+        assert iterations == 96  # 7 + 10 n + 2 * 10 >= 980

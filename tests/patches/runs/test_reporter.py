@@ -10,7 +10,7 @@ from patches.runs.reporter import Log, duration, sheet_notes, tick_line
 
 ROW = {
     "tick": 3, "kimg": 3.0, "s_per_kimg": 20.0, "G_loss": 0.7, "D_loss": 1.4, "r1": None, "sign": 0.5, "p": 0.1,
-    "level_db": -3.0, "diversity": 0.9, "silent": 0.25, "memory_gb": 1.5,
+    "level_db": -3.0, "diversity": 0.9, "silent": 0.25, "memory_gb": 1.5, "seconds": 20.0, "other_seconds": 0.0,
 }  # fmt: skip
 
 
@@ -28,6 +28,7 @@ def test_a_line_tells_speed_and_time_left():
     assert "left  1h 00m" in line
     assert "r1      --" in line
     assert "silent  25%" in line
+    assert "left  1h 30m" in tick_line({**ROW, "other_seconds": 10.0}, 183)  # half as long again for sheets and scores
     assert tick_line({**ROW, "r1": 0.5}, 183).index("sign") == line.index("sign")
 
 

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a rank makes of a command line: torchrun's number, and where it goes on after a restart."""
 
+import subprocess
+import sys
+import time
+
 import click
 import pytest
 
@@ -8,6 +12,13 @@ import train as script
 from patches.errors import UserError
 from patches.runs.request import Request
 from patches.runs.world import World
+
+TELL = """
+import subprocess, sys
+place = {"RANK": "0", "WORLD_SIZE": "1", "TORCHELASTIC_RUN_ID": "a"}
+child = f"from patches.runs.world import World; print(World.of({place}).began)"
+print(subprocess.run([sys.executable, "-c", child], check=True, capture_output=True, text=True).stdout)
+"""
 
 
 def asked(world: World | None, *words: str) -> Request:
@@ -32,6 +43,21 @@ def test_after_a_restart_a_run_goes_on_where_it_was(words, resume, kimg, finetun
     found = asked(World(0, 2, 0, 2, restarts=1), *words)
     assert (found.resume, found.given["kimg"], found.given["finetune"]) == (resume, kimg, finetune)
     assert found.given["gpus"] == 2
+
+
+def test_a_new_run_that_is_started_again_is_none_that_was_there_before():
+    began = World(0, 2, 0, 2, restarts=1, began=123.0)
+    assert [asked(began, *words).since for words in ([], ["--finetune=a"], ["--resume=auto"], ["--resume=b"])] == [
+        123.0, 123.0, 0.0, 0.0,
+    ]  # fmt: skip
+    assert asked(World(0, 2, 0, 2, began=123.0)).since == 0.0
+
+
+def test_torchruns_beginning_is_that_of_the_process_above():
+    before = time.time()
+    with subprocess.Popen([sys.executable, "-c", TELL], stdout=subprocess.PIPE, text=True) as process:
+        told = float(process.communicate()[0])
+    assert before - 1 <= told <= time.time()
 
 
 def test_without_a_restart_it_is_as_asked():

@@ -4,6 +4,7 @@
 import pytest
 import torch
 
+from stylegan3.training import loop
 from stylegan3.training.loop import Progress, run
 from stylegan3.training.trainer import Trainer
 from tests.stylegan3.training.support import setup
@@ -60,3 +61,15 @@ def test_a_tick_counts_its_own_pictures_and_seconds():
     progress = [p for p in told(Trainer(setup()), 0.05) if p.tick is not None]
     assert [p.images_since for p in progress] == [24, 16, 16]
     assert all(0 <= p.data_seconds <= p.seconds < 60 for p in progress)
+
+
+def test_what_is_done_at_a_tick_is_not_counted_as_training(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: now[0])
+    trainer, found = Trainer(setup()), []
+    for progress in run(trainer, kimg=0.05, kimg_per_tick=0.02, workers=1, stop=lambda: None):
+        now[0] += 1.0  # a sign of life
+        if progress.tick is not None:
+            now[0] += 100.0  # sheets and snapshots
+            found.append((progress.seconds, progress.other_seconds))
+    assert found == [(2.0, 0.0), (1.0, 101.0), (1.0, 101.0)]
