@@ -158,12 +158,11 @@ def test_a_dry_run_tells_of_ranks_without_starting_them(archive, tmp_path):
 
 
 FAILS_ONCE = """
-import os, sys
+import os, runpy, sys
 sys.path.insert(0, {root!r})
-import train
 if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
     raise SystemExit(1)
-train.main()
+runpy.run_path({root!r} + "/train.py", run_name="__main__")
 """
 
 
@@ -182,3 +181,32 @@ def test_torchrun_starting_a_new_run_again_takes_no_old_one_of_the_same_options(
     new = tmp_path / "out" / uninterrupted.name.replace("00000-", "00001-")
     assert f"Run: {new.relative_to(tmp_path)}" in done.stdout
     assert states_equal(uninterrupted, new)
+
+
+BREAKS = """
+import os, runpy, sys
+sys.path.insert(0, {root!r})
+from stylegan3.training.trainer import Trainer
+step = Trainer.step
+def breaking(trainer, *batch):
+    if os.environ.get("RANK") == "1" and trainer.images == 112:
+        raise OSError(5, "Input/output error", "sounds.zip")
+    step(trainer, *batch)
+Trainer.step = breaking
+runpy.run_path({root!r} + "/train.py", run_name="__main__")
+"""
+
+
+def test_an_error_of_one_rank_is_the_one_that_is_shown(archive, tmp_path):
+    script = tmp_path / "breaks.py"
+    script.write_text(BREAKS.format(root=str(ROOT)))
+    done = subprocess.run(
+        [sys.executable, str(script), *flags(outdir="out", data=archive, **TWO)], cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stdout
+    assert done.stdout.count("sounds.zip: Input/output error") == 1
+    assert "Stopped: another rank is gone; the last state is " in done.stdout
+    assert "training-state-000000.096.safetensors" in done.stdout
+    assert "Traceback" not in done.stdout
