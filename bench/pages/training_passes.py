@@ -132,13 +132,18 @@ class Runner:
         self.trainer = Trainer(setup_of(training, way, data, ranks.count), device, ranks, self.clock, recorder)
         self.trainer.ada.p = training.p
         self._batches = ahead(self.trainer.batches(WORKERS), device)
-        self.waited = self.wall = 0.0
+        self.waited = self.stalled = self.wall = 0.0
+
+    @property
+    def waiting_share(self) -> float:
+        """Of the time, what the CPU waited for a batch, or the card for its copy: the larger."""
+        return max(self.waited, self.stalled) / self.wall
 
     def warm_up(self) -> list[str]:
         """Have kernels built, memory taken and phases recorded; return what the trainer said."""
         for _ in range(WARM + 1 if self.trainer.device.type == "cuda" else 1):
             self.iterate(2)
-        self.waited = self.wall = 0.0
+        self.waited = self.stalled = self.wall = 0.0
         return self.trainer.said()
 
     def iterate(self, count: int) -> dict[str, float]:
@@ -154,6 +159,7 @@ class Runner:
                 self.waited += time.perf_counter() - asked
             self.trainer.step(pictures, labels)
         found = self.clock.read()
+        self.stalled += found[WAITING]
         self.wall += time.perf_counter() - began
         return found
 
@@ -202,7 +208,7 @@ def timed(training: Training) -> list[dict[str, Any]]:
                     "seconds": seconds,
                     "s_per_kimg": 1000 * seconds / training.batch,
                 }
-                | {"parts": parts, "waiting_share": runner.waited / runner.wall, "said": said[way]}
+                | {"parts": parts, "waiting_share": runner.waiting_share, "said": said[way]}
             )
     return rows
 

@@ -90,6 +90,16 @@ print(len(train.one({json.dumps({"training": replace(TINY, ways=TINY.ways[:1]).t
     assert (done.returncode, done.stdout.split()) == (0, ["1"]), done.stderr
 
 
+def test_waiting_is_the_cards_where_it_waits_longer_than_the_cpu(tmp_path):
+    runner = Runner(TINY, "auto/fp32", stored(tmp_path, TINY.size))
+    parts = runner.iterate(2)
+    assert runner.stalled == parts["waiting for data"]
+    runner.waited, runner.stalled, runner.wall = 0.1, 0.3, 1.0
+    assert runner.waiting_share == 0.3
+    runner.waited = 0.5
+    assert runner.waiting_share == 0.5
+
+
 def test_operations_are_counted_without_views_and_allocations():
     """By part, as the clock's time is, gradients with them."""
     clock = Clock(torch.device("cpu"))
