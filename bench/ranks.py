@@ -27,7 +27,8 @@ import torch.distributed as dist
 
 from bench.pages.machine import facts
 from bench.pages.scaling import PAGE, keep, scaling_lines
-from bench.pages.training_passes import Runner, Training, stored
+from bench.pages.training_data import stored
+from bench.pages.training_passes import Runner, Training
 from stylegan3.training.ranks import Alone, Group, Ranks
 
 COUNTS = (1, 2, 4)

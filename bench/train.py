@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time training iterations and where they go: phases, augmentation, data, EMA; against the yardstick's operations.
+"""Time training iterations, ADA in them, and where they go: phases and what lies beside; against the yardstick.
 
     python bench/train.py                                  two small trainings on the CPU, with the yardstick
     python bench/train.py --device cuda --trainings stylegan3-t:512:32,stylegan2:256:16 --skip-reference
@@ -50,7 +50,9 @@ def wanted(given: argparse.Namespace) -> list[Training]:
         cfg, size, batch = text.split(":")
         widths = (given.cbase, given.cmax)
         found.append(
-            Training(cfg, int(size), int(batch), *widths, given.device, tuple(ways), given.batch_gpu, given.rounds)
+            Training(
+                cfg, int(size), int(batch), *widths, given.device, tuple(ways), given.batch_gpu, given.rounds, given.p
+            )
         )
     return found
 
@@ -65,6 +67,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--cmax", type=int, help="most channels; 128 on a CPU, 512 on a GPU")
     parser.add_argument("--batch-gpu", type=int, help="pictures at a time")
     parser.add_argument("--skip-reference", action="store_true", help="leave the yardstick out, and ratios with it")
+    parser.add_argument("--p", type=float, default=0.2, help="of augmentations, where ADA begins; 0: neither")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--page", nargs="?", type=Path, const=PAGE, help="write the figures to this page as well")
     parser.add_argument("--one", help=argparse.SUPPRESS)

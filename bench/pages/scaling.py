@@ -118,7 +118,8 @@ def scaling_lines(kept: dict[str, Any]) -> list[str]:
         told(kept["machine"]),
         "",
         f"{training['cfg']} {training['size']}x{training['size']}, batch {training['batch']} in rounds of "
-        f"{training['batch_gpu']}, cbase {training['cbase']}, cmax {training['cmax']}; gloo, a thread a process.",
+        f"{training['batch_gpu']}, cbase {training['cbase']}, cmax {training['cmax']}"
+        f"{', augmented' if training.get('p') else ''}; gloo, a thread a process.",
         "",
         *table(
             ("processes", "ms an iteration", "processor ms of all", "more than one", "ms in exchange, longest"),

@@ -6,17 +6,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.pages.network_passes import resident
+from bench.pages.training_data import CHANNELS, Seen, stored
+from patches.augment import SoundAugment
 from stylegan3.configs import CONFIGURATIONS, discriminator_spec, generator_spec
 from stylegan3.ops.native.memory import keep_freed
 from stylegan3.training.ranks import Alone, Ranks
@@ -25,15 +25,19 @@ from stylegan3.training.setup import Hyperparameters, Setup
 from stylegan3.training.trainer import Trainer
 from stylegan3.training.transfer import ahead
 
-CHANNELS, PICTURES, WORKERS = 4, 128, 2
-ITERATIONS = 4  # of a round: the first has every phase
+WORKERS = 2
+ITERATIONS = 4  # of a round: the first has every phase, and ADA's interval ends once
 INNER = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 WAITING, REST = "waiting for data", "rest"
 
 
 @dataclass(frozen=True)
 class Training:
-    """A training to measure: what, on what, and in which ways (operations/precision)."""
+    """A training to measure: what, on what, and in which ways (operations/precision).
+
+    Args:
+        p: the probability of each augmentation, where ADA begins; 0: neither.
+    """
 
     cfg: str
     size: int
@@ -44,45 +48,11 @@ class Training:
     ways: tuple[str, ...]
     batch_gpu: int | None = None
     rounds: int = 3
+    p: float = 0.2
 
     def to_dict(self) -> dict[str, Any]:
         """Return values that JSON can hold."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class Stored:
-    """Random pictures in a file, read as an archive's are: copied out of a mapped file, scaled on the device."""
-
-    path: Path
-    size: int
-    c_dim = 0
-    digest = "random"
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, F, T)."""
-        return CHANNELS, self.size, self.size
-
-    @cached_property
-    def mapped(self) -> np.ndarray:
-        """The file. Shape: [n, C, F, T]."""
-        return np.load(self.path, mmap_mode="r")
-
-    def __len__(self) -> int:
-        return len(self.mapped)
-
-    def pictures(self, indices: np.ndarray) -> Tensor:
-        """Copy pictures. Shape: [N, C, F, T]."""
-        return torch.from_numpy(self.mapped[indices])
-
-    def labels(self, indices: np.ndarray) -> Tensor:
-        """Return no labels. Shape: [N, 0]."""
-        return torch.zeros(len(indices), 0)
-
-    def to_model(self, pictures: Tensor) -> Tensor:
-        """Compand, as the default view of a sound does. Shape: [N, C, F, T]."""
-        return pictures.sign() * pictures.abs().sqrt()
 
 
 @dataclass
@@ -133,7 +103,7 @@ def setup_of(training: Training, way: str, data: Any, ranks: int = 1) -> Setup:
     widths: dict[str, Any] = {"c_dim": 0, "cbase": training.cbase, "cmax": training.cmax, "embed_dim": 0}
     hyper = Hyperparameters(
         batch=training.batch, batch_gpu=training.batch_gpu, ranks=ranks, gamma=1.0, g_lr=numbers.g_lr,
-        ema_kimg=1.0,
+        ema_kimg=1.0, aug="ada" if training.p else "noaug",
         style_mixing=numbers.style_mixing, path_length_weight=numbers.path_length_weight,
     )  # fmt: skip
     return Setup(
@@ -142,6 +112,7 @@ def setup_of(training: Training, way: str, data: Any, ranks: int = 1) -> Setup:
         discriminator=discriminator_spec(shape, group=4, **widths),
         hyper=hyper,
         sheet=lambda folder, name, pictures: {},
+        augment=SoundAugment(Seen(training.size)),  # type: ignore[arg-type]
         ops=ops,  # type: ignore[arg-type]
         inner=INNER[precision],
     )
@@ -159,15 +130,20 @@ class Runner:
         torch.backends.cudnn.benchmark = True  # as train.py does
         recorder = recorder_for(device) if recorded else None
         self.trainer = Trainer(setup_of(training, way, data, ranks.count), device, ranks, self.clock, recorder)
+        self.trainer.ada.p = training.p
         self._batches = ahead(self.trainer.batches(WORKERS), device)
-        self.waited = 0.0
-        self.wall = 0.0
+        self.waited = self.stalled = self.wall = 0.0
+
+    @property
+    def waiting_share(self) -> float:
+        """Of the time, what the CPU waited for a batch, or the card for its copy: the larger."""
+        return max(self.waited, self.stalled) / self.wall
 
     def warm_up(self) -> list[str]:
         """Have kernels built, memory taken and phases recorded; return what the trainer said."""
         for _ in range(WARM + 1 if self.trainer.device.type == "cuda" else 1):
             self.iterate(2)
-        self.waited = self.wall = 0.0
+        self.waited = self.stalled = self.wall = 0.0
         return self.trainer.said()
 
     def iterate(self, count: int) -> dict[str, float]:
@@ -183,8 +159,18 @@ class Runner:
                 self.waited += time.perf_counter() - asked
             self.trainer.step(pictures, labels)
         found = self.clock.read()
+        self.stalled += found[WAITING]
         self.wall += time.perf_counter() - began
         return found
+
+    def average(self) -> dict[str, float]:
+        """Take a round's iterations; return the seconds of each part of an average one."""
+        return averaged(self.iterate(ITERATIONS), self.intervals, ITERATIONS)
+
+    @property
+    def intervals(self) -> dict[str, int]:
+        """How often each phase comes."""
+        return {phase.name: phase.interval for phase in self.trainer.phases}
 
 
 def averaged(parts: dict[str, float], intervals: dict[str, int], count: int) -> dict[str, float]:
@@ -208,8 +194,7 @@ def timed(training: Training) -> list[dict[str, Any]]:
         said = {way: runner.warm_up() for way, runner in runners.items()}
         for _ in range(training.rounds):
             for way, runner in runners.items():
-                intervals = {phase.name: phase.interval for phase in runner.trainer.phases}
-                found[way].append(averaged(runner.iterate(ITERATIONS), intervals, ITERATIONS))
+                found[way].append(runner.average())
         for way, runner in runners.items():
             parts = {name: median(one.get(name, 0.0) for one in found[way]) for name in found[way][0]}
             ops, precision = way.split("/")
@@ -223,7 +208,7 @@ def timed(training: Training) -> list[dict[str, Any]]:
                     "seconds": seconds,
                     "s_per_kimg": 1000 * seconds / training.batch,
                 }
-                | {"parts": parts, "waiting_share": runner.waited / runner.wall, "said": said[way]}
+                | {"parts": parts, "waiting_share": runner.waiting_share, "said": said[way]}
             )
     return rows
 
@@ -257,28 +242,22 @@ def _computes(func: Any) -> bool:
 
 
 def footprint(training: Training) -> dict[str, float]:
-    """Return what the first way needs: GB at the peak, of the card or of this process, and operations an iteration."""
+    """Return what the first way needs: GB at the peak, of the card or of this process, and operations an iteration.
+
+    On a card also the seconds that augmentation takes where no phase is replayed: a replay has no parts.
+    """
     if training.device == "cpu":
         keep_freed()
     with tempfile.TemporaryDirectory() as folder:
         data = stored(Path(folder), training.size)
         runner = Runner(training, training.ways[0], data)
         runner.warm_up()
-        most = resident() if training.device == "cpu" else torch.cuda.max_memory_reserved()
+        found = {"gb": (resident() if training.device == "cpu" else torch.cuda.max_memory_reserved()) / 1e9}
         if training.device != "cpu":  # a replay starts one operation
             runner = Runner(training, training.ways[0], data, recorded=False)
             runner.warm_up()
+            found["unrecorded_augmentation"] = runner.average()["augmentation"]
         started = Started(runner.clock)
         with started:
             runner.iterate(ITERATIONS)
-        intervals = {phase.name: phase.interval for phase in runner.trainer.phases}
-        return {"gb": most / 1e9, "operations": sum(averaged(started.counts, intervals, ITERATIONS).values())}
-
-
-def stored(folder: Path, size: int) -> Stored:
-    """Write the pictures where they aren't yet."""
-    path = folder / "pictures.npy"
-    if not path.exists():
-        rng = np.random.default_rng(0)
-        np.save(path, 0.3 * rng.standard_normal((PICTURES, CHANNELS, size, size), dtype=np.float32))
-    return Stored(path, size)
+        return found | {"operations": sum(averaged(started.counts, runner.intervals, ITERATIONS).values())}

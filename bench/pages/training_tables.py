@@ -8,12 +8,13 @@ from bench.pages.machine import told
 from bench.pages.tables import Row, number, table, target
 
 PHASES = ("G main", "G path length", "D main", "D R1")
-PARTS = (*PHASES, "augmentation", "optimiser", "EMA", "data", "waiting for data", "exchange", "rest")
+PARTS = (*PHASES, "augmentation", "optimiser", "EMA", "statistics", "data", "waiting for data", "exchange", "rest")
 SMALL = {"stylegan2": 3.0, "stylegan3-t": 10.0}
 """How many times the yardstick's pictures a second are asked for on a CPU, at 64x64."""
 ON_CARD = {("stylegan3-t", 512, 32): 30.0, ("stylegan2", 256, 16): 6.0}
 """At most so many seconds for a thousand pictures on one H200."""
 WAITING = 0.02
+UNRECORDED = "unrecorded_augmentation"
 
 
 def _alike(rows: list[Row], row: Row, way: str) -> Row | None:
@@ -44,9 +45,27 @@ def _said(rows: list[Row]) -> Iterator[str]:
             yield from ("", f"{', '.join(_named(row))}: {'; '.join(row['said'])}.")
 
 
+def _milliseconds(seconds: float | None) -> str:
+    return number(None if seconds is None else 1000 * seconds)
+
+
 def _parts(rows: list[Row]) -> Iterator[list[str]]:
     for row in rows:
-        yield [*_named(row), *(number(1000 * row["parts"].get(name, 0.0)) for name in PARTS)]
+        cells = {name: _milliseconds(row["parts"].get(name)) for name in PARTS}
+        if UNRECORDED in row:
+            cells["augmentation"] += f" ({_milliseconds(row[UNRECORDED])})"
+        yield [*_named(row), *cells.values()]
+
+
+def _augmented(rows: list[Row]) -> Iterator[str]:
+    """What is said of augmentation: rows of an older program were measured without."""
+    p = max((row.get("p", 0.0) for row in rows), default=0.0)
+    if not p:
+        yield "Without augmentation, and without ADA's statistics."
+        return
+    yield f"Augmented as train.py does by default: a sound's six changes, each with ADA's probability, about {p:g}."
+    if any(UNRECORDED in row for row in rows):
+        yield "In brackets: augmentation where no phase is replayed as a graph; a replayed phase contains its own."
 
 
 def _wanted(rows: list[Row]) -> Iterator[tuple[str, str, str]]:
@@ -75,6 +94,7 @@ def training_lines(found: dict[str, Any]) -> list[str]:
         "Written by `python bench/train.py --page`. Four channels; pictures are read from a mapped file. An average",
         "iteration: what comes every 4 or 16 iterations counts so often. The yardstick is `--ops=reference` in float32",
         "in the same loop and process. Operations are those that torch starts in an iteration, beside our own kernels.",
+        *_augmented(rows),
         "",
         *table([*about, "s/kimg", "pictures a second", "peak GB", "operations", "waiting for data"], _speeds(rows)),
         *_said(rows),
