@@ -23,11 +23,14 @@ class Gradients:
 
     Args:
         scale: by which losses are multiplied before their backward passes, 1 for none.
+        bucket_bytes: the most that a bucket holds.
     """
 
-    def __init__(self, parameters: Sequence[nn.Parameter], ranks: Ranks, *, scale: float = 1.0) -> None:
+    def __init__(
+        self, parameters: Sequence[nn.Parameter], ranks: Ranks, *, scale: float = 1.0, bucket_bytes: int = BUCKET_BYTES
+    ) -> None:
         self._parameters, self._ranks, self._scale = list(parameters), ranks, scale
-        self._buckets = buckets(self._parameters, BUCKET_BYTES) if ranks.count > 1 else []
+        self._buckets = buckets(self._parameters, bucket_bytes) if ranks.count > 1 else []
         self._missing: list[int] = []  # gradients that each bucket still waits for; empty outside the last pass
         self._sent: list[tuple[Tensor, Wait]] = []
         for number, bucket in enumerate(self._buckets):
