@@ -19,11 +19,13 @@ from stylegan3.training.gradients import LARGEST, Gradients, buckets
 from stylegan3.training.ranks import Alone
 from stylegan3.training.setup import Hyperparameters
 from stylegan3.training.trainer import Trainer
-from tests.stylegan3.training.rank_worker import BATCH, BUCKET_BYTES, ITERATIONS
+from tests.stylegan3.training.rank_worker import BATCH, BUCKET_BYTES, ITERATIONS, SHORT
 from tests.stylegan3.training.support import KINDS, everything_on, in_double, trained
 
 ROOT = Path(__file__).resolve().parents[3]
-EQUAL = 1e-5  # of a tensor's largest value
+EQUAL = {"float64": 1e-5, "float32": 3e-4}
+"""Of a tensor's largest value. float32's is what its rounding has become: 6e-6 with 2 ranks and 6e-5 with 4 were
+measured, and 9e-4 between one process in float32 and in float64."""
 State = dict[str, Tensor]
 
 
@@ -50,10 +52,14 @@ def states(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="module")
-def alone() -> dict[str, State]:
-    """What one process holds after the same iterations, by kind."""
-    arrangements = {kind: everything_on(kind, batch=BATCH, batch_gpu=4) for kind in KINDS}
-    return {kind: trained(one, ITERATIONS, in_double(one)).state() for kind, one in arrangements.items()}
+def alone() -> dict[tuple[str, str], State]:
+    """What one process holds after the same iterations, by kind and precision."""
+    found = {}
+    for kind in KINDS:
+        arrangement = everything_on(kind, batch=BATCH, batch_gpu=4)
+        found[kind, "float64"] = trained(arrangement, ITERATIONS, in_double(arrangement)).state()
+        found[kind, "float32"] = trained(arrangement, SHORT).state()
+    return found
 
 
 def furthest(found: State, right: State) -> tuple[float, str]:
@@ -66,14 +72,15 @@ def furthest(found: State, right: State) -> tuple[float, str]:
     return worst
 
 
+@pytest.mark.parametrize("precision", EQUAL)
 @pytest.mark.parametrize("kind", KINDS)
-def test_ranks_compute_what_one_process_computes(kind, states, alone):
+def test_ranks_compute_what_one_process_computes(kind, precision, states, alone):
     count, folder = states
-    found = load_file(folder / f"{kind}-float64-0.safetensors")
-    error, name = furthest(found, alone[kind])
-    print(f"{kind}, {count} ranks: {error:.1e} at {name}")
-    assert float(alone[kind]["ada.p"]) > 0
-    assert error <= EQUAL, name
+    found, right = load_file(folder / f"{kind}-{precision}-0.safetensors"), alone[kind, precision]
+    error, name = furthest(found, right)
+    print(f"{kind}, {count} ranks, {precision}: {error:.1e} at {name}, allowed {EQUAL[precision]:.0e}")
+    assert float(right["ada.p"]) > 0
+    assert error <= EQUAL[precision], name
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
