@@ -18,7 +18,7 @@ from stylegan3.training.ada import AdaController
 from stylegan3.training.data import batches
 from stylegan3.training.draws import Draws, members, rounds
 from stylegan3.training.ema import ema_beta, update_ema
-from stylegan3.training.gradients import BUCKET_BYTES, Gradients
+from stylegan3.training.gradients import BUCKET_BYTES, NONFINITE, Gradients
 from stylegan3.training.optimizers import adam, first_layers, load_moments, moments_of
 from stylegan3.training.passes import Given, Passes, Reals
 from stylegan3.training.phases import Found, Phase, phases_of
@@ -150,8 +150,10 @@ class Trainer:
             self._note(loss, mark)
         self.stats.take(found.stats)
         with self.spans("exchange"):
-            gradients.finish()
+            were_finite = gradients.finish()
             moments = self._gather(found)
+        if were_finite is not None:
+            self.stats.add(f"{NONFINITE}{phase.network}", ~were_finite)
         with self.spans("optimiser"):
             self.network(phase.network).requires_grad_(False)
             optimizer.step()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several processes compute what one computes, agree among themselves bit for bit, and go on exactly after a resume."""
 
+import math
 import os
 import subprocess
 import sys
@@ -221,3 +222,12 @@ def test_gradients_of_scaled_losses_are_those_of_the_losses_and_finite():
     (8 * parameter * torch.tensor([1.0, float("inf"), float("nan")])).sum().backward()
     gradients.finish()
     assert parameter.grad.tolist() == [1, LARGEST, 0]
+
+
+def test_it_is_told_which_gradients_were_not_finite():
+    parameters = [nn.Parameter(torch.ones(2)) for _ in range(6)]
+    gradients = Gradients(parameters, Alone(), scale=8.0)
+    factors = [[1.0, 2.0], [1.0, math.inf], [math.nan, 1.0], [-math.inf, 1.0], [1e15, 0.0]]  # none reaches the last
+    sum((p * torch.tensor(f)).sum() for p, f in zip(parameters, factors, strict=False)).backward()
+    assert gradients.finish().tolist() == [True, False, False, False, True]
+    assert Gradients(parameters, Alone()).finish() is None  # nothing is replaced then
