@@ -141,9 +141,7 @@ def with_precision(resolved: Resolved, device: torch.device) -> Resolved:
         UserError: the device hasn't the one that was asked for.
     """
     if resolved.options.precision == "auto":
-        name, reason = (
-            ("fp32", "--fp32=1") if resolved.options.fp32 else suited(device, cast(Impl, resolved.options.ops))
-        )
+        name, reason = suited(device, cast(Impl, resolved.options.ops))
         resolved = resolved.with_choice("precision", name, reason)
     check_precision(resolved.options.precision, device)
     return resolved

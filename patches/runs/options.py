@@ -39,7 +39,7 @@ class TrainOptions:
         input_lock: what w must not move in StyleGAN3's Fourier input: none, rotation, frequency or both.
         row_features, row_gains: learned profiles along the frequencies, at StyleGAN3's input and at the output.
         augs: comma-separated sound augmentations; empty: all that the view bears.
-        precision: of patches/runs/precision.py; auto: by the device. fp32: the reference's flag for precision "fp32".
+        precision: of patches/runs/precision.py; auto: by the device.
         cache: where pictures stand ready in model space: none (read and computed for every batch), ram or device.
         ops: which way the operations are computed (stylegan3/ops/engines.py).
         view, scaling: auto: chosen by the archive (patches/views/choice.py).
@@ -85,7 +85,6 @@ class TrainOptions:
     tick: float = 4
     snap: int = 50
     seed: int = 0
-    fp32: bool = False
     precision: str = "auto"
     cache: str = "none"
     nobench: bool = False
@@ -105,7 +104,6 @@ class TrainOptions:
             ("cfg", self.cfg in CONFIGURATIONS, f"must be one of {', '.join(CONFIGURATIONS)}"),
             ("gpus", self.gpus >= 1, "must be at least 1"),
             ("precision", self.precision in PRECISIONS, f"must be one of {', '.join(PRECISIONS)}"),
-            ("precision", not self.fp32 or self.precision in ("auto", "fp32"), "--fp32=1 asks for fp32; give one"),
             ("cache", self.cache in CACHES, f"must be one of {', '.join(CACHES)}"),
             ("ops", self.ops in OPS, f"must be one of {', '.join(OPS)}"),
             ("batch", self.batch >= 1, "must be at least 1"),
@@ -162,7 +160,9 @@ class TrainOptions:
         return asdict(self)
 
 
-NAMES = tuple(field.name for field in fields(TrainOptions))
+KEPT = tuple(field.name for field in fields(TrainOptions))
+NAMES = (*KEPT, "fp32")
+"""What may be given: beside what is kept the reference's flag for precision "fp32"."""
 DEFAULTS = {field.name: field.default for field in fields(TrainOptions) if field.default is not MISSING}
 REQUIRED = ("outdir", "data", "cfg", "gpus", "batch", "gamma")  # gamma last: what it should be depends on cfg and batch
 MAY_DIFFER = (
@@ -170,7 +170,9 @@ MAY_DIFFER = (
     "device",
 )  # fmt: skip
 """What an exact resume may change."""
-BY_MACHINE = ("batch_gpu", "precision", "fp32")
+MAY_CHANGE = (*MAY_DIFFER, "precision")
+"""What any resume may change; in another precision a run isn't the same bit for bit."""
+BY_MACHINE = ("batch_gpu", "precision")
 """What is chosen by the machine where it isn't given."""
 OF_A_PROCESS = ("time_limit",)
 """What belongs to one process and isn't taken from the run that goes on."""
@@ -197,7 +199,8 @@ def resolve(given: Mapping[str, Any], preset: str | None, own: Mapping[str, Any]
     Raises:
         UserError: one is missing, out of range, or differs from the resumed run's.
     """
-    chosen = {name: value for name, value in given.items() if value is not None and name in NAMES}
+    chosen = without_fp32({name: value for name, value in given.items() if value is not None and name in NAMES})
+    own = None if own is None else without_fp32(own)
     if own is not None:
         refuse_differences(chosen, own)
     layers = [(chosen, "")]
@@ -211,15 +214,31 @@ def resolve(given: Mapping[str, Any], preset: str | None, own: Mapping[str, Any]
     values: dict[str, Any] = {"gpus": 1}
     reasons = {"gpus": "default"}
     for layer, reason in reversed(layers):
-        values |= {name: value for name, value in layer.items() if name in NAMES}
-        reasons |= {name: reason for name in layer if name in NAMES}
-    reasons |= {name: "default" for name in NAMES if name not in values}
+        values |= {name: value for name, value in layer.items() if name in KEPT}
+        reasons |= {name: reason for name in layer if name in KEPT}
+    reasons |= {name: "default" for name in KEPT if name not in values}
+    if given.get("fp32"):
+        reasons["precision"] = "--fp32=1"
     values["kimg"] = total_kimg(values.get("kimg", TrainOptions.kimg), own)
     missing = [name for name in REQUIRED if name not in values]
     if missing:
         raise UserError(_missing(missing[0], values))
     resolved = Resolved(TrainOptions(**values), {name: reason for name, reason in reasons.items() if reason})
     return _by_configuration(resolved)
+
+
+def without_fp32(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with the flag fp32, given or of an older run, in the word that is kept: precision.
+
+    Raises:
+        UserError: another precision stands beside it.
+    """
+    kept = {name: value for name, value in values.items() if name != "fp32"}
+    if not values.get("fp32"):
+        return kept
+    if kept.get("precision", "auto") not in ("auto", "fp32"):
+        raise UserError(f"--precision={kept['precision']}: --fp32=1 asks for fp32; give one")
+    return {**kept, "precision": "fp32"}
 
 
 def _by_configuration(resolved: Resolved) -> Resolved:
@@ -255,11 +274,11 @@ def refuse_differences(given: Mapping[str, Any], own: Mapping[str, Any]) -> None
     wrong = [
         f"--{name.replace('_', '-')} is {own[name]}, not {value}"
         for name, value in given.items()
-        if name not in (*MAY_DIFFER, "precision") and name in own and own[name] != value
+        if name not in MAY_CHANGE and name in own and own[name] != value
         if name != "batch_gpu" or given.get("gpus", own["gpus"]) == own["gpus"]
     ]
     if wrong:
-        free = ", ".join(f"--{name.replace('_', '-')}" for name in MAY_DIFFER)
+        free = ", ".join(f"--{name.replace('_', '-')}" for name in MAY_CHANGE)
         raise UserError(
             f"--resume: the run has other options: {'; '.join(wrong)}; only {free} may change; or --finetune"
         )
@@ -272,8 +291,9 @@ def same_run(options: TrainOptions, own: Mapping[str, Any], *, given: Collection
         given: names of the options that were given; what was chosen by the machine counts as the same.
     """
     mine = options.to_dict()
-    own = {**DEFAULTS, **own}  # a run of an older version lacks what came later
-    free = {*MAY_DIFFER, *(name for name in BY_MACHINE if name not in given)}
+    own = {**DEFAULTS, **without_fp32(own)}  # a run of an older version lacks what came later
+    named = {*given, "precision"} if "fp32" in given and options.precision == "fp32" else given
+    free = {*MAY_DIFFER, *(name for name in BY_MACHINE if name not in named)}
     if mine["gpus"] != own["gpus"]:
         free.add("batch_gpu")
-    return all(mine[name] == own.get(name) for name in NAMES if name not in free)
+    return all(mine[name] == own.get(name) for name in KEPT if name not in free)

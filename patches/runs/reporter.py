@@ -17,6 +17,7 @@ from patches.console import silence_stdout
 from patches.errors import UserError
 from patches.runs.directory import ROWS
 from patches.runs.health import Health
+from stylegan3.training.gradients import NONFINITE
 from stylegan3.training.loop import Progress
 
 TOLD_GAIN_DB = -0.005
@@ -86,6 +87,8 @@ def memory_gb(device: torch.device) -> float:
 def tick_line(row: Mapping[str, Any], goal_kimg: float, warnings: Sequence[str] = ()) -> str:
     """Return a tick's aligned line, with what a person should look at at its end."""
     digits = 1 if goal_kimg >= 10 else 3
+    if overflown := row.get("nonfinite_gradients", 0.0):
+        warnings = [*warnings, f"{100 * overflown:.2g}% of the gradients overflowed (--precision=bf16 has more room)"]
     look = f"  LOOK: {'; '.join(warnings)}" if warnings else ""
     share = row["other_seconds"] / row["seconds"] if row["seconds"] else 0.0  # a tick's own work goes on, too
     left = (goal_kimg - row["kimg"]) * row["s_per_kimg"] * (1 + share)
@@ -154,6 +157,7 @@ class Reporter:
             "diversity": health.diversity,
             "silent": health.silent,
             "nonfinite": health.nonfinite,
+            "nonfinite_gradients": max((stats[n]["mean"] for n in stats if n.startswith(NONFINITE)), default=0.0),
             "memory_gb": memory_gb(device),
             "stats": {name: dict(values) for name, values in stats.items()},
         }

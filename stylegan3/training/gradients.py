@@ -17,17 +17,23 @@ BUCKET_BYTES = 16 * 2**20
 LARGEST = 1e5
 """What an infinite gradient becomes where losses are scaled, since float16 overflows at 65504."""
 
+NONFINITE = "Gradients/nonfinite/"
+"""Begins names of statistics: the share of what was replaced, of parameters' gradients and of those within losses."""
+
 
 class Gradients:
     """The gradients of some parameters, all of one type, over all ranks.
 
     Args:
         scale: by which losses are multiplied before their backward passes, 1 for none.
+        bucket_bytes: the most that a bucket holds.
     """
 
-    def __init__(self, parameters: Sequence[nn.Parameter], ranks: Ranks, *, scale: float = 1.0) -> None:
+    def __init__(
+        self, parameters: Sequence[nn.Parameter], ranks: Ranks, *, scale: float = 1.0, bucket_bytes: int = BUCKET_BYTES
+    ) -> None:
         self._parameters, self._ranks, self._scale = list(parameters), ranks, scale
-        self._buckets = buckets(self._parameters, BUCKET_BYTES) if ranks.count > 1 else []
+        self._buckets = buckets(self._parameters, bucket_bytes) if ranks.count > 1 else []
         self._missing: list[int] = []  # gradients that each bucket still waits for; empty outside the last pass
         self._sent: list[tuple[Tensor, Wait]] = []
         for number, bucket in enumerate(self._buckets):
@@ -40,10 +46,13 @@ class Gradients:
         """Expect the last backward pass of a phase: what it completes is sent at once."""
         self._missing = [len(bucket) for bucket in self._buckets]
 
-    def finish(self) -> None:
+    def finish(self) -> Tensor | None:
         """Leave in every parameter's `grad` the sum over all ranks, of losses as they were; None stays None.
 
-        Where losses were scaled NaN becomes 0 and an infinity a large number.
+        Where losses were scaled NaN becomes 0 and an infinity a large number. Returned is then, for each gradient,
+        whether it was finite, the same on all ranks; else None.
+
+        Shape: [gradients], bool.
         """
         self._missing = []
         while len(self._sent) < len(self._buckets):
@@ -54,11 +63,14 @@ class Gradients:
                 if parameter.grad is not None:
                     parameter.grad = part.view(parameter.shape)
         self._sent = []
-        if self._scale != 1:
-            found = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
-            torch._foreach_div_(found, self._scale)
-            for gradient in found:
-                gradient.copy_(finite(gradient))
+        if self._scale == 1:
+            return None
+        found = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        torch._foreach_div_(found, self._scale)
+        norms = torch.stack(torch._foreach_norm(found))  # squares end at 1e38; no gradient of use comes near 1e19
+        for gradient in found:
+            finite(gradient, out=gradient)
+        return norms.isfinite()
 
     def _arrival(self, number: int) -> Callable[[Tensor], None]:
         def arrived(parameter: Tensor) -> None:
@@ -77,9 +89,9 @@ class Gradients:
         self._sent.append((flat, self._ranks.start_sum(flat)))
 
 
-def finite(gradient: Tensor) -> Tensor:
+def finite(gradient: Tensor, out: Tensor | None = None) -> Tensor:
     """Return a gradient with 0 for NaN and a large number for an infinity. Shape: any -> same."""
-    return torch.nan_to_num(gradient, nan=0.0, posinf=LARGEST, neginf=-LARGEST)
+    return torch.nan_to_num(gradient, nan=0.0, posinf=LARGEST, neginf=-LARGEST, out=out)
 
 
 def buckets(parameters: Sequence[nn.Parameter], most: int) -> list[list[nn.Parameter]]:

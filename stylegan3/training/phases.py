@@ -16,7 +16,7 @@ from stylegan3.networks import Discriminator, Generator, Moments
 from stylegan3.training.ada import signs_of
 from stylegan3.training.blur import blur
 from stylegan3.training.draws import Draws, make_pictures
-from stylegan3.training.gradients import finite
+from stylegan3.training.gradients import NONFINITE, finite
 from stylegan3.training.setup import Setup
 from stylegan3.training.spans import Spans, unmeasured
 from stylegan3.training.stats import Stats
@@ -62,10 +62,14 @@ class Context:
             return blur(pictures, self.setup.hyper, self.draws.images)
 
     def gradient(self, total: Tensor, of: Tensor) -> Tensor:
-        """Return d total / d of, to be differentiated itself. Shape: [] and any -> that of `of`."""
+        """Return d total / d of, to be differentiated itself. Shape: [] and [N, ...] -> [N, ...]."""
         scale = self.setup.loss_scale
         (found,) = torch.autograd.grad(total * scale, of, create_graph=True)
-        return found if scale == 1 else finite(found / scale)
+        if scale == 1:
+            return found
+        found = found / scale
+        self.found.stats.add(f"{NONFINITE}within losses", ~found.detach().flatten(1).abs().amax(1).isfinite())
+        return finite(found)
 
 
 class Phase(Protocol):

@@ -18,7 +18,7 @@ from stylegan3.training.ada import AdaController
 from stylegan3.training.data import batches
 from stylegan3.training.draws import Draws, members, rounds
 from stylegan3.training.ema import ema_beta, update_ema
-from stylegan3.training.gradients import Gradients
+from stylegan3.training.gradients import BUCKET_BYTES, NONFINITE, Gradients
 from stylegan3.training.optimizers import adam, first_layers, load_moments, moments_of
 from stylegan3.training.passes import Given, Passes, Reals
 from stylegan3.training.phases import Found, Phase, phases_of
@@ -44,6 +44,7 @@ class Trainer:
         ranks: the processes that share each batch, setup.hyper.ranks of them.
         spans: told of every part of an iteration.
         recorder: records phases, to replay them where that is faster; None: none is.
+        bucket_bytes: the most that ranks exchange at once.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Trainer:
         ranks: Ranks | None = None,
         spans: Spans = unmeasured,
         recorder: Recorder | None = None,
+        bucket_bytes: int = BUCKET_BYTES,
     ) -> None:
         hyper = setup.hyper
         self.setup, self.device, self.ranks, self.spans = setup, torch.device(device), ranks or Alone(), spans
@@ -67,7 +69,7 @@ class Trainer:
         self.phases = phases_of(setup)
         self._trained = {"G": list(self.generator.parameters()), "D": self._trained_of_d()}
         self._gradients = {
-            name: Gradients(parameters, self.ranks, scale=setup.loss_scale)
+            name: Gradients(parameters, self.ranks, scale=setup.loss_scale, bucket_bytes=bucket_bytes)
             for name, parameters in self._trained.items()
         }
         self.optimizers = {
@@ -148,8 +150,10 @@ class Trainer:
             self._note(loss, mark)
         self.stats.take(found.stats)
         with self.spans("exchange"):
-            gradients.finish()
+            were_finite = gradients.finish()
             moments = self._gather(found)
+        if were_finite is not None:
+            self.stats.add(f"{NONFINITE}{phase.network}", ~were_finite)
         with self.spans("optimiser"):
             self.network(phase.network).requires_grad_(False)
             optimizer.step()

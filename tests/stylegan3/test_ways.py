@@ -84,15 +84,39 @@ def test_less_precision_inside_changes_pictures_and_gradients_by_its_rounding(
     assert errors[1] < KINKS[inner]
 
 
+@pytest.mark.parametrize("inner", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("kind", KINDS)
-def test_pictures_keep_float32s_detail_with_less_precision_inside(kind: str) -> None:
-    network = generator(kind)
-    compute_with(network, inner=torch.float16)
+def test_pictures_keep_float32s_detail_with_less_precision_inside(kind: str, inner: torch.dtype, device: str) -> None:
+    network = generator(kind, device)
+    compute_with(network, inner=inner)
     with torch.no_grad():
         made = pictures(network)
     assert made.dtype == torch.float32
-    assert not torch.equal(made, made.half().float())
-    assert len(made.unique()) > 0.9 * made.numel()  # float16 would leave a few thousand values
+    assert not torch.equal(made, made.to(inner).float())
+    assert len(made.unique()) > 0.9 * made.numel()  # 16 bits would leave a few thousand values
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(
+    not torch.cuda.is_available() or torch.cuda.get_device_capability() < (8, 0), reason="needs a card with TF32"
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_tf32_changes_pictures_and_gradients_by_the_rounding_of_factors(kind: str) -> None:
+    """It keeps as many bits of a product's factors as float16 does, and all of float32's detail in pictures."""
+    network = generator(kind, "cuda")
+    with exact():
+        compute_with(network, "reference")
+        right = pictures(network).detach()
+        expected = gradient(network, pictures(network))
+    with exact():  # takes back what is set in it
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+        compute_with(network, "auto")
+        made = pictures(network)
+        errors = rms(made, right), rms(gradient(network, made), expected)
+    print(f"{kind} tf32: pictures {errors[0]:.1e}, gradients {errors[1]:.1e}, allowed {ROUNDING[torch.float16]:.0e}")
+    assert errors[0] < ROUNDING[torch.float16]
+    assert errors[1] < KINKS[torch.float16]
+    assert len(made.unique()) > 0.9 * made.numel()
 
 
 @pytest.mark.parametrize("inner", [torch.bfloat16, torch.float16])

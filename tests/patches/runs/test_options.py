@@ -12,6 +12,8 @@ from patches.errors import UserError
 from patches.runs.amounts import seconds_of, total_kimg
 from patches.runs.options import (
     BY_MACHINE,
+    KEPT,
+    MAY_CHANGE,
     MAY_DIFFER,
     NAMES,
     TrainOptions,
@@ -122,10 +124,15 @@ def test_a_resumed_run_refuses_other_options_all_in_one_line():
     with pytest.raises(UserError, match=r"--batch is 8, not 16; --gamma is 1.0, not 2.0; only --kimg, --snap") as error:
         resolved(**GIVEN, batch=16, gamma=2.0, own=own())
     assert "--finetune" in str(error.value)
+    assert "--precision may change" in str(error.value)
 
 
 def test_fp32_is_the_references_word_for_a_precision():
-    assert resolved(**GIVEN, fp32=True, precision="fp32").options.fp32
+    for given in ({}, {"precision": "auto"}, {"precision": "fp32"}):
+        found = resolved(**GIVEN, fp32=True, **given)
+        assert (found.options.precision, found.reasons["precision"]) == ("fp32", "--fp32=1")
+    assert resolved(**GIVEN, fp32=False).options.precision == "auto"
+    assert resolved(**GIVEN, fp32=False, precision="bf16").options.precision == "bf16"
     with pytest.raises(UserError, match="--precision=bf16: --fp32=1 asks for fp32; give one"):
         resolved(**GIVEN, fp32=True, precision="bf16")
 
@@ -136,6 +143,32 @@ def test_precision_may_change_where_that_is_asked_for():
     assert resolved(**GIVEN, own=kept).options.precision == "fp16"
     mine = resolved(**GIVEN, precision="fp32").options
     assert not same_run(mine, kept, given=("precision",))  # 'auto' begins a new run then
+
+
+@pytest.mark.parametrize("older", [{}, {"fp32": True}, {"fp32": False}])
+def test_fp32_changes_a_runs_precision_and_is_changed(older):
+    """Runs of older versions have kept the flag beside the precision."""
+    kept = {**own(), "precision": "fp32", **older}
+    assert resolved(**GIVEN, own=kept).options.precision == "fp32"
+    assert resolved(**GIVEN, precision="bf16", own=kept).options.precision == "bf16"
+    assert resolved(**GIVEN, precision="bf16", fp32=False, own=kept).options.precision == "bf16"
+    assert resolved(**GIVEN, fp32=True, own={**kept, "precision": "bf16", "fp32": False}).options.precision == "fp32"
+
+
+def test_a_run_that_kept_nothing_but_the_flag_is_one_in_float32():
+    oldest = {name: value for name, value in own().items() if name != "precision"} | {"fp32": True}
+    options = resolved(**GIVEN, own=oldest).options
+    assert options.precision == "fp32"
+    assert same_run(options, oldest, given=("precision",))
+
+
+def test_with_fp32_auto_goes_on_with_a_run_in_float32_alone():
+    options = resolved(**GIVEN, fp32=True).options
+    mine = options.to_dict()
+    assert same_run(options, mine, given=("fp32",))
+    assert not same_run(options, {**mine, "precision": "bf16"}, given=("fp32",))
+    other = resolved(**GIVEN, fp32=False).with_choice("precision", "bf16", "").options
+    assert same_run(other, {**mine, "precision": "fp16"}, given=("fp32",))  # --fp32=0 asks for none
 
 
 def test_with_another_number_of_ranks_what_each_holds_at_a_time_is_chosen_anew():
@@ -153,7 +186,7 @@ def test_what_may_differ_is_what_the_design_names():
         "kimg", "snap", "keep_states", "time_limit", "workers", "data", "outdir", "gpus",
         "device",
     }  # fmt: skip
-    refuse_differences(dict.fromkeys(MAY_DIFFER, "another"), own())
+    refuse_differences(dict.fromkeys(MAY_CHANGE, "another"), own())
 
 
 def test_runs_are_the_same_by_all_that_matters():
@@ -161,7 +194,7 @@ def test_runs_are_the_same_by_all_that_matters():
     mine = options.to_dict()
     for name in MAY_DIFFER:
         assert same_run(options, {**mine, name: "another"}, given=())
-    for name in set(NAMES) - set(MAY_DIFFER) - set(BY_MACHINE):
+    for name in set(KEPT) - set(MAY_DIFFER) - set(BY_MACHINE):
         assert not same_run(options, {**mine, name: "another"}, given=())
     for name in BY_MACHINE:
         assert same_run(options, {**mine, name: 4}, given=())  # chosen by the machine it was then

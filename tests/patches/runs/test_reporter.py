@@ -4,9 +4,13 @@
 import io
 
 import pytest
+import torch
 
 from patches.errors import UserError
-from patches.runs.reporter import Log, duration, sheet_notes, tick_line
+from patches.runs.health import Health
+from patches.runs.reporter import Log, Reporter, duration, sheet_notes, tick_line
+from stylegan3.training.gradients import NONFINITE
+from stylegan3.training.loop import Progress
 
 ROW = {
     "tick": 3, "kimg": 3.0, "s_per_kimg": 20.0, "G_loss": 0.7, "D_loss": 1.4, "r1": None, "sign": 0.5, "p": 0.1,
@@ -34,6 +38,22 @@ def test_a_line_tells_speed_and_time_left():
 
 def test_warnings_stand_in_the_line():
     assert tick_line(ROW, 10, ["collapse", "silence"]).endswith("GB  LOOK: collapse; silence")
+
+
+def test_gradients_that_overflowed_stand_in_the_line_where_there_were_any():
+    assert "LOOK" not in tick_line({**ROW, "nonfinite_gradients": 0.0}, 10)
+    line = tick_line({**ROW, "nonfinite_gradients": 0.00123}, 10, ["collapse"])
+    assert line.endswith("LOOK: collapse; 0.12% of the gradients overflowed (--precision=bf16 has more room)")
+
+
+def test_a_row_has_the_largest_share_of_gradients_that_overflowed(tmp_path):
+    shares = {f"{NONFINITE}G": 0.0, f"{NONFINITE}D": 0.25, "Loss/G/loss": 0.7}
+    stats = {name: {"num": 4.0, "mean": mean, "std": 0.0} for name, mean in shares.items()}
+    health, device = Health(0.0, 1.0, 0.0, 0.0), torch.device("cpu")
+    with Reporter(tmp_path, 0) as reporter:
+        for told, share in ((stats, 0.25), ({}, 0.0)):
+            progress = Progress(1, 1, False, 1.0, 0.0, 1, told)
+            assert reporter.row(progress, health, 0.0, device)["nonfinite_gradients"] == share
 
 
 def test_what_was_done_to_a_sheet_is_told_where_it_can_be_heard():

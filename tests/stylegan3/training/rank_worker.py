@@ -6,6 +6,7 @@ The environment says which rank it is, as torchrun would. Each rank leaves what 
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,6 +21,8 @@ from tests.stylegan3.training.tape import Tapes
 
 ITERATIONS, SHORT = 20, 8
 BATCH = 16
+BUCKET_BYTES = 4096
+"""So that networks this small fill several."""
 
 
 def main(folder: Path) -> None:
@@ -27,22 +30,23 @@ def main(folder: Path) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
     ranks = Group()
+    trainer_of = partial(Trainer, ranks=ranks, bucket_bytes=BUCKET_BYTES)
     for kind in KINDS:
         arrangement = everything_on(kind, batch=BATCH, batch_gpu=4, ranks=ranks.count)
-        whole = trained(arrangement, ITERATIONS, in_double(arrangement, ranks))
+        whole = trained(arrangement, ITERATIONS, in_double(arrangement, ranks=ranks, bucket_bytes=BUCKET_BYTES))
         keep(whole, folder / f"{kind}-float64-{ranks.rank}")
-        keep(trained(arrangement, SHORT, Trainer(arrangement, ranks=ranks)), folder / f"{kind}-float32-{ranks.rank}")
-        halfway = trained(arrangement, SHORT // 2, Trainer(arrangement, ranks=ranks))
+        keep(trained(arrangement, SHORT, trainer_of(arrangement)), folder / f"{kind}-float32-{ranks.rank}")
+        halfway = trained(arrangement, SHORT // 2, trainer_of(arrangement))
         keep(halfway, folder / f"{kind}-halfway-{ranks.rank}")
         dist.barrier()
         state = load_file(folder / f"{kind}-halfway-0.safetensors")  # as a run's ranks do
-        resumed = Trainer(arrangement, ranks=ranks)
+        resumed = trainer_of(arrangement)
         resumed.load_state(state)
         keep(trained(arrangement, SHORT - SHORT // 2, resumed), folder / f"{kind}-resumed-{ranks.rank}")
         defined = replace(arrangement, ops="reference")
-        keep(trained(defined, SHORT, Trainer(defined, ranks=ranks)), folder / f"{kind}-defined-{ranks.rank}")
+        keep(trained(defined, SHORT, trainer_of(defined)), folder / f"{kind}-defined-{ranks.rank}")
         recorded.MARGIN = 0.0  # a tape is slower than what it repeats
-        replayed = trained(defined, SHORT, Trainer(defined, ranks=ranks, recorder=Tapes()))
+        replayed = trained(defined, SHORT, trainer_of(defined, recorder=Tapes()))
         said = replayed.said()
         assert len(said) == 4  # G main and D main, at p = 0 and above it
         assert [line for line in said if ": recorded, " not in line] == []

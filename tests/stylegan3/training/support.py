@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from stylegan3.networks import DiscriminatorSpec, GeneratorSpec
-from stylegan3.training.ranks import Ranks
 from stylegan3.training.setup import Hyperparameters, Setup
 from stylegan3.training.trainer import Trainer
 from stylegan3.training.transfer import onto
@@ -83,11 +82,15 @@ def everything_on(kind: str, **numbers: Any) -> Setup:
     return setup(kind, Pictures(c_dim=2), aug="ada", ada_kimg=0.2, ada_target=-0.9, **numbers)
 
 
-def in_double(arrangement: Setup, ranks: Ranks | None = None) -> Trainer:
-    """A trainer in float64, so that rounding doesn't hide what differs; noise strengths off zero."""
+def in_double(arrangement: Setup, **further: Any) -> Trainer:
+    """A trainer in float64, so that rounding doesn't hide what differs; noise strengths off zero.
+
+    Args:
+        further: what else a Trainer takes.
+    """
     data = arrangement.dataset
     assert isinstance(data, Pictures)
-    trainer = Trainer(replace(arrangement, dataset=replace(data, dtype=torch.float64)), ranks=ranks)
+    trainer = Trainer(replace(arrangement, dataset=replace(data, dtype=torch.float64)), **further)
     for name in ("G", "D", "G_ema"):
         trainer.network(name).double()
     trainer.path_length_mean = trainer.path_length_mean.double()

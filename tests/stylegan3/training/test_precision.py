@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from stylegan3.training.gradients import NONFINITE
 from stylegan3.training.phases import phases_of
 from stylegan3.training.setup import LOSS_SCALE, Setup
 from stylegan3.training.trainer import Trainer
@@ -64,6 +65,20 @@ def test_losses_are_scaled_for_float16_alone():
     arrangement = setup("stylegan2")
     scales = [replace(arrangement, inner=inner).loss_scale for inner in (torch.float32, torch.bfloat16, torch.float16)]
     assert scales == [1.0, 1.0, LOSS_SCALE]
+
+
+def test_gradients_that_overflow_are_counted(monkeypatch):
+    arrangement = replace(setup("stylegan2"), inner=torch.float16)
+    names = [f"{NONFINITE}{name}" for name in ("G", "D", "within losses")]
+
+    def shares(of: Setup) -> list[float]:
+        found = trained(of, 2).stats.read()
+        return [found[name]["mean"] for name in names if name in found]
+
+    assert shares(arrangement) == [0, 0, 0]
+    assert shares(replace(arrangement, inner=torch.bfloat16)) == []  # nothing is replaced there
+    monkeypatch.setattr("stylegan3.training.setup.LOSS_SCALE", 2.0**40)
+    assert all(0.1 < share <= 1 for share in shares(arrangement))
 
 
 @pytest.mark.parametrize("inner", ALLOWED)

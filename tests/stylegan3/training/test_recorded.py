@@ -13,6 +13,7 @@ from stylegan3.errors import NetworkError
 from stylegan3.networks import Discriminator, Generator
 from stylegan3.training import recorded
 from stylegan3.training.draws import KeptDraws
+from stylegan3.training.gradients import NONFINITE
 from stylegan3.training.passes import Given, Passes, Reals
 from stylegan3.training.phases import Found, phases_of
 from stylegan3.training.rng import generator
@@ -64,6 +65,19 @@ def test_replayed_is_computed(kind, batch_gpu, monkeypatch):
     assert "G path length, augmented" not in names  # it shows D nothing
     assert other.said() == []
     assert tapes.replays > 2 * 30 + 2 * len(said)  # two to try each
+    assert equal(plain, other)
+
+
+def test_replays_count_gradients_that_overflow(monkeypatch):
+    """R1's within its loss lie in what is recorded; a replay is of other pictures than the recording."""
+    monkeypatch.setattr(recorded, "WARM", 0)
+    monkeypatch.setattr("stylegan3.training.setup.LOSS_SCALE", 2.0**17)  # some overflow, not all
+    arrangement = replace(by_definition("stylegan3-t"), inner=torch.float16)
+    plain, other = Trainer(arrangement), Trainer(arrangement, recorder=Tapes())
+    for trainer in (plain, other):
+        trained(arrangement, 17, trainer)
+    assert [line for line in other.said() if ": recorded, " not in line] == []
+    assert 0 < plain.stats.read()[f"{NONFINITE}within losses"]["mean"] < 1
     assert equal(plain, other)
 
 
