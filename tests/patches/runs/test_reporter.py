@@ -52,7 +52,7 @@ def test_a_row_has_the_largest_share_of_gradients_that_overflowed(tmp_path):
     health, device = Health(0.0, 1.0, 0.0, 0.0), torch.device("cpu")
     with Reporter(tmp_path, 0) as reporter:
         for told, share in ((stats, 0.25), ({}, 0.0)):
-            progress = Progress(1, 1, False, 1.0, 0.0, 1, told)
+            progress = Progress(1, 1, False, 1.0, 0.0, 0.0, 1, told)
             assert reporter.row(progress, health, 0.0, device)["nonfinite_gradients"] == share
 
 
