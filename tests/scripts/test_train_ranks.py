@@ -184,8 +184,10 @@ def test_torchrun_starting_a_new_run_again_takes_no_old_one_of_the_same_options(
 
 
 BREAKS = """
-import os, runpy, sys
+import os, sys
 sys.path.insert(0, {root!r})
+import click, train
+from patches import console
 from stylegan3.training.trainer import Trainer
 step = Trainer.step
 def breaking(trainer, *batch):
@@ -193,7 +195,7 @@ def breaking(trainer, *batch):
         raise OSError(5, "Input/output error", "sounds.zip")
     step(trainer, *batch)
 Trainer.step = breaking
-runpy.run_path({root!r} + "/train.py", run_name="__main__")
+console.run(train.main, click.ClickException, click.Abort)
 """
 
 
