@@ -132,18 +132,20 @@ class Runner:
         self.trainer = Trainer(setup_of(training, way, data, ranks.count), device, ranks, self.clock, recorder)
         self.trainer.ada.p = training.p
         self._batches = ahead(self.trainer.batches(WORKERS), device)
-        self.waited = self.stalled = self.wall = 0.0
+        self.iterations, self.waited, self.stalled = 0, 0.0, 0.0
 
-    @property
-    def waiting_share(self) -> float:
-        """Of the time, what the CPU waited for a batch, or the card for its copy: the larger."""
-        return max(self.waited, self.stalled) / self.wall
+    def waiting_share(self, seconds: float) -> float:
+        """Return how much of an average iteration's `seconds` the CPU waited for a batch, or the card for its copy.
+
+        The larger of both.
+        """
+        return max(self.waited, self.stalled) / (self.iterations * seconds)
 
     def warm_up(self) -> list[str]:
         """Have kernels built, memory taken and phases recorded; return what the trainer said."""
         for _ in range(WARM + 1 if self.trainer.device.type == "cuda" else 1):
             self.iterate(2)
-        self.waited = self.stalled = self.wall = 0.0
+        self.iterations, self.waited, self.stalled = 0, 0.0, 0.0
         return self.trainer.said()
 
     def iterate(self, count: int) -> dict[str, float]:
@@ -151,7 +153,6 @@ class Runner:
         batch = self.trainer.setup.hyper.batch
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = self._tf32
         self.trainer.images = 16 * batch
-        began = time.perf_counter()
         for _ in range(count):
             with self.clock(WAITING):
                 asked = time.perf_counter()
@@ -160,7 +161,7 @@ class Runner:
             self.trainer.step(pictures, labels)
         found = self.clock.read()
         self.stalled += found[WAITING]
-        self.wall += time.perf_counter() - began
+        self.iterations += count
         return found
 
     def average(self) -> dict[str, float]:
@@ -208,7 +209,7 @@ def timed(training: Training) -> list[dict[str, Any]]:
                     "seconds": seconds,
                     "s_per_kimg": 1000 * seconds / training.batch,
                 }
-                | {"parts": parts, "waiting_share": runner.waiting_share, "said": said[way]}
+                | {"parts": parts, "waiting_share": runner.waiting_share(seconds), "said": said[way]}
             )
     return rows
 

@@ -146,14 +146,15 @@ class Trainer:
         draws = [Draws(hyper, phase.name, self.images, groups, self.device, self.ada.p) for groups in self._rounds]
         given = Given(draws, reals, self.path_length_mean)
         found = self._passes(phase, given, gradients.before_last_pass)
-        for loss in found.losses:
-            self._note(loss, mark)
-        self.stats.take(found.stats)
         with self.spans("exchange"):
             were_finite = gradients.finish()
             moments = self._gather(found)
-        if were_finite is not None:
-            self.stats.add(f"{NONFINITE}{phase.network}", ~were_finite)
+        with self.spans("statistics"):
+            for loss in found.losses:
+                self._note(loss, mark)
+            self.stats.take(found.stats)
+            if were_finite is not None:
+                self.stats.add(f"{NONFINITE}{phase.network}", ~were_finite)
         with self.spans("optimiser"):
             self.network(phase.network).requires_grad_(False)
             optimizer.step()

@@ -94,10 +94,10 @@ def test_waiting_is_the_cards_where_it_waits_longer_than_the_cpu(tmp_path):
     runner = Runner(TINY, "auto/fp32", stored(tmp_path, TINY.size))
     parts = runner.iterate(2)
     assert runner.stalled == parts["waiting for data"]
-    runner.waited, runner.stalled, runner.wall = 0.1, 0.3, 1.0
-    assert runner.waiting_share == 0.3
-    runner.waited = 0.5
-    assert runner.waiting_share == 0.5
+    runner.waited, runner.stalled, runner.iterations = 0.25, 0.75, 4
+    assert runner.waiting_share(0.5) == 0.375
+    runner.waited = 1.0
+    assert runner.waiting_share(0.5) == 0.5
 
 
 def test_operations_are_counted_without_views_and_allocations():

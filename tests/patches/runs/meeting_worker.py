@@ -12,6 +12,7 @@ from datetime import timedelta
 import torch
 
 from patches.runs import world
+from patches.runs.launch import LOST
 from stylegan3.training.ranks import LostRankError
 
 SECONDS = 3.0
@@ -34,4 +35,4 @@ if __name__ == "__main__":
     try:
         main(sys.argv[1])
     except LostRankError:
-        sys.exit(75)
+        os._exit(LOST)  # as patches.console.run: gloo's threads may abort Python's own end
