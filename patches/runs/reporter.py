@@ -16,7 +16,6 @@ from torch.utils.tensorboard import SummaryWriter
 from patches.console import silence_stdout
 from patches.errors import UserError
 from patches.runs.directory import ROWS
-from patches.runs.health import Health
 from stylegan3.training.gradients import NONFINITE
 from stylegan3.training.loop import Progress
 
@@ -131,8 +130,8 @@ class Reporter:
     ) -> None:
         self._board.close()
 
-    def row(self, progress: Progress, health: Health, p: float, device: torch.device) -> dict[str, Any]:
-        """Return a tick's numbers; None where a tick has none of that."""
+    def row(self, progress: Progress, p: float, device: torch.device) -> dict[str, Any]:
+        """Return a tick's numbers but those of its pictures (Health); None where a tick has none of that."""
         stats = progress.stats
         self.seconds += progress.seconds + progress.other_seconds
 
@@ -153,10 +152,6 @@ class Reporter:
             "r1": mean("Loss/r1 penalty"),
             "sign": mean("Loss/signs/real"),
             "p": p,
-            "level_db": health.level_db,
-            "diversity": health.diversity,
-            "silent": health.silent,
-            "nonfinite": health.nonfinite,
             "nonfinite_gradients": max((stats[n]["mean"] for n in stats if n.startswith(NONFINITE)), default=0.0),
             "memory_gb": memory_gb(device),
             "stats": {name: dict(values) for name, values in stats.items()},

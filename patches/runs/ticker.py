@@ -2,8 +2,10 @@
 """What happens at a tick: numbers, health, and every --snap ticks a sheet, a snapshot and a state."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -35,7 +37,7 @@ SMALL_SHEET, LARGE_SHEET, LARGE = 16, 8, 256 * 256
 
 @dataclass
 class Ticker:
-    """Writes a run's files as it goes: a tick's figures at once, sheets and snapshots beside the training.
+    """Writes a run's files as it goes, beside the training: a tick's figures, sheets and snapshots.
 
     Args:
         last: the state that the run went on from.
@@ -50,12 +52,17 @@ class Ticker:
     last: Path | None = None
 
     def __post_init__(self) -> None:
-        options, data = self.assembly.resolved.options, self.assembly.canvases
+        options = self.assembly.resolved.options
         self.snapshots = Snapshots(self.run, self.assembly.header(), options.keep_states, self.last)
         self._images = self.trainer.images
-        self._writing: Beside[Path] = Beside(self._written)
+        self._writing: Beside[Path | None] = Beside(self._written)
         self._judging = self._make_judging()
-        self._watch = Watch(real_pictures(self.trainer, WATCHED), data.view.sound if data else None)
+
+    @cached_property
+    def _watch(self) -> Watch:
+        """What fixed pictures are compared with; made beside the training, where it is asked for."""
+        data = self.assembly.canvases
+        return Watch(real_pictures(self.trainer, WATCHED), data.view.sound if data else None)
 
     def _make_judging(self) -> Judging | None:
         options = self.assembly.resolved.options
@@ -68,33 +75,45 @@ class Ticker:
         return Judging(self.run.path, Scoring(job), chosen, options.patience, self.reporter, self.log)
 
     def begin(self) -> None:
-        """Write what a new run shows before its first iteration: reals, the untrained network, the first state."""
-        reals = real_pictures(self.trainer, sheet_size(self.trainer))
-        self._write(lambda: self._sheet("reals", "reals", reals, 0))
-        self._snapshot(fixed_pictures(self.trainer))
+        """Have written what a new run shows before its first iteration: reals, the untrained network, its state."""
+        real = real_pictures(self.trainer, sheet_size(self.trainer))
+        pictures, moment = fixed_pictures(self.trainer), Moment.of(self.trainer)
+
+        def write() -> Path:
+            self._sheet("reals", "reals", real, 0)
+            return self._snapshot(moment, pictures)
+
+        self._start(write)
         self.stop.worked()
 
     def tick(self, progress: Progress) -> None:
-        """Tell of a tick that ended; a snapshot where it is due.
+        """Have a tick that ended told of, and a snapshot written where it is due.
+
+        The pictures are made here, in a thousandth of a tick's time; sounds are made of them beside the training.
 
         Raises:
-            UserError: the last snapshot could not be written, or its networks are not finite.
+            UserError: a snapshot before this one could not be written, or its networks are not finite.
         """
         self._writing.look()
         options = self.assembly.resolved.options
         pictures = fixed_pictures(self.trainer)
-        health = self._watch.look(pictures)
-        row = self.reporter.row(progress, health, self.trainer.ada.p, self.trainer.device)
+        row = self.reporter.row(progress, self.trainer.ada.p, self.trainer.device)
         per_snapshot = round(options.tick * 1000) * options.snap
         if self._judging:
             row["scores"], reason = self._judging.tick(row["s_per_kimg"] * per_snapshot / 1000)
             if reason is not None:
                 self.stop.because(reason)
-        self.reporter.write(row)
-        self.log(tick_line(row, options.kimg, health.warnings()))
         before, self._images = self._images, progress.images
+        moment: Moment | None = None
         if progress.done or progress.images // per_snapshot > before // per_snapshot:
-            self._snapshot(pictures)
+            self._writing.wait()  # one copy of all networks at a time
+            moment = Moment.of(self.trainer)
+
+        def tell() -> Path | None:
+            self._tell(row, pictures)
+            return self._snapshot(moment, pictures) if moment else None
+
+        self._start(tell)
         self.stop.worked()
 
     def finish(self) -> None:
@@ -115,10 +134,12 @@ class Ticker:
 
     def settle(self) -> None:
         """Have what is being written come to its end, and tell what went wrong with it, at the end of a run."""
-        try:
-            self._writing.wait()
-        except UserError as error:
-            self.log(f"  not written: {error}")
+        while True:
+            try:
+                self._writing.wait()
+                return
+            except UserError as error:
+                self.log(f"  not written: {error}")
 
     def leave(self, reason: str) -> None:
         """Save between two snapshots, and say how to go on.
@@ -134,31 +155,31 @@ class Ticker:
         patience = self.assembly.resolved.options.patience or 0.0
         self.log(go_on(self.run, f" --patience={2 * patience:g}" * reason.startswith(PATIENCE)))
 
-    def _snapshot(self, pictures: Tensor) -> None:
-        """Have the sheet, the network and then the state written: where that stands, the others do."""
-        moment = Moment.of(self.trainer)
-        name = f"{FAKES}{stamp(moment.images, moment.batch)}"
+    def _tell(self, row: dict[str, Any], pictures: Tensor) -> None:
+        """Write a tick's row and line."""
+        health = self._watch.look(pictures)
+        row |= asdict(health)
+        self.reporter.write(row)
+        self.log(tick_line(row, self.assembly.resolved.options.kimg, health.warnings()))
 
-        def write() -> Path:
-            self._sheet("fakes", name, pictures, moment.images)
-            return self.snapshots.write(moment)
+    def _snapshot(self, moment: Moment, pictures: Tensor) -> Path:
+        """Write the sheet, the network and then the state: where that stands, the others do, as the tick's row does."""
+        self._sheet("fakes", f"{FAKES}{stamp(moment.images, moment.batch)}", pictures, moment.images)
+        return self.snapshots.write(moment)
 
-        self._write(write)
-
-    def _write(self, job: Callable[[], Path]) -> None:
+    def _start(self, job: Callable[[], Path | None]) -> None:
         self._writing.start(beside(self.trainer.device, job))
 
-    def _written(self, path: Path, seconds: float) -> None:
+    def _written(self, state: Path | None, seconds: float) -> None:
         self.stop.worked_beside(seconds)
-        if self._judging and path.name.startswith(STATE):
-            self._judging.scoring.add(path.with_name(path.name.replace(STATE, NETWORK)))
+        if self._judging and state is not None:
+            self._judging.scoring.add(state.with_name(state.name.replace(STATE, NETWORK)))
 
-    def _sheet(self, kind: str, name: str, pictures: Tensor, images: int) -> Path:
+    def _sheet(self, kind: str, name: str, pictures: Tensor, images: int) -> None:
         sheet = self.assembly.setup.sheet(self.run.path, name, pictures)
         self.reporter.show(kind, sheet, images)
         for note in sheet_notes(sheet):
             self.log(f"  {name}: {note}")
-        return self.run.path / name
 
 
 def go_on(run: Run, more: str = "") -> str:

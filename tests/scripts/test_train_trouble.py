@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 import torch
 
+from patches.runs.health import Watch
 from patches.runs.states import read_state
 from stylegan3.training.trainer import Trainer
 from tests.patches.runs.support import ROOT, archive, call, flags, lines, only_run, start
@@ -130,3 +132,25 @@ def test_paths_of_this_machine_stay_out_of_snapshots(archive, tmp_path):
         content = path.read_bytes()
         assert str(Path(archive).parent).encode() not in content
         assert str(tmp_path).encode() not in content
+
+
+def test_the_training_goes_on_while_a_ticks_sounds_are_made(archive, tmp_path, monkeypatch):
+    trained = threading.Event()
+    step, look = Trainer.step, Watch.look
+
+    def steps(trainer, pictures, labels):
+        step(trainer, pictures, labels)
+        if trainer.images == 16:
+            trained.set()
+
+    def looks(watch, pictures):
+        assert trained.wait(60), "the next iteration waits for the tick before it"
+        return look(watch, pictures)
+
+    monkeypatch.setattr(Trainer, "step", steps)
+    monkeypatch.setattr(Watch, "look", looks)
+    told = call(outdir=tmp_path, data=archive, kimg=0.016, tick=0.008, metrics="none")
+    assert told.index("tick 1 ") < told.index("tick 2 ")
+    rows = [json.loads(line) for line in (only_run(tmp_path) / "stats.jsonl").read_text().splitlines()]
+    assert [row["tick"] for row in rows] == [1, 2]
+    assert all({"level_db", "diversity", "silent", "nonfinite"} <= row.keys() for row in rows)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files are written beside the training: one job at a time, errors reach the training, results come in its thread."""
+"""Files are written beside the training: in order, errors reach the training, results come in its thread."""
 
 import threading
+import time
 
 import pytest
 
-from patches.runs.beside import Beside
+from patches.runs.beside import ROOM, Beside
 
 
 def test_a_job_runs_in_another_thread_and_its_result_is_told_in_the_callers():
@@ -27,30 +28,58 @@ def test_a_job_runs_in_another_thread_and_its_result_is_told_in_the_callers():
     beside.close()
 
 
-def test_jobs_come_one_after_the_other():
-    order: list[str] = []
-    beside: Beside[str] = Beside(lambda result, seconds: order.append(f"took {result}"))
+def test_jobs_come_one_after_the_other_and_few_wait():
+    begun: list[int] = []
+    told: list[int] = []
+    beside: Beside[int] = Beside(lambda result, seconds: told.append(result))
+    go = [threading.Event() for _ in range(ROOM + 1)]
 
-    def job(name: str) -> str:
-        order.append(f"ran {name}")
-        return name
+    def job(number: int) -> int:
+        begun.append(number)
+        assert go[number].wait(10)
+        return number
 
-    for name in "ab":
-        beside.start(lambda name=name: job(name))
+    for number in range(ROOM):
+        beside.start(lambda number=number: job(number))  # nobody waits: there is room
+    assert begun in ([], [0])
+    assert told == []
+    threading.Timer(0.1, go[0].set).start()
+    beside.start(lambda: job(ROOM))  # there is none
+    assert told == [0]
+    assert ROOM not in begun
+    for event in go:
+        event.set()
     beside.wait()
-    assert order == ["ran a", "took a", "ran b", "took b"]
+    assert told == begun == list(range(ROOM + 1))
     beside.close()
 
 
-@pytest.mark.parametrize("take", [Beside.wait, lambda beside: beside.start(lambda: "next")])
-def test_an_error_reaches_the_one_who_waits(take):
-    beside: Beside[str] = Beside(lambda result, seconds: None)
+def look_until_told(beside: "Beside[str]") -> None:
+    for _ in range(1000):
+        beside.look()
+        time.sleep(0.01)
+
+
+def start_until_told(beside: "Beside[str]") -> None:
+    for _ in range(ROOM + 1):
+        beside.start(lambda: "more")
+
+
+@pytest.mark.parametrize("take", [Beside.wait, look_until_told, start_until_told])
+def test_an_error_reaches_the_one_who_asks_once_and_what_lies_behind_it_is_done(take):
+    told: list[str] = []
+    beside: Beside[str] = Beside(lambda result, seconds: told.append(result))
+    go = threading.Event()
 
     def broken() -> str:
+        assert go.wait(10)
         raise OSError("no space")
 
     beside.start(broken)
+    beside.start(lambda: "behind it")
+    go.set()
     with pytest.raises(OSError, match="no space"):
         take(beside)
-    beside.wait()  # told once
+    beside.wait()
+    assert told == ["behind it"]
     beside.close()
