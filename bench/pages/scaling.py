@@ -16,9 +16,11 @@ from stylegan3.networks import Discriminator, Generator
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "scaling.md"
 PUBLISHED = (
-    # configuration, picture, batch of the published runs, seconds a picture on one card: the goals of docs/bench.md
+    # configuration, picture, batch of the published runs, seconds a picture on one card: the goals of docs/bench.md,
+    # and for stylegan3-r T's, longer as R's published time is (110 to 90 s/kimg on an A100)
     ("stylegan2", 256, 16, 6.0e-3),
     ("stylegan3-t", 512, 32, 30.0e-3),
+    ("stylegan3-r", 512, 32, 30.0e-3 * 110 / 90),
 )
 WIDTHS = {"cbase": 32768, "cmax": 512}
 CARDS = (8, 64, 512)
@@ -92,8 +94,9 @@ def scaling_lines(kept: dict[str, Any]) -> list[str]:
         "path lengths are some kilobytes beside it.",
         "",
         "Expected milliseconds, with the seconds a picture that docs/bench.md names as goals for one H200 (not yet",
-        f"measured), all-reduce at {NVLINK / 1e9:.0f} GB/s a card in a machine of eight and {NETWORK / 1e9:.0f} GB/s a",
-        "card between machines:",
+        "measured; stylegan3-r's is T's, longer by the published 110 to 90 s/kimg), all-reduce at "
+        f"{NVLINK / 1e9:.0f} GB/s a card",
+        f"in a machine of eight and {NETWORK / 1e9:.0f} GB/s a card between machines:",
         "",
         *table(
             (
@@ -166,9 +169,14 @@ On a machine without cards `--gpus=N` starts N processes of the CPU: good for tr
 - Every machine needs the archive under the same path (`--data`); its hash is compared. Only rank 0 reads and writes
   the run's folder, so `--outdir` need not be shared, unless torchrun may start rank 0 on another machine: give a shared
   folder then.
-- SIGTERM, Ctrl-C and `--time-limit` end all ranks with the same iteration, one after the first has heard. A rank that
-  dies ends the others within seconds; the last state is whole. torchrun's restarts go on from it by themselves. Where
-  torchrun only changes the number of machines (`--nnodes=1:4`) it tells nobody: add `--resume=auto` then.
+- SIGTERM, Ctrl-C and `--time-limit` end all ranks with the same iteration, one after the first has heard, and a state
+  is written. torchrun gives its processes 30 seconds from SIGTERM before it kills them: where an iteration and a state
+  take longer, let `--time-limit` end the run in time; what is lost otherwise is what came after the last snapshot.
+- A rank that dies ends the others; the last state is whole. With `--gpus`, or torchrun on one machine, that takes
+  seconds (tested on processes of the CPU, with gloo); over a network, and with NCCL, no machine has shown it yet: after
+  half an hour without a word from the others a rank gives up by itself.
+- torchrun's restarts go on from the last state by themselves. Where torchrun only changes the number of machines
+  (`--nnodes=1:4`) it tells nobody: add `--resume=auto` then.
 
 ## When the batch grows
 
