@@ -4,10 +4,10 @@
     python bench/kills.py --kills 200 [--folder DIR] [--seed N]
 
 A run with a snapshot at every iteration is started again and again with `--resume=auto` and killed at a random moment.
-After each kill every file that has its name and was written since the last is read whole, at the end all of them. Kills
-that fell into the writing of a snapshot are known by the half-written neighbour that they leave, or by a network whose
-state wasn't there yet; only these count towards --kills. In the end the run is let through and its last network
-compared with that of a run that was never killed.
+After each kill every file that has its name and was written since the last is read whole, at the end all of them, and
+stats.jsonl must have every tick up to the newest state once. Kills that fell into the writing of a snapshot are known
+by the half-written neighbour that they leave, or by a network whose state wasn't there yet; only these count towards
+--kills. In the end the run is let through and its last network compared with that of a run that was never killed.
 Processes are forked off one that has loaded the libraries, so that a kill takes a second.
 """
 
@@ -118,6 +118,10 @@ def examine(run: Run, before: int, since: float) -> tuple[str, int]:
     images = int(tensorfile.read_header(states[-1])["images"]) if states else 0
     if images < before:
         raise SystemExit(f"the newest state fell from {before} to {images} pictures")
+    rows = run.rows()
+    ticks = [row["tick"] for row in rows]
+    if ticks != list(range(1, len(ticks) + 1)) or (images and images not in {row["images"] for row in rows}):
+        raise SystemExit(f"{run.path}: a state of {images} pictures, and ticks {ticks} in stats.jsonl")
     if partial:
         return partial[0], images
     return ("between network and state" if len(networks) > len(states) else "elsewhere"), images

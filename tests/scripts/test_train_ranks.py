@@ -14,6 +14,7 @@ import torch
 
 from bench.rank_kills import descendants
 from patches.runs import tensorfile
+from patches.runs.directory import Run
 from tests.patches.runs.support import ROOT, TINY, archive, call, finish, flags, lines, only_run, resolved, start
 
 __all__ = ["archive"]
@@ -104,6 +105,7 @@ def test_a_killed_rank_ends_the_run_with_a_usable_state(uninterrupted, archive, 
     finish(start(tmp_path, outdir="out", data=archive, resume="auto", **TWO))
     assert only_run(tmp_path / "out") == run
     assert states_equal(uninterrupted, run)
+    assert [row["tick"] for row in Run(run).rows()] == [1, 2, 3, 4]
 
 
 def test_torchrun_starts_them_again_where_they_were(uninterrupted, archive, tmp_path):
