@@ -170,8 +170,9 @@ On a machine without cards `--gpus=N` starts N processes of the CPU: good for tr
   the run's folder, so `--outdir` need not be shared, unless torchrun may start rank 0 on another machine: give a shared
   folder then.
 - SIGTERM, Ctrl-C and `--time-limit` end all ranks with the same iteration, one after the first has heard, and a state
-  is written. torchrun gives its processes 30 seconds from SIGTERM before it kills them: where an iteration and a state
-  take longer, let `--time-limit` end the run in time; what is lost otherwise is what came after the last snapshot.
+  is written. torchrun gives its processes 30 seconds from SIGTERM before it kills them: where an iteration, the sounds
+  of a tick that is just being told of and a state take longer, let `--time-limit` end the run in time; what is lost
+  otherwise is what came after the last snapshot.
 - A rank that dies ends the others; the last state is whole. With `--gpus`, or torchrun on one machine, that takes
   seconds (tested on processes of the CPU, with gloo); over a network, and with NCCL, no machine has shown it yet: after
   half an hour without a word from the others a rank gives up by itself.

@@ -132,20 +132,15 @@ class Runner:
         self.trainer = Trainer(setup_of(training, way, data, ranks.count), device, ranks, self.clock, recorder)
         self.trainer.ada.p = training.p
         self._batches = ahead(self.trainer.batches(WORKERS), device)
-        self.iterations, self.waited, self.stalled = 0, 0.0, 0.0
-
-    def waiting_share(self, seconds: float) -> float:
-        """Return how much of an average iteration's `seconds` the CPU waited for a batch, or the card for its copy.
-
-        The larger of both.
-        """
-        return max(self.waited, self.stalled) / (self.iterations * seconds)
+        self.waits: list[
+            float
+        ] = []  # a round's seconds an iteration: the CPU's for a batch, or the card's for its copy
 
     def warm_up(self) -> list[str]:
         """Have kernels built, memory taken and phases recorded; return what the trainer said."""
         for _ in range(WARM + 1 if self.trainer.device.type == "cuda" else 1):
             self.iterate(2)
-        self.iterations, self.waited, self.stalled = 0, 0.0, 0.0
+        self.waits.clear()
         return self.trainer.said()
 
     def iterate(self, count: int) -> dict[str, float]:
@@ -153,15 +148,15 @@ class Runner:
         batch = self.trainer.setup.hyper.batch
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = self._tf32
         self.trainer.images = 16 * batch
+        waited = 0.0
         for _ in range(count):
             with self.clock(WAITING):
                 asked = time.perf_counter()
                 pictures, labels = next(self._batches)
-                self.waited += time.perf_counter() - asked
+                waited += time.perf_counter() - asked
             self.trainer.step(pictures, labels)
         found = self.clock.read()
-        self.stalled += found[WAITING]
-        self.iterations += count
+        self.waits.append(max(waited, found[WAITING]) / count)
         return found
 
     def average(self) -> dict[str, float]:
@@ -209,7 +204,7 @@ def timed(training: Training) -> list[dict[str, Any]]:
                     "seconds": seconds,
                     "s_per_kimg": 1000 * seconds / training.batch,
                 }
-                | {"parts": parts, "waiting_share": runner.waiting_share(seconds), "said": said[way]}
+                | {"parts": parts, "waiting_share": median(runner.waits) / seconds, "said": said[way]}
             )
     return rows
 

@@ -104,12 +104,13 @@ class Session:
         stopped = False
         self.stop.arm()
         try:
-            if trainer.images == 0:
-                ticker.begin()
+            ticker.begin()
             for progress in self._iterations(trainer):
                 self.advance(progress.images)
                 for line in progress.said:
                     ticker.log(line)
+                if ticker.look():
+                    outbox.send_new()
                 if progress.tick is not None:
                     ticker.tick(progress)
                     outbox.send_new()
@@ -119,15 +120,15 @@ class Session:
             if not stopped:
                 ticker.finish()
         except NonFiniteLossError as error:
-            ticker.settle()
+            ticker.abandon()
             raise UserError(f"{error}; training stopped, the last good state is {ticker.snapshots.last}") from error
         except LostRankError:
-            ticker.settle()
+            ticker.abandon()
             ticker.log(f"Stopped: another rank is gone; the last state is {ticker.snapshots.last}")
             ticker.log(go_on(ticker.run))
             raise
         except KeyboardInterrupt:
-            ticker.settle()
+            ticker.abandon()
             ticker.log(f"Stopped at once; the last state is {ticker.snapshots.last}")
             ticker.log(go_on(ticker.run))
             raise

@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
+from patches.console import one_line
 from patches.data import absolute
-from patches.errors import UserError
 from patches.runs.assemble import Assembly
 from patches.runs.beside import Beside
 from patches.runs.directory import FAKES, NETWORK, STATE, Run, stamp
@@ -27,7 +27,7 @@ from patches.scores.select import Chosen
 from stylegan3.training.loop import Progress
 from stylegan3.training.samples import fakes, reals
 from stylegan3.training.trainer import Trainer
-from stylegan3.training.transfer import beside
+from stylegan3.training.transfer import Aside
 
 WATCHED = 64
 """Pictures of the data that the fixed batch is compared with."""
@@ -55,7 +55,7 @@ class Ticker:
         options = self.assembly.resolved.options
         self.snapshots = Snapshots(self.run, self.assembly.header(), options.keep_states, self.last)
         self._images = self.trainer.images
-        self._writing: Beside[Path | None] = Beside(self._written)
+        self._writing, self._aside = Beside(), Aside(self.trainer.device)
         self._judging = self._make_judging()
 
     @cached_property
@@ -75,16 +75,26 @@ class Ticker:
         return Judging(self.run.path, Scoring(job), chosen, options.patience, self.reporter, self.log)
 
     def begin(self) -> None:
-        """Have written what a new run shows before its first iteration: reals, the untrained network, its state."""
-        real = real_pictures(self.trainer, sheet_size(self.trainer))
-        pictures, moment = fixed_pictures(self.trainer), Moment.of(self.trainer)
+        """Have the data measured, and what a new run shows written: reals, the untrained network, its state."""
+        if self.trainer.images == 0:
+            real = real_pictures(self.trainer, sheet_size(self.trainer))
+            pictures, moment = fixed_pictures(self.trainer), Moment.of(self.trainer)
 
-        def write() -> Path:
-            self._sheet("reals", "reals", real, 0)
-            return self._snapshot(moment, pictures)
+            def write() -> Path:
+                self._sheet("reals", "reals", real, 0)
+                return self._snapshot(moment, pictures)
 
-        self._start(write)
+            self._start(write)
+        self._writing.start(self._aside(lambda: self._watch), lambda watch, seconds: None)  # once, not at each tick
         self.stop.worked()
+
+    def look(self) -> bool:
+        """Take what was written since the last look; return whether anything was.
+
+        Raises:
+            UserError: a snapshot could not be written, or its networks are not finite.
+        """
+        return self._writing.look()
 
     def tick(self, progress: Progress) -> None:
         """Have a tick that ended told of, and a snapshot written where it is due.
@@ -92,9 +102,8 @@ class Ticker:
         The pictures are made here, in a thousandth of a tick's time; sounds are made of them beside the training.
 
         Raises:
-            UserError: a snapshot before this one could not be written, or its networks are not finite.
+            UserError: as `look`.
         """
-        self._writing.look()
         options = self.assembly.resolved.options
         pictures = fixed_pictures(self.trainer)
         row = self.reporter.row(progress, self.trainer.ada.p, self.trainer.device)
@@ -120,7 +129,7 @@ class Ticker:
         """Wait for the last files and scores of a run that has reached its end, and name the best snapshot.
 
         Raises:
-            UserError: as `tick`.
+            UserError: as `look`.
         """
         self._writing.wait()
         if self._judging:
@@ -138,8 +147,13 @@ class Ticker:
             try:
                 self._writing.wait()
                 return
-            except UserError as error:
-                self.log(f"  not written: {error}")
+            except Exception as error:  # whatever it is, what is still to be said and written is
+                self.log(f"  not written: {one_line(error) or f'{type(error).__name__}: {error}'}")
+
+    def abandon(self) -> None:
+        """Settle at once: the row of a tick that isn't begun is left out, as a resumed run makes it again."""
+        self._writing.drop()
+        self.settle()
 
     def leave(self, reason: str) -> None:
         """Save between two snapshots, and say how to go on.
@@ -168,7 +182,7 @@ class Ticker:
         return self.snapshots.write(moment)
 
     def _start(self, job: Callable[[], Path | None]) -> None:
-        self._writing.start(beside(self.trainer.device, job))
+        self._writing.start(self._aside(job), self._written)
 
     def _written(self, state: Path | None, seconds: float) -> None:
         self.stop.worked_beside(seconds)

@@ -28,6 +28,7 @@ from stylegan3.training.ranks import Ranks
 from stylegan3.training.spans import unmeasured
 
 WARM = 2  # times that a phase runs before it is recorded: kernels are built, algorithms chosen
+TAKES = 3  # of each, when both are timed
 MARGIN = 1.05  # how many times as fast a replay must be, more than two measurements differ
 ALLOWED = 1e-2  # how far a replay may be from plain passes, relative; bfloat16 rounds to 4e-3
 TRIED_P = 0.5  # of augmentations when both are compared: ADA's own begins near 0, where they do nothing
@@ -176,8 +177,11 @@ class RecordedPasses:
         exchange = self._exchange(parameters)
         try:
             recording = self._recorded(phase, given)
-            replayed, results = self._compared(partial(recording, other, parameters), parameters)
-            plainly, wanted = self._compared(partial(self.passes, phase, other), parameters)
+            replay, plain = partial(recording, other, parameters), partial(self.passes, phase, other)
+            results, wanted = _results(replay, parameters), _results(plain, parameters)
+            # in turns, the least of each: sounds of a tick may be made beside one of them
+            taken = [(_seconds(replay, parameters), _seconds(plain, parameters)) for _ in range(TAKES)]
+            replayed, plainly = (min(one) for one in zip(*taken, strict=True))
             gain = plainly / (replayed + exchange)
             if not results.agree(wanted):
                 reason = "replayed it gives something else"
@@ -216,13 +220,18 @@ class RecordedPasses:
         found, replay = self.recorder.record(lambda: passes(phase, own))
         return Recording(own, found, _take_gradients(parameters), replay)
 
-    def _compared(self, compute: Callable[[], Found], parameters: Sequence[nn.Parameter]) -> tuple[float, "_Results"]:
-        """Return the seconds of the second run, when memory is there, and the results; no gradients are left."""
-        found = compute()
-        results = _Results.of(found, _take_gradients(parameters))
-        taken = seconds(compute, parameters[0].device)
-        _take_gradients(parameters)
-        return taken, results
+
+def _results(compute: Callable[[], Found], parameters: Sequence[nn.Parameter]) -> "_Results":
+    """Return what is computed; no gradients are left."""
+    found = compute()
+    return _Results.of(found, _take_gradients(parameters))
+
+
+def _seconds(compute: Callable[[], Found], parameters: Sequence[nn.Parameter]) -> float:
+    """Return how long it takes; no gradients are left."""
+    taken = seconds(compute, parameters[0].device)
+    _take_gradients(parameters)
+    return taken
 
 
 def _shifted(draws: Draws, by: int) -> Draws:

@@ -37,24 +37,28 @@ class Reading:
         return self._values
 
 
-def beside(device: torch.device, job: Callable[[], Result]) -> Callable[[], Result]:
-    """Return a job for another thread that works on the device beside what is given to it from now on.
+class Aside:
+    """Makes jobs for another thread, which does one at a time, beside what a device is given meanwhile.
 
-    What the job reads must not change; on a GPU it has a stream of its own.
+    On a GPU they have one stream of their own: memory that was freed in it serves the next job.
     """
-    if device.type != "cuda":
-        return job
-    ready = torch.cuda.Event()
-    ready.record(torch.cuda.current_stream(device))
 
-    def apart() -> Result:
-        with torch.cuda.device(device):
-            stream = torch.cuda.Stream(device)
-            with torch.cuda.stream(stream):
+    def __init__(self, device: torch.device) -> None:
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+
+    def __call__(self, job: Callable[[], Result]) -> Callable[[], Result]:
+        """Return a job that begins when what was given to the device so far is done; what it reads must not change."""
+        if self._stream is None:
+            return job
+        stream, ready = self._stream, torch.cuda.Event()
+        ready.record(torch.cuda.current_stream(stream.device))
+
+        def apart() -> Result:
+            with torch.cuda.device(stream.device), torch.cuda.stream(stream):
                 stream.wait_event(ready)
                 return job()
 
-    return apart
+        return apart
 
 
 Batch = tuple[Tensor, Tensor]

@@ -92,14 +92,15 @@ print(len(train.one({json.dumps({"training": replace(TINY, ways=TINY.ways[:1]).t
     assert (done.returncode, done.stdout.split()) == (0, ["1"]), done.stderr
 
 
-def test_waiting_is_the_cards_where_it_waits_longer_than_the_cpu(tmp_path):
+def test_waiting_is_the_cards_where_it_waits_longer_than_the_cpu(tmp_path, monkeypatch):
     runner = Runner(TINY, "auto/fp32", stored(tmp_path, TINY.size))
     parts = runner.iterate(2)
-    assert runner.stalled == parts["waiting for data"]
-    runner.waited, runner.stalled, runner.iterations = 0.25, 0.75, 4
-    assert runner.waiting_share(0.5) == 0.375
-    runner.waited = 1.0
-    assert runner.waiting_share(0.5) == 0.5
+    assert runner.waits == [parts["waiting for data"] / 2]
+    for stalled in (3.0, 0.0):
+        monkeypatch.setattr(runner.clock, "read", lambda stalled=stalled: {"waiting for data": stalled})
+        runner.iterate(2)
+    assert runner.waits[1] == 1.5
+    assert 0 < runner.waits[2] < 1.5
 
 
 def test_operations_are_counted_without_views_and_allocations():

@@ -4,6 +4,7 @@
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ import torch
 
 from patches.runs.health import Watch
 from patches.runs.states import read_state
+from patches.runs.ticker import Ticker
 from stylegan3.training.trainer import Trainer
 from tests.patches.runs.support import ROOT, archive, call, flags, lines, only_run, start
 
@@ -154,3 +156,28 @@ def test_the_training_goes_on_while_a_ticks_sounds_are_made(archive, tmp_path, m
     rows = [json.loads(line) for line in (only_run(tmp_path) / "stats.jsonl").read_text().splitlines()]
     assert [row["tick"] for row in rows] == [1, 2]
     assert all({"level_db", "diversity", "silent", "nonfinite"} <= row.keys() for row in rows)
+
+
+def test_a_tick_that_cannot_be_told_of_does_not_keep_a_stopped_run_from_its_state(archive, tmp_path, monkeypatch):
+    leaving = threading.Event()
+    step, leave = Trainer.step, Ticker.leave
+
+    def steps(trainer, pictures, labels):
+        step(trainer, pictures, labels)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def leaves(ticker, reason):
+        leaving.set()
+        leave(ticker, reason)
+
+    def looks(watch, pictures):
+        assert leaving.wait(60)
+        raise OSError(errno.ENOSPC, "No space left on device", "stats.jsonl")
+
+    monkeypatch.setattr(Trainer, "step", steps)
+    monkeypatch.setattr(Ticker, "leave", leaves)
+    monkeypatch.setattr(Watch, "look", looks)
+    told = call(outdir=tmp_path, data=archive, kimg=1, tick=0.008, snap=50, metrics="none")
+    assert "not written: stats.jsonl: the disk is full" in told
+    assert "Stopped by SIGTERM at 0.008 kimg; the state is training-state-000000.008.safetensors" in told
+    assert int(read_state(only_run(tmp_path) / "training-state-000000.008.safetensors")[1]["images"]) == 8
