@@ -132,9 +132,8 @@ class Runner:
         self.trainer = Trainer(setup_of(training, way, data, ranks.count), device, ranks, self.clock, recorder)
         self.trainer.ada.p = training.p
         self._batches = ahead(self.trainer.batches(WORKERS), device)
-        self.waits: list[
-            float
-        ] = []  # a round's seconds an iteration: the CPU's for a batch, or the card's for its copy
+        # seconds that a round's iterations waited on average: the CPU for a batch, or the card for its copy
+        self.waits: list[float] = []
 
     def warm_up(self) -> list[str]:
         """Have kernels built, memory taken and phases recorded; return what the trainer said."""

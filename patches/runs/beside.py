@@ -17,7 +17,7 @@ class Beside:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="beside")
-        self._jobs: deque[tuple[Future[Any], Callable[[Any], None]]] = deque()
+        self._jobs: deque[tuple[Future[Any], Callable[[Any, float], None]]] = deque()
 
     def start(self, job: Callable[[], Result], done: Callable[[Result, float], None]) -> None:
         """Have a job done after those before it; wait while `ROOM` of them have not come to their end.
@@ -31,7 +31,7 @@ class Beside:
         self.look()
         while len(self._jobs) >= ROOM:
             self._take()
-        self._jobs.append((self._pool.submit(_timed, job), lambda found: done(*found)))
+        self._jobs.append((self._pool.submit(_timed, job), done))
 
     def look(self) -> bool:
         """Take the results that are there; return whether there was one.
@@ -60,7 +60,7 @@ class Beside:
     def _take(self) -> None:
         wait([self._jobs[0][0]])  # whoever is interrupted here finds the job again
         job, done = self._jobs.popleft()
-        done(job.result())
+        done(*job.result())
 
     def close(self) -> None:
         """Let all jobs come to their end, whatever becomes of them."""
